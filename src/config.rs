@@ -1,0 +1,390 @@
+//! Settings: plain public fields with their units, read from one TOML file, checked once.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::files;
+
+/// Everything that decides what a run computes. Saved in each run's folder; together with the photos and the seed's weights
+/// it gives the same bytes again.
+///
+/// ```
+/// let config = petal::Config { seed: 7, ..petal::Config::seed() };
+/// assert_eq!(petal::Config::from_toml(&config.to_toml())?, config);
+/// # Ok::<(), petal::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The one seed of everything random. Default 42.
+    pub seed: u64,
+    /// Where the photos come from. Default [`Source::TfFlowers`].
+    pub source: Source,
+    /// The pretrained network. Default [`Backbone::Resnet50`].
+    pub backbone: Backbone,
+    /// Where the pretrained weights come from. Default [`WeightsFrom::Hub`].
+    pub weights: WeightsFrom,
+    /// Side of the square that the network sees, in pixels. Default 224.
+    pub image_size: usize,
+    /// Photos a step. The last, smaller batch is never dropped. Default 32.
+    pub batch_size: usize,
+    /// How many augmented versions of each photo there are for the transfer model; epoch `e` uses version `e mod views`.
+    /// Default 2.
+    pub views: usize,
+    /// Whether what the frozen part computes is kept on disk. Speed alone: it changes no result. Default true.
+    pub cache: bool,
+    /// What fraction of the photos goes where. Default 0.8, 0.1, 0.1.
+    pub split: SplitConfig,
+    /// How training photos are varied.
+    pub augment: AugmentConfig,
+    /// The new head on the pretrained backbone.
+    pub classifier: ClassifierConfig,
+    /// Phase 1: the head alone, on a frozen backbone. Default 10 epochs, patience 3, learning rate 1e-3.
+    pub head: PhaseConfig,
+    /// Phase 2: the head and the upper layers. Default 10 epochs, patience 3, learning rate 1e-5.
+    pub fine_tune: PhaseConfig,
+    /// The small network from scratch. Default 20 epochs, patience 5, learning rate 1e-3.
+    pub baseline: PhaseConfig,
+}
+
+/// Where the photos come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// The TF Flowers archive: 3,670 photos of 5 kinds of flowers, 229 MB.
+    TfFlowers,
+    /// Drawn flowers, 5 classes of `per_class` pictures each: for demonstrations and tests, without a network.
+    Synthetic {
+        /// Pictures a class.
+        per_class: usize,
+    },
+    /// Your own folder, which holds one folder of photos per class.
+    Folder(PathBuf),
+}
+
+/// The pretrained networks. The names on the command line are those in brackets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backbone {
+    /// ResNet-18 (`resnet18`).
+    Resnet18,
+    /// ResNet-34 (`resnet34`).
+    Resnet34,
+    /// ResNet-50 (`resnet50`), the default.
+    Resnet50,
+    /// ResNet-101 (`resnet101`).
+    Resnet101,
+    /// ResNet-152 (`resnet152`).
+    Resnet152,
+    /// EfficientNet-Lite0 (`efficientnet-lite0`), whose weights are in the repository.
+    EfficientnetLite0,
+    /// ViT-Base/16 (`vit-base16`), as a frozen backbone.
+    VitBase16,
+    /// ConvNeXt-Tiny (`convnext-tiny`), as a frozen backbone.
+    ConvnextTiny,
+}
+
+impl Backbone {
+    /// All of them, in the order of the list above.
+    pub const ALL: [Self; 8] = [
+        Self::Resnet18,
+        Self::Resnet34,
+        Self::Resnet50,
+        Self::Resnet101,
+        Self::Resnet152,
+        Self::EfficientnetLite0,
+        Self::VitBase16,
+        Self::ConvnextTiny,
+    ];
+
+    /// The name in settings and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Resnet18 => "resnet18",
+            Self::Resnet34 => "resnet34",
+            Self::Resnet50 => "resnet50",
+            Self::Resnet101 => "resnet101",
+            Self::Resnet152 => "resnet152",
+            Self::EfficientnetLite0 => "efficientnet-lite0",
+            Self::VitBase16 => "vit-base16",
+            Self::ConvnextTiny => "convnext-tiny",
+        }
+    }
+}
+
+impl fmt::Display for Backbone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Backbone {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|b| b.name() == name).ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|b| b.name()).collect();
+            Error::config("backbone", format_args!("{name:?}"), &format!("one of {}", names.join(", ")))
+        })
+    }
+}
+
+/// Where pretrained weights come from. Nothing ever takes the place of what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WeightsFrom {
+    /// The Hugging Face hub, through its cache on this machine.
+    Hub,
+    /// The EfficientNet-Lite0 weights in the repository, `models/pretrained/`.
+    Embedded,
+    /// Random numbers from the seed: to try a network without its weights. It learns little.
+    Random,
+    /// A safetensors file.
+    File(PathBuf),
+}
+
+/// What fraction of the photos goes into which split; they sum to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SplitConfig {
+    /// Fraction to learn from. Default 0.8.
+    pub train: f64,
+    /// Fraction that decides when to stop and which epoch is best. Default 0.1.
+    pub val: f64,
+    /// Fraction looked at once, at the end. Default 0.1.
+    pub test: f64,
+}
+
+/// How training photos are varied, before the one resize and crop. All draws are even over their range.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AugmentConfig {
+    /// Mirrors half of the photos left to right. Default true.
+    pub flip: bool,
+    /// Turns by up to this many degrees either way; 0 to 180. Default 10.
+    pub rotate: f64,
+    /// Enlarges by a factor of 1 up to this; 1 to 4. Default 1.1.
+    pub zoom: f64,
+    /// Changes brightness by up to this fraction either way; 0 to 1. Default 0.2.
+    pub brightness: f64,
+    /// Changes contrast by up to this fraction either way; 0 to 1. Default 0.2.
+    pub contrast: f64,
+}
+
+/// The new head: global average pooling, Linear(D, hidden), ReLU, Dropout, Linear(hidden, classes).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClassifierConfig {
+    /// Width of the hidden layer. Default 256.
+    pub hidden: usize,
+    /// Probability with which dropout zeroes an activation, 0 to 1 (exclusive). Default 0.3.
+    pub dropout: f64,
+}
+
+/// How long and how fast one phase trains. Adam, β 0.9 and 0.999, ε 1e-7, no weight decay.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhaseConfig {
+    /// Most epochs. 0 leaves the phase out.
+    pub epochs: usize,
+    /// Stop after this many epochs in a row without a better validation loss; at least 1.
+    pub patience: usize,
+    /// Adam's learning rate, above 0.
+    pub learning_rate: f64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::seed()
+    }
+}
+
+impl Default for SplitConfig {
+    fn default() -> Self {
+        Self { train: 0.8, val: 0.1, test: 0.1 }
+    }
+}
+
+impl Default for AugmentConfig {
+    fn default() -> Self {
+        Self { flip: true, rotate: 10.0, zoom: 1.1, brightness: 0.2, contrast: 0.2 }
+    }
+}
+
+impl AugmentConfig {
+    /// No variation at all.
+    pub const NONE: Self = Self { flip: false, rotate: 0.0, zoom: 1.0, brightness: 0.0, contrast: 0.0 };
+}
+
+impl Default for ClassifierConfig {
+    fn default() -> Self {
+        Self { hidden: 256, dropout: 0.3 }
+    }
+}
+
+impl Config {
+    /// The recipe `seed`: ResNet-50 on TF Flowers, the full road.
+    pub fn seed() -> Self {
+        Self {
+            seed: 42,
+            source: Source::TfFlowers,
+            backbone: Backbone::Resnet50,
+            weights: WeightsFrom::Hub,
+            image_size: 224,
+            batch_size: 32,
+            views: 2,
+            cache: true,
+            split: SplitConfig::default(),
+            augment: AugmentConfig::default(),
+            classifier: ClassifierConfig::default(),
+            head: PhaseConfig { epochs: 10, patience: 3, learning_rate: 1e-3 },
+            fine_tune: PhaseConfig { epochs: 10, patience: 3, learning_rate: 1e-5 },
+            baseline: PhaseConfig { epochs: 20, patience: 5, learning_rate: 1e-3 },
+        }
+    }
+
+    /// The same road in small, without a network: drawn flowers, EfficientNet-Lite0 with the weights in the repository, a
+    /// few epochs. A few minutes on a laptop.
+    pub fn demo() -> Self {
+        Self {
+            source: Source::Synthetic { per_class: 40 },
+            backbone: Backbone::EfficientnetLite0,
+            weights: WeightsFrom::Embedded,
+            batch_size: 16,
+            head: PhaseConfig { epochs: 4, patience: 3, learning_rate: 1e-3 },
+            fine_tune: PhaseConfig { epochs: 3, patience: 3, learning_rate: 1e-5 },
+            baseline: PhaseConfig { epochs: 4, patience: 3, learning_rate: 1e-3 },
+            ..Self::seed()
+        }
+    }
+
+    /// The recipe that the environment variable `PETAL_RECIPE` names: `demo`, or `seed` (also when it is not set).
+    pub fn from_env() -> Result<Self> {
+        match std::env::var_os("PETAL_RECIPE") {
+            None => Ok(Self::seed()),
+            Some(name) => Self::recipe(&name.to_string_lossy()),
+        }
+    }
+
+    /// The recipe of this name: `seed` or `demo`.
+    pub fn recipe(name: &str) -> Result<Self> {
+        match name {
+            "seed" | "" => Ok(Self::seed()),
+            "demo" => Ok(Self::demo()),
+            other => Err(Error::config("recipe", format_args!("{other:?}"), "\"seed\" or \"demo\"")),
+        }
+    }
+
+    /// Reads and checks a TOML file. What it leaves out is as in [`Config::seed`]; an unknown key is an error.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let text = String::from_utf8(files::read(path)?)
+            .map_err(|_| Error::new(ErrorKind::Config, "this file is not UTF-8 text").at(path))?;
+        Self::from_toml(&text).map_err(|error| error.at(path))
+    }
+
+    /// Reads and checks TOML text.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text).map_err(|cause| {
+            let line = cause.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+            Error::new(ErrorKind::Config, format!("line {line}: {}", cause.message()))
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The settings as TOML text.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_else(|cause| unreachable!("plain settings always serialize: {cause}"))
+    }
+
+    /// Checks every setting's range.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], naming the key, the value and what is allowed.
+    pub fn check(&self) -> Result<()> {
+        fn within(key: &str, value: f64, low: f64, high: f64) -> Result<()> {
+            if (low..=high).contains(&value) {
+                Ok(())
+            } else {
+                Err(Error::config(key, value, &format!("a number from {low} to {high}")))
+            }
+        }
+        within("image_size", self.image_size as f64, 32.0, 1024.0)?;
+        within("batch_size", self.batch_size as f64, 1.0, 4096.0)?;
+        within("views", self.views as f64, 1.0, 1000.0)?;
+        within("split.train", self.split.train, 0.01, 0.98)?;
+        within("split.val", self.split.val, 0.01, 0.98)?;
+        within("split.test", self.split.test, 0.01, 0.98)?;
+        let sum = self.split.train + self.split.val + self.split.test;
+        if (sum - 1.0).abs() > 1e-6 {
+            return Err(Error::config("split.train + split.val + split.test", sum, "1"));
+        }
+        within("augment.rotate", self.augment.rotate, 0.0, 180.0)?;
+        within("augment.zoom", self.augment.zoom, 1.0, 4.0)?;
+        within("augment.brightness", self.augment.brightness, 0.0, 1.0)?;
+        within("augment.contrast", self.augment.contrast, 0.0, 1.0)?;
+        within("classifier.hidden", self.classifier.hidden as f64, 1.0, 65_536.0)?;
+        within("classifier.dropout", self.classifier.dropout, 0.0, 0.99)?;
+        for (key, phase) in [("head", self.head), ("fine_tune", self.fine_tune), ("baseline", self.baseline)] {
+            within(&format!("{key}.epochs"), phase.epochs as f64, 0.0, 100_000.0)?;
+            within(&format!("{key}.patience"), phase.patience as f64, 1.0, 100_000.0)?;
+            if !(phase.learning_rate > 0.0 && phase.learning_rate <= 10.0) {
+                return Err(Error::config(&format!("{key}.learning_rate"), phase.learning_rate, "above 0, at most 10"));
+            }
+        }
+        if let Source::Synthetic { per_class } = self.source {
+            within("source.synthetic.per_class", per_class as f64, 10.0, 100_000.0)?;
+        }
+        if self.weights == WeightsFrom::Embedded && self.backbone != Backbone::EfficientnetLite0 {
+            return Err(Error::config("weights", "embedded", &format!("hub, random or a file for {}", self.backbone))
+                .mend("only efficientnet-lite0 has its weights in the repository"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recipes_are_valid_and_survive_toml() {
+        for config in [Config::seed(), Config::demo()] {
+            config.check().unwrap();
+            assert_eq!(Config::from_toml(&config.to_toml()).unwrap(), config);
+        }
+    }
+
+    #[test]
+    fn backbones_have_one_name_everywhere() {
+        for backbone in Backbone::ALL {
+            assert_eq!(backbone.name().parse::<Backbone>().unwrap(), backbone);
+            let toml = Config { backbone, weights: WeightsFrom::Hub, ..Config::seed() }.to_toml();
+            assert!(toml.contains(&format!("backbone = {:?}", backbone.name())), "{toml}");
+        }
+    }
+
+    #[test]
+    fn wrong_settings_name_the_key_the_value_and_the_range() {
+        let unknown = Config::from_toml("seed = 1\nbatchsize = 3\n").unwrap_err();
+        assert!(unknown.what().starts_with("line 2: unknown field `batchsize`"), "{unknown}");
+        for (text, key) in [
+            ("batch_size = 0", "batch_size is 0"),
+            ("[split]\ntrain = 0.9", "split.train + split.val + split.test is 1.1"),
+            ("[split]\ntrain = nan", "split.train is NaN"),
+            ("[split]\ntrain = -0.1", "split.train is -0.1"),
+            ("[head]\nepochs = 1\npatience = 0\nlearning_rate = 0.1", "head.patience is 0"),
+            ("[head]\nepochs = 1\npatience = 1\nlearning_rate = nan", "head.learning_rate is NaN"),
+            ("weights = \"embedded\"", "weights is embedded"),
+        ] {
+            let error = Config::from_toml(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.what().contains(key), "{error}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Files on disk: atomic writes, hashes, sorted folders, locks.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Writes a file so that it either is there whole or is not touched: into a sibling file, flushed to the disk, then
+/// renamed over the target, then the folder flushed. A reader, or a power cut, never sees half of it.
+///
+/// # Errors
+/// [`ErrorKind::Io`] or [`ErrorKind::DiskFull`]; what stood at `path` before is still there.
+pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    create_dir(folder)?;
+    let attempt = || -> io::Result<()> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".petal-").suffix(".tmp");
+        // A temporary file is private by default; what we write is meant to be read by others as far as the umask allows.
+        #[cfg(unix)]
+        builder.permissions(<fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
+        let scratch = builder.tempfile_in(folder)?;
+        let mut writer = BufWriter::with_capacity(1 << 20, scratch);
+        fill(&mut writer)?;
+        let scratch = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+        scratch.as_file().sync_all()?;
+        scratch.persist(path).map_err(|e| e.error)?;
+        // A rename is durable once its folder is; Windows cannot open folders and does it by itself.
+        #[cfg(unix)]
+        File::open(folder)?.sync_all()?;
+        Ok(())
+    };
+    attempt().map_err(|cause| Error::io("write", path, &cause))
+}
+
+/// [`write_atomic`] for bytes that are already in memory.
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomic(path, |out| out.write_all(bytes))
+}
+
+/// Reads a whole file.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|cause| Error::io("read", path, &cause))
+}
+
+/// Creates a folder and those above it.
+pub fn create_dir(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(|cause| Error::io("create", path, &cause))
+}
+
+/// What a folder holds, sorted by name: the file system's own order must never reach a result.
+pub fn sorted_dir(path: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |cause: io::Error| Error::io("list", path, &cause);
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(path).map_err(failed)? {
+        entries.push(entry.map_err(failed)?.path());
+    }
+    entries.sort();
+    Ok(entries)
+}
+
+/// The SHA-256 of some bytes, in lower-case hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// The SHA-256 of a file, in lower-case hex, read in pieces.
+pub fn sha256_file(path: &Path) -> Result<String> {
+    let failed = |cause: io::Error| Error::io("read", path, &cause);
+    let mut file = File::open(path).map_err(failed)?;
+    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer).map_err(failed)? {
+            0 => return Ok(hex(&hasher.finalize())),
+            n => hasher.update(&buffer[..n]),
+        }
+    }
+}
+
+/// Bytes in lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// A lock that other processes respect, held until it is dropped (or the process ends, however it ends).
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock, or fails at once with [`ErrorKind::Locked`] if another process holds it.
+    pub fn take(path: &Path) -> Result<Self> {
+        if let Some(folder) = path.parent() {
+            create_dir(folder)?;
+        }
+        let failed = |cause: io::Error| Error::io("lock", path, &cause);
+        let mut file = File::options().create(true).read(true).write(true).truncate(false).open(path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {
+                file.set_len(0).map_err(failed)?;
+                write!(file, "{}", std::process::id()).map_err(failed)?;
+                Ok(Self { _file: file })
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let known = file.read_to_string(&mut holder).is_ok() && !holder.is_empty();
+                let who = if known { format!("process {holder}") } else { "another process".into() };
+                Err(Error::new(ErrorKind::Locked, format!("{who} is using this folder"))
+                    .at(path)
+                    .mend("wait for it to end, or stop it, and run this again"))
+            }
+            Err(TryLockError::Error(cause)) => Err(failed(cause)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_scratch() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model");
+        write_bytes(&path, b"old").unwrap();
+        let error = write_atomic(&path, |out| {
+            out.write_all(b"half")?;
+            Err(io::ErrorKind::StorageFull.into())
+        })
+        .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::DiskFull);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(sorted_dir(folder.path()).unwrap(), [path]);
+    }
+
+    #[test]
+    fn hashes_match_the_published_vectors() {
+        // FIPS 180-2, appendix B.1.
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256(b"abc"), expected);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("abc");
+        write_bytes(&path, b"abc").unwrap();
+        assert_eq!(sha256_file(&path).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_lock_keeps_a_second_holder_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let first = Lock::take(&path).unwrap();
+        assert_eq!(Lock::take(&path).unwrap_err().kind(), ErrorKind::Locked);
+        drop(first);
+        Lock::take(&path).unwrap();
+    }
+}

@@ -1,0 +1,1 @@
+//! A network, its photos and its run folder together.

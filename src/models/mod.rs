@@ -1,0 +1,5 @@
+//! Networks and their pretrained weights.
+
+pub mod model;
+
+pub use model::{Architecture, Cut, Model};

@@ -1,0 +1,20 @@
+//! Bytes and pixels: decode, augment, resize, normalize. Knows no tensors and no paths.
+
+pub mod augment;
+pub mod decode;
+pub mod preprocess;
+
+pub use augment::Augmentation;
+pub use decode::{Limits, decode};
+pub use preprocess::{Filter, Preprocess};
+
+/// A picture: 8-bit RGB, rows from the top, no padding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rgb {
+    /// Pixels a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `height × width × 3` values.
+    pub data: Vec<u8>,
+}

@@ -1,0 +1,8 @@
+//! The folders, the device, the machine.
+
+pub use candle_core::Device;
+
+
+/// The folders, the device, the machine.
+#[derive(Clone, Debug)]
+pub struct Project;

@@ -1,0 +1,1 @@
+//! Figures, tables, and everything that a cell shows.

@@ -1,0 +1,5 @@
+//! Phases, cache, monitor, checkpoints.
+
+pub mod history;
+
+pub use history::{Epoch, History};
