@@ -1,5 +1,7 @@
 //! Layers on Candle tensors, parameters, loss, Adam.
 
+pub mod loss;
+pub mod optim;
 pub mod params;
 
 pub use params::Params;
