@@ -3,5 +3,6 @@
 pub mod loss;
 pub mod optim;
 pub mod params;
+pub mod store;
 
 pub use params::Params;

@@ -1,6 +1,11 @@
 //! What happened, epoch by epoch.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::files;
 
 /// One epoch of one phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,4 +37,25 @@ pub struct History {
     pub epochs: Vec<Epoch>,
     /// Why each finished phase ended: (phase, reason).
     pub ended: Vec<(String, String)>,
+}
+
+impl History {
+    /// The epoch with the lowest validation loss.
+    pub fn best(&self) -> Option<&Epoch> {
+        self.epochs.iter().rfind(|epoch| epoch.best)
+    }
+
+    /// Writes `history.csv`: a row an epoch, numbers with all their digits.
+    pub fn write_csv(&self, path: &Path) -> Result<()> {
+        let header = "phase,epoch,learning_rate,train_loss,train_accuracy,val_loss,val_accuracy,best,seconds";
+        files::write_atomic(path, |out| {
+            writeln!(out, "{header}")?;
+            for e in &self.epochs {
+                let Epoch { phase, epoch, learning_rate, train_loss, train_accuracy, .. } = e;
+                write!(out, "{phase},{epoch},{learning_rate},{train_loss},{train_accuracy},")?;
+                writeln!(out, "{},{},{},{:.3}", e.val_loss, e.val_accuracy, e.best, e.seconds)?;
+            }
+            Ok(())
+        })
+    }
 }

@@ -1,0 +1,219 @@
+//! A run's folder, and the one file in it from which training goes on.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::history::History;
+use super::monitor::Monitor;
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::files::{self, Lock};
+use crate::nn::store;
+
+/// How far a run has come. Everything random is drawn from (seed, epoch, step), so these counters are all there is to
+/// restore beside the tensors.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// Version of this format.
+    pub format: u32,
+    /// What the run was made with, key by key; going on with anything else is refused.
+    pub made_with: BTreeMap<String, String>,
+    /// The current or last phase.
+    pub phase: String,
+    /// Phases that have ended.
+    pub finished: Vec<String>,
+    /// Whole epochs so far in this phase.
+    pub phase_epochs: usize,
+    /// Steps so far in the epoch under way.
+    pub step: usize,
+    /// Sum over the photos of the epoch under way: cross-entropy.
+    pub loss_sum: f64,
+    /// Sum over the photos of the epoch under way: right ones.
+    pub correct: usize,
+    /// Adam's steps in this phase.
+    pub adam_steps: usize,
+    /// The best epoch.
+    pub monitor: Monitor,
+    /// All whole epochs.
+    pub history: History,
+}
+
+/// [`Progress`] with its tensors: `model.<name>` (as they are), `best.<name>` (of the best epoch), both for what the phase
+/// trains, and `adam.<moment>.<name>`. What is frozen is in the pretrained weights, whose hash is in `made_with`.
+#[derive(Clone, Debug, Default)]
+pub struct Checkpoint {
+    /// The counters.
+    pub progress: Progress,
+    /// The tensors.
+    pub tensors: BTreeMap<String, Tensor>,
+}
+
+impl Checkpoint {
+    /// The tensors under a prefix (`model.`, `best.`, `adam.`), by the rest of their names.
+    pub fn under(&self, prefix: &str) -> BTreeMap<String, Tensor> {
+        let entries = self.tensors.iter();
+        entries.filter_map(|(name, t)| Some((name.strip_prefix(prefix)?.to_string(), t.clone()))).collect()
+    }
+}
+
+const FORMAT: u32 = 1;
+
+/// A run's folder: `config.toml`, `history.csv`, `last.safetensors` to go on from, `best.safetensors` to use. A file named
+/// `STOP` in it ends training after the current step.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The folder.
+    pub folder: PathBuf,
+    /// What the run is made with, key by key.
+    pub made_with: BTreeMap<String, String>,
+}
+
+impl Run {
+    /// A run in this folder. Nothing is read or written yet.
+    pub fn new(folder: impl Into<PathBuf>, made_with: BTreeMap<String, String>) -> Self {
+        Self { folder: folder.into(), made_with }
+    }
+
+    /// Where training goes on from.
+    pub fn last(&self) -> PathBuf {
+        self.folder.join("last.safetensors")
+    }
+
+    /// The model file of the best epoch.
+    pub fn best(&self) -> PathBuf {
+        self.folder.join("best.safetensors")
+    }
+
+    /// The file that asks training to stop.
+    pub fn stop_file(&self) -> PathBuf {
+        self.folder.join("STOP")
+    }
+
+    /// Keeps other processes out of this run while the lock is held.
+    pub fn lock(&self) -> Result<Lock> {
+        Lock::take(&self.folder.join("lock"))
+    }
+
+    /// The checkpoint, or a fresh start where there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Checkpoint`] if it cannot be read, or was made with other settings, photos or weights: the error names
+    /// what differs.
+    pub fn load(&self, device: &Device) -> Result<Checkpoint> {
+        let path = self.last();
+        if !path.exists() {
+            let progress = Progress { format: FORMAT, made_with: self.made_with.clone(), ..Progress::default() };
+            return Ok(Checkpoint { progress, tensors: BTreeMap::new() });
+        }
+        let broken = |what: String| {
+            Error::new(ErrorKind::Checkpoint, what).at(&path).mend("reset() the run to train anew, or use another --run name")
+        };
+        let (tensors, metadata) =
+            store::read(&path, device).map_err(|error| broken(format!("cannot go on from this file: {}", error.what())))?;
+        let progress: Progress = serde_json::from_str(&metadata)
+            .map_err(|cause| broken(format!("this is not a checkpoint that this version can read: {cause}")))?;
+        if progress.format != FORMAT {
+            return Err(broken(format!("this checkpoint has format {}; expected {FORMAT}", progress.format)));
+        }
+        let differs = differences(&progress.made_with, &self.made_with);
+        if !differs.is_empty() {
+            return Err(broken(format!("this run was made otherwise: {}", differs.join("; "))));
+        }
+        Ok(Checkpoint { progress, tensors })
+    }
+
+    /// Writes the checkpoint and `history.csv`.
+    pub fn save(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let metadata = serde_json::to_string(&checkpoint.progress)
+            .map_err(|cause| Error::new(ErrorKind::Checkpoint, cause.to_string()).at(self.last()))?;
+        store::write(&self.last(), &checkpoint.tensors, &metadata)?;
+        checkpoint.progress.history.write_csv(&self.folder.join("history.csv"))
+    }
+
+    /// Writes `config.toml`.
+    pub fn save_config(&self, config: &Config) -> Result<()> {
+        files::write_bytes(&self.folder.join("config.toml"), config.to_toml().as_bytes())
+    }
+
+    /// Forgets the training: the next fit starts anew. Model files that were saved elsewhere stay.
+    pub fn reset(&self) -> Result<()> {
+        let _lock = self.lock()?;
+        for path in [self.last(), self.best(), self.folder.join("history.csv"), self.stop_file()] {
+            remove_if_there(&path)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a stop was asked for; takes the request back, so that the next fit goes on.
+    pub fn take_stop_request(&self) -> Result<bool> {
+        let path = self.stop_file();
+        let asked = path.exists();
+        remove_if_there(&path)?;
+        Ok(asked)
+    }
+}
+
+fn remove_if_there(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path, &cause)),
+        _ => Ok(()),
+    }
+}
+
+fn differences(then: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
+    let mut keys: Vec<_> = then.keys().chain(now.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    let show = |value: Option<&String>| value.map_or("nothing".into(), Clone::clone);
+    keys.into_iter()
+        .filter(|key| then.get(*key) != now.get(*key))
+        .map(|key| format!("{key} was {}, is {}", show(then.get(key)), show(now.get(key))))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(folder: &Path, seed: &str) -> Run {
+        Run::new(folder, BTreeMap::from([("seed".to_string(), seed.to_string())]))
+    }
+
+    #[test]
+    fn a_checkpoint_survives_the_disk_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = run(folder.path(), "1");
+        let mut checkpoint = run.load(&Device::Cpu).unwrap();
+        checkpoint.progress.loss_sum = 0.1 + 0.2;
+        checkpoint.progress.monitor.best = Some(1.0 / 3.0);
+        let tensor = Tensor::new(&[0.1f32, f32::EPSILON], &Device::Cpu).unwrap();
+        checkpoint.tensors.insert("adam.mean.head".into(), tensor);
+        run.save(&checkpoint).unwrap();
+        let back = run.load(&Device::Cpu).unwrap();
+        assert_eq!(back.progress, checkpoint.progress);
+        assert_eq!(back.under("adam.mean.")["head"].to_vec1::<f32>().unwrap(), [0.1, f32::EPSILON]);
+    }
+
+    #[test]
+    fn going_on_with_other_settings_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = run(folder.path(), "1");
+        first.save(&first.load(&Device::Cpu).unwrap()).unwrap();
+        let error = run(folder.path(), "2").load(&Device::Cpu).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Checkpoint);
+        assert!(error.what().contains("seed was 1, is 2"), "{error}");
+    }
+
+    #[test]
+    fn a_stop_request_counts_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = run(folder.path(), "1");
+        std::fs::write(run.stop_file(), "").unwrap();
+        assert!(run.take_stop_request().unwrap());
+        assert!(!run.take_stop_request().unwrap());
+    }
+}

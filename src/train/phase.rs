@@ -1,0 +1,55 @@
+//! One stretch of training: which layers, how long, how fast.
+
+use crate::config::{Config, PhaseConfig};
+use crate::error::{Error, Result};
+use crate::models::Cut;
+
+/// One stretch of training: which layers, how long, how fast.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Phase {
+    /// `head`, `fine-tune`, `baseline`, or a name of your own. It stands in the history.
+    pub name: String,
+    /// What comes after this cut is trained; what comes before it is frozen.
+    pub cut: Cut,
+    /// Most epochs.
+    pub epochs: usize,
+    /// Epochs in a row without a better validation loss after which the phase ends.
+    pub patience: usize,
+    /// Adam's learning rate.
+    pub learning_rate: f64,
+}
+
+impl Phase {
+    /// Phase 1: the new head alone, on a frozen backbone.
+    pub fn head(config: &Config) -> Self {
+        Self::new("head", Cut::Features, config.head)
+    }
+
+    /// Phase 2: the head and the backbone's upper layers.
+    pub fn fine_tune(config: &Config) -> Self {
+        Self::new("fine-tune", Cut::Upper, config.fine_tune)
+    }
+
+    /// The small network from scratch: all of it.
+    pub fn baseline(config: &Config) -> Self {
+        Self::new("baseline", Cut::Images, config.baseline)
+    }
+
+    /// A phase of your own.
+    pub fn new(name: &str, cut: Cut, settings: PhaseConfig) -> Self {
+        let PhaseConfig { epochs, patience, learning_rate } = settings;
+        Self { name: name.into(), cut, epochs, patience, learning_rate }
+    }
+
+    /// Checks the ranges of a phase that was put together by hand.
+    pub fn check(&self) -> Result<()> {
+        if self.patience == 0 {
+            return Err(Error::config(&format!("{}.patience", self.name), 0, "at least 1"));
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate <= 10.0) {
+            let key = format!("{}.learning_rate", self.name);
+            return Err(Error::config(&key, self.learning_rate, "above 0, at most 10"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,323 @@
+//! The training loop.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+use candle_core::{DType, Tensor, Var};
+
+use super::checkpoint::{Checkpoint, Progress, Run};
+use super::history::Epoch;
+use super::inputs::{self, AtCut, Inputs};
+use super::phase::Phase;
+use crate::config::Config;
+use crate::data::Loader;
+use crate::error::{Error, ErrorKind, Result};
+use crate::models::{Cut, Model};
+use crate::nn::loss;
+use crate::nn::optim::Adam;
+use crate::seed::{Purpose, Seed};
+
+/// Everything that one phase of training needs.
+pub struct Job<'a> {
+    /// The network. Its trainable part is changed; at the end of the phase it has the best epoch's values.
+    pub model: &'a Model,
+    /// Photos to learn from, augmented.
+    pub train: &'a Loader,
+    /// Photos that decide which epoch is best.
+    pub val: &'a Loader,
+    /// Which layers, how long, how fast.
+    pub phase: &'a Phase,
+    /// Seed, views, cache.
+    pub config: &'a Config,
+    /// Where to go on from, and to save to.
+    pub run: &'a Run,
+    /// Folder of the cache files.
+    pub cache: &'a Path,
+}
+
+/// What an observer of a training is told.
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    /// The phase begins, or goes on after so many epochs and steps.
+    Begin {
+        /// The phase.
+        phase: &'a Phase,
+        /// Whole epochs of it that were done before.
+        epochs: usize,
+        /// Steps of the next epoch that were done before.
+        steps: usize,
+    },
+    /// The frozen part computes what will be kept.
+    Caching {
+        /// Photos done.
+        done: usize,
+        /// Photos in all.
+        total: usize,
+    },
+    /// A step was taken.
+    Step {
+        /// Epoch of this phase, counted from 1.
+        epoch: usize,
+        /// Photos of the epoch so far.
+        done: usize,
+        /// Photos of the epoch.
+        total: usize,
+        /// Mean loss of the epoch so far.
+        loss: f64,
+    },
+    /// An epoch has ended and is saved.
+    Epoch {
+        /// The phase.
+        phase: &'a Phase,
+        /// Its row of the history.
+        epoch: &'a Epoch,
+    },
+}
+
+/// How a call of [`fit`] ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// This phase had been finished before; nothing was trained.
+    Before,
+    /// All epochs were trained, or patience ran out: the reason.
+    Finished(String),
+    /// A stop was asked for. The state is saved, and the next call goes on.
+    Stopped,
+}
+
+/// Trains one phase, going on from the run's checkpoint, and saves after each epoch.
+///
+/// The loop is the plain one: shuffle, forward from the cut, cross-entropy, backward, Adam. `observe` is told what
+/// happens and may answer [`ControlFlow::Break`] to stop after the current step.
+///
+/// # Errors
+/// [`ErrorKind::Diverged`] if a loss is not finite: the step is not applied, and the error names the photos of its batch.
+/// [`ErrorKind::Checkpoint`] if the run was made with other settings.
+pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<Ended> {
+    job.phase.check()?;
+    let _lock = job.run.lock()?;
+    // A request that is older than this call was meant for an earlier one.
+    job.run.take_stop_request()?;
+    let Checkpoint { mut progress, tensors } = job.run.load(job.train.device())?;
+    let checkpoint = Checkpoint { tensors, ..Checkpoint::default() };
+    if progress.finished.contains(&job.phase.name) {
+        set(job.model, &checkpoint.under("best."))?;
+        return Ok(Ended::Before);
+    }
+
+    let vars = trainable(job.model, job.phase.cut)?;
+    let mut adam = Adam::new(vars.clone(), job.phase.learning_rate)?;
+    let mut best = checkpoint.under("best.");
+    if progress.phase == job.phase.name {
+        set(job.model, &checkpoint.under("model."))?;
+        adam.restore(&checkpoint.under("adam."), progress.adam_steps)?;
+    } else {
+        // A new phase starts from the best of the phases before it, with a fresh Adam, and keeps the best value seen.
+        set(job.model, &best)?;
+        best = snapshot(&vars)?;
+        progress = Progress {
+            phase: job.phase.name.clone(),
+            phase_epochs: 0,
+            adam_steps: 0,
+            step: 0,
+            loss_sum: 0.0,
+            correct: 0,
+            ..progress
+        };
+        progress.monitor.begin_phase();
+    }
+
+    let begin = Event::Begin { phase: job.phase, epochs: progress.phase_epochs, steps: progress.step };
+    let mut stop = observe(&begin).is_break();
+    let (train, val) = match prepare(job, &mut stop, observe) {
+        Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(Ended::Stopped),
+        other => other?,
+    };
+
+    let reason = loop {
+        if progress.monitor.exhausted(job.phase.patience) {
+            break format!("no better validation loss in {} epochs", job.phase.patience);
+        }
+        if progress.phase_epochs >= job.phase.epochs {
+            break format!("all {} epochs done", job.phase.epochs);
+        }
+        let started = Instant::now();
+        if !epoch_of_training(job, &train, &mut progress, &mut adam, &mut stop, observe)? {
+            save(job.run, &progress, &vars, &best, &adam)?;
+            return Ok(Ended::Stopped);
+        }
+        let (val_loss, val_accuracy) = validate(job, &val)?;
+        let number = progress.history.epochs.len() + 1;
+        let is_best = progress.monitor.observe(number, val_loss);
+        if is_best {
+            best = snapshot(&vars)?;
+        }
+        let photos = train.len() as f64;
+        progress.history.epochs.push(Epoch {
+            phase: job.phase.name.clone(),
+            epoch: number,
+            learning_rate: job.phase.learning_rate,
+            train_loss: progress.loss_sum / photos,
+            train_accuracy: progress.correct as f64 / photos,
+            val_loss,
+            val_accuracy,
+            best: is_best,
+            seconds: started.elapsed().as_secs_f64(),
+        });
+        progress = Progress {
+            phase_epochs: progress.phase_epochs + 1,
+            step: 0,
+            loss_sum: 0.0,
+            correct: 0,
+            adam_steps: adam.steps(),
+            ..progress
+        };
+        save(job.run, &progress, &vars, &best, &adam)?;
+        if let Some(epoch) = progress.history.epochs.last() {
+            stop |= observe(&Event::Epoch { phase: job.phase, epoch }).is_break();
+        }
+        if !val_loss.is_finite() {
+            return Err(diverged(job, number, "the validation loss", val_loss, &[]));
+        }
+    };
+
+    set(job.model, &best)?;
+    progress.finished.push(job.phase.name.clone());
+    progress.history.ended.push((job.phase.name.clone(), reason.clone()));
+    let tensors = best.into_iter().map(|(name, t)| (format!("best.{name}"), t)).collect();
+    job.run.save(&Checkpoint { progress, tensors })?;
+    Ok(Ended::Finished(reason))
+}
+
+/// The tensors that train after this cut, by name.
+fn trainable(model: &Model, cut: Cut) -> Result<Vec<(String, Var)>> {
+    model.trainable(cut).into_iter().map(|name| Ok((name.clone(), model.params().get(&name)?.var.clone()))).collect()
+}
+
+fn prepare<'a>(
+    job: &Job<'a>,
+    stop: &mut bool,
+    observe: &mut dyn FnMut(&Event) -> ControlFlow<()>,
+) -> Result<(Inputs<'a>, Inputs<'a>)> {
+    let cut = job.phase.cut;
+    if cut == Cut::Images || !job.config.cache {
+        return Ok((Inputs::direct(job.model, cut, job.train), Inputs::direct(job.model, cut, job.val)));
+    }
+    let views = job.config.views.min(job.phase.epochs.max(1)) as u64;
+    let total = job.train.len() * views as usize + job.val.len();
+    let mut tick = |done: usize| -> Result<()> {
+        *stop |= observe(&Event::Caching { done, total }).is_break() || job.run.take_stop_request()?;
+        if *stop { Err(Error::new(ErrorKind::Interrupted, "stopped")) } else { Ok(()) }
+    };
+    let frozen = inputs::frozen_hash(job.model, cut)?;
+    let val_photos = job.val.len();
+    let val = Inputs::cached(job.model, cut, job.val, 1, &frozen, job.cache, &mut |done, _| tick(done))?;
+    let train = Inputs::cached(job.model, cut, job.train, views, &frozen, job.cache, &mut |done, _| {
+        tick(val_photos + done)
+    })?;
+    Ok((train, val))
+}
+
+/// One pass over the training photos; false if a stop was asked for on the way.
+fn epoch_of_training(
+    job: &Job,
+    inputs: &Inputs,
+    progress: &mut Progress,
+    adam: &mut Adam,
+    stop: &mut bool,
+    observe: &mut dyn FnMut(&Event) -> ControlFlow<()>,
+) -> Result<bool> {
+    let seed = Seed(job.config.seed);
+    let epoch = progress.history.epochs.len() as u64;
+    let mut order: Vec<usize> = (0..inputs.len()).collect();
+    seed.stream(Purpose::Shuffle, epoch, 0).shuffle(&mut order);
+    // The baseline computes everything anew each epoch, so every epoch may as well see a new view.
+    let view = if job.phase.cut == Cut::Images { epoch } else { epoch % job.config.views as u64 };
+    let done = (progress.step * job.train.batch_size()).min(order.len());
+    for batch in inputs.batches(&order[done..], view)? {
+        if *stop {
+            return Ok(false);
+        }
+        let AtCut { values, targets, indices } = batch?;
+        let mut dropout = seed.stream(Purpose::Dropout, epoch, progress.step as u64);
+        let logits = job.model.after(&values, job.phase.cut, Some(&mut dropout))?;
+        let loss = loss::cross_entropy(&logits, &targets)?;
+        let value = f64::from(loss.to_scalar::<f32>()?);
+        if !value.is_finite() {
+            return Err(diverged(job, epoch as usize + 1, "the training loss", value, &indices));
+        }
+        adam.step(&loss.backward()?)?;
+        progress.step += 1;
+        progress.adam_steps = adam.steps();
+        progress.loss_sum += value * indices.len() as f64;
+        progress.correct += count_correct(&logits, &targets)?;
+        let seen = (progress.step * job.train.batch_size()).min(order.len());
+        let event = Event::Step {
+            epoch: progress.phase_epochs + 1,
+            done: seen,
+            total: order.len(),
+            loss: progress.loss_sum / seen as f64,
+        };
+        *stop |= observe(&event).is_break() || job.run.take_stop_request()?;
+    }
+    Ok(true)
+}
+
+/// Mean loss and accuracy over the validation photos.
+fn validate(job: &Job, inputs: &Inputs) -> Result<(f64, f64)> {
+    let order: Vec<usize> = (0..inputs.len()).collect();
+    let (mut loss_sum, mut correct) = (0.0, 0);
+    for batch in inputs.batches(&order, 0)? {
+        let AtCut { values, targets, indices } = batch?;
+        let logits = job.model.after(&values, job.phase.cut, None)?.detach();
+        loss_sum += f64::from(loss::cross_entropy(&logits, &targets)?.to_scalar::<f32>()?) * indices.len() as f64;
+        correct += count_correct(&logits, &targets)?;
+    }
+    let photos = inputs.len() as f64;
+    Ok((loss_sum / photos, correct as f64 / photos))
+}
+
+fn count_correct(logits: &Tensor, targets: &Tensor) -> Result<usize> {
+    let hits = logits.argmax(1)?.eq(targets)?.to_dtype(DType::U32)?.sum_all()?;
+    Ok(hits.to_scalar::<u32>()? as usize)
+}
+
+fn set(model: &Model, values: &BTreeMap<String, Tensor>) -> Result<()> {
+    for (name, value) in values {
+        model.params().get(name)?.var.set(value)?;
+    }
+    Ok(())
+}
+
+fn snapshot(vars: &[(String, Var)]) -> Result<BTreeMap<String, Tensor>> {
+    vars.iter().map(|(name, var)| Ok((name.clone(), var.as_tensor().copy()?))).collect()
+}
+
+fn save(
+    run: &Run,
+    progress: &Progress,
+    vars: &[(String, Var)],
+    best: &BTreeMap<String, Tensor>,
+    adam: &Adam,
+) -> Result<()> {
+    let model = vars.iter().map(|(name, var)| (format!("model.{name}"), var.as_tensor().clone()));
+    let best = best.iter().map(|(name, t)| (format!("best.{name}"), t.clone()));
+    let moments = adam.state().into_iter().map(|(name, t)| (format!("adam.{name}"), t));
+    run.save(&Checkpoint { progress: progress.clone(), tensors: model.chain(best).chain(moments).collect() })
+}
+
+fn diverged(job: &Job, epoch: usize, which: &str, value: f64, batch: &[usize]) -> Error {
+    let Phase { name, learning_rate, .. } = job.phase;
+    let names = batch.iter().map(|&i| {
+        let path = &job.train.subset().samples[i].path;
+        path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    });
+    let photos = names.collect::<Vec<_>>().join(", ");
+    let of = if photos.is_empty() { String::new() } else { format!("; photos of the batch: {photos}") };
+    let what = format!("{which} is {value} in epoch {epoch}, phase {name}, learning rate {learning_rate}{of}");
+    Error::new(ErrorKind::Diverged, what)
+        .at(&job.run.folder)
+        .mend("lower the learning rate, or look at these photos; the best epoch so far is kept")
+}
