@@ -1,1 +1,335 @@
-//! A network, its photos and its run folder together.
+//! A network, its photos and its run folder together: what a notebook holds on to.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use crate::config::{Config, WeightsFrom};
+use crate::data::{Loader, Split, Splits};
+use crate::error::{Error, ErrorKind, Result};
+use crate::eval::{self, Evaluation, Prediction};
+use crate::files;
+use crate::models::{self, Architecture, Cut, Model, ModelInfo, registry, weights};
+use crate::pixels::{Filter, Preprocess};
+use crate::project::Project;
+use crate::report::progress::Lines;
+use crate::report::{Figure, Table};
+use crate::seed::Seed;
+use crate::train::{self, Ended, Event, History, Job, Phase, Run};
+
+/// A network, its photos and its run folder together.
+///
+/// Training goes on from the run folder: after a stop, a crash or a restart of the kernel, the same calls continue. Other
+/// settings, photos or weights make another run.
+#[derive(Debug)]
+pub struct Learner {
+    project: Project,
+    splits: Splits,
+    config: Config,
+    model: Model,
+    info: ModelInfo,
+    run: Run,
+}
+
+impl Learner {
+    /// The pretrained network that the settings name, with a new head for the photos' classes.
+    ///
+    /// # Errors
+    /// What loading the weights can give; [`ErrorKind::Checkpoint`] if the run's folder cannot be gone on from.
+    pub fn new(project: &Project, splits: &Splits, config: &Config) -> Result<Self> {
+        Self::in_run(project, splits, config, Kind::Transfer, None)
+    }
+
+    /// The small network from scratch.
+    pub fn baseline(project: &Project, splits: &Splits, config: &Config) -> Result<Self> {
+        Self::in_run(project, splits, config, Kind::Baseline, None)
+    }
+
+    /// Either network, in a run folder of this name; without one, the name is made from the settings.
+    pub fn in_run(project: &Project, splits: &Splits, config: &Config, kind: Kind, name: Option<&str>) -> Result<Self> {
+        config.check()?;
+        project.check_origin()?;
+        let classes = splits.classes.len();
+        let (architecture, preprocess) = match kind {
+            Kind::Baseline => (Architecture::Baseline { classes, image_size: config.image_size }, unit(config.image_size)),
+            Kind::Transfer => {
+                let preprocess = registry::weights(config.backbone).preprocess;
+                (
+                    Architecture::Transfer {
+                        backbone: config.backbone,
+                        hidden: config.classifier.hidden,
+                        dropout: config.classifier.dropout,
+                        classes,
+                    },
+                    Preprocess { size: config.image_size, ..preprocess },
+                )
+            }
+        };
+        let model = Model::new(&architecture, Seed(config.seed), &project.device)?;
+        let mut origin = None;
+        if kind == Kind::Transfer && config.weights != WeightsFrom::Random {
+            let loaded = weights::load(config.backbone, &config.weights, &project.device)?;
+            weights::apply(&model, &loaded)?;
+            origin = Some(loaded.origin());
+        }
+        let info = ModelInfo {
+            architecture,
+            classes: splits.classes.to_vec(),
+            preprocess,
+            weights: origin,
+            metrics: BTreeMap::new(),
+        };
+        let made_with = made_with(&info, splits, config, kind)?;
+        let name = match name {
+            Some(name) => name.to_string(),
+            None => {
+                let settings: String = made_with.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
+                format!("{}-{}", info.name(), &files::sha256(settings.as_bytes())[..8])
+            }
+        };
+        let run = Run::new(run_folder(project, &name)?, made_with);
+        let learner =
+            Self { project: project.clone(), splits: splits.clone(), config: config.clone(), model, info, run };
+        learner.restore_best()?;
+        Ok(learner)
+    }
+
+    /// Trains one phase, with a line an epoch on the standard output. A phase that a stop or a crash cut short goes on; one
+    /// that is done is not trained again.
+    ///
+    /// # Errors
+    /// See [`train::fit`]. A fine-tuning phase before the head's is an error too.
+    pub fn fit(&mut self, phase: &Phase) -> Result<Fitted> {
+        let mut lines = Lines::new(&self.run);
+        let fitted = self.fit_with(phase, &mut |event| lines.show(event))?;
+        lines.end(&fitted.ended, &fitted.history);
+        Ok(fitted)
+    }
+
+    /// Trains one phase and tells `observe` what happens; nothing is printed.
+    pub fn fit_with(&mut self, phase: &Phase, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<Fitted> {
+        self.project.check_origin()?;
+        if phase.cut == Cut::Upper && self.config.head.epochs > 0 && !self.finished("head")? {
+            return Err(Error::new(ErrorKind::Config, "the head's phase is not finished; fine-tuning would start from noise")
+                .mend("run learner.fit(&Phase::head(&config)) to its end first"));
+        }
+        self.run.save_config(&self.config)?;
+        let job = Job {
+            model: &self.model,
+            train: &self.loader(Split::Train).augmented(self.config.augment, Seed(self.config.seed)),
+            val: &self.loader(Split::Val),
+            phase,
+            config: &self.config,
+            run: &self.run,
+            cache: &self.project.models.join("cache"),
+        };
+        let ended = train::fit(&job, observe)?;
+        if let Ended::Finished(_) = ended {
+            models::save(&self.model, &self.info, &self.run.best())?;
+        }
+        Ok(Fitted { ended, history: self.history()? })
+    }
+
+    /// Forgets this run's training, on the disk and in memory.
+    pub fn reset(&mut self) -> Result<()> {
+        self.run.reset()?;
+        let name = self.run.folder.file_name().map(|name| name.to_string_lossy().into_owned());
+        let kind = if matches!(self.info.architecture, Architecture::Baseline { .. }) {
+            Kind::Baseline
+        } else {
+            Kind::Transfer
+        };
+        *self = Self::in_run(&self.project, &self.splits, &self.config, kind, name.as_deref())?;
+        Ok(())
+    }
+
+    /// All epochs of this run so far.
+    pub fn history(&self) -> Result<History> {
+        Ok(self.run.load(&self.project.device)?.progress.history)
+    }
+
+    /// Stage by stage: output shape, parameters, and how many of them train in the last phase.
+    pub fn summary(&self) -> Result<Table> {
+        let cut = match self.info.architecture {
+            Architecture::Baseline { .. } => Cut::Images,
+            Architecture::Transfer { .. } => Cut::Upper,
+        };
+        crate::report::model_summary(&self.model, cut)
+    }
+
+    /// Predicts all photos of a split.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if this run has not finished a phase yet.
+    pub fn evaluate(&self, split: Split) -> Result<Evaluation> {
+        self.check_trained()?;
+        eval::evaluate(&self.model, &self.loader(split), &self.info.name())
+    }
+
+    /// Grad-CAM of these predictions, for the predicted classes: photo and overlay side by side. Also written to
+    /// `visualizations/gradcam_example.png`.
+    pub fn grad_cam(&self, predictions: &[Prediction]) -> Result<Figure> {
+        self.project.check_origin()?;
+        self.check_trained()?;
+        let figure = crate::report::grad_cam(&self.model, &self.info.preprocess, &self.info.classes, predictions)?;
+        figure.save(self.project.visualizations.join("gradcam_example.png"))?;
+        Ok(figure)
+    }
+
+    /// Predicts one photo.
+    pub fn predict(&self, path: impl AsRef<Path>) -> Result<Labelled> {
+        self.check_trained()?;
+        let paths = [path.as_ref().to_path_buf()];
+        let (mut found, mut unreadable) =
+            eval::predict(&self.model, &self.info.preprocess, &paths, &self.project.device)?;
+        match (found.pop(), unreadable.pop()) {
+            (Some(prediction), _) => Ok(Labelled { prediction, classes: self.info.classes.clone() }),
+            (None, Some(unreadable)) => Err(unreadable.error),
+            (None, None) => Err(Error::new(ErrorKind::Image, "nothing came back for this photo").at(path.as_ref())),
+        }
+    }
+
+    /// Writes the model to one file that needs nothing else: weights, classes, preprocessing.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<Saved> {
+        self.check_trained()?;
+        let path = path.as_ref();
+        models::save(&self.model, &self.info, path)?;
+        let bytes = std::fs::metadata(path).map_err(|cause| Error::io("read", path, &cause))?.len();
+        Ok(Saved { path: path.to_path_buf(), bytes, sha256: files::sha256_file(path)? })
+    }
+
+    /// The network itself.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// What a model file says of it: classes, preprocessing, origin. Metrics may be added before [`Learner::save`].
+    pub fn info_mut(&mut self) -> &mut ModelInfo {
+        &mut self.info
+    }
+
+    /// What a model file says of it.
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// Its folder.
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// Batches of a split, as this network was trained to see photos; not augmented.
+    pub fn loader(&self, split: Split) -> Loader {
+        let subset = self.splits.get(split);
+        Loader::new(subset, self.info.preprocess, self.config.batch_size, &self.project.device)
+    }
+
+    fn finished(&self, phase: &str) -> Result<bool> {
+        Ok(self.run.load(&self.project.device)?.progress.finished.iter().any(|done| done == phase))
+    }
+
+    fn check_trained(&self) -> Result<()> {
+        if self.run.load(&self.project.device)?.progress.finished.is_empty() {
+            return Err(Error::new(ErrorKind::Config, "this model has not finished a training phase yet")
+                .at(&self.run.folder)
+                .mend("run the fit cells first; a stopped one goes on where it was"));
+        }
+        Ok(())
+    }
+
+    fn restore_best(&self) -> Result<()> {
+        for (name, value) in self.run.load(&self.project.device)?.under("best.") {
+            self.model.params().get(&name)?.var.set(&value)?;
+        }
+        Ok(())
+    }
+}
+
+/// Which network a [`Learner`] trains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A pretrained backbone with a new head.
+    Transfer,
+    /// The small network from scratch.
+    Baseline,
+}
+
+/// What a call of [`Learner::fit`] came to.
+#[derive(Clone, Debug)]
+pub struct Fitted {
+    /// How it ended.
+    pub ended: Ended,
+    /// All epochs of the run.
+    pub history: History,
+}
+
+/// A prediction with the names of its classes.
+#[derive(Clone, Debug)]
+pub struct Labelled {
+    /// The prediction.
+    pub prediction: Prediction,
+    /// Class names, in the order of its probabilities.
+    pub classes: Vec<String>,
+}
+
+/// A model file that was written.
+#[derive(Clone, Debug)]
+pub struct Saved {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256.
+    pub sha256: String,
+}
+
+/// The baseline's preprocessing: values from 0 to 1, as Keras' `Rescaling(1/255)`.
+fn unit(size: usize) -> Preprocess {
+    Preprocess { size, crop: 0.875, filter: Filter::Bilinear, mean: [0.0; 3], std: [1.0; 3] }
+}
+
+/// Everything that decides the numbers of a run, key by key. `cache` is not among them: it changes none.
+fn made_with(info: &ModelInfo, splits: &Splits, config: &Config, kind: Kind) -> Result<BTreeMap<String, String>> {
+    let mut keys = BTreeMap::from([
+        ("architecture".to_string(), json(&info.architecture)),
+        ("augment".into(), json(&config.augment)),
+        ("batch_size".into(), config.batch_size.to_string()),
+        ("classes".into(), splits.classes.join(", ")),
+        ("photos.train".into(), splits.train.sha256.clone()),
+        ("photos.val".into(), splits.val.sha256.clone()),
+        ("preprocess".into(), json(&info.preprocess)),
+        ("seed".into(), config.seed.to_string()),
+    ]);
+    match kind {
+        Kind::Baseline => {
+            keys.insert("baseline".into(), json(&config.baseline));
+        }
+        Kind::Transfer => {
+            keys.insert("head".into(), json(&config.head));
+            keys.insert("fine_tune".into(), json(&config.fine_tune));
+            keys.insert("views".into(), config.views.to_string());
+            let origin = info.weights.as_ref().map_or("random".to_string(), |origin| origin.sha256.clone());
+            keys.insert("weights".into(), origin);
+        }
+    }
+    Ok(keys)
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|cause| unreachable!("plain settings always serialize: {cause}"))
+}
+
+fn run_folder(project: &Project, name: &str) -> Result<PathBuf> {
+    let plain = !name.is_empty() && name.len() <= 100 && !name.starts_with('.');
+    if plain && name.chars().all(|c| c.is_alphanumeric() || "-_. ".contains(c)) {
+        return Ok(project.models.join("runs").join(name));
+    }
+    Err(Error::config("run", format_args!("{name:?}"), "letters, digits, '-', '_', '.' and spaces"))
+}
+
+/// Trains the small network from scratch, with a line an epoch on the standard output, and gives its learner.
+pub fn train_baseline(project: &Project, splits: &Splits, config: &Config) -> Result<Learner> {
+    let mut learner = Learner::baseline(project, splits, config)?;
+    learner.fit(&Phase::baseline(config))?;
+    Ok(learner)
+}

@@ -1,1 +1,16 @@
 //! The whole road in one call.
+
+use crate::config::Config;
+use crate::data::Splits;
+use crate::error::Result;
+use crate::learner::Learner;
+use crate::project::Project;
+use crate::train::Phase;
+
+/// Trains a new head on the pretrained network, then the head and the upper layers; the best epoch of both is kept.
+pub fn fine_tune(project: &Project, splits: &Splits, config: &Config) -> Result<Learner> {
+    let mut learner = Learner::new(project, splits, config)?;
+    learner.fit(&Phase::head(config))?;
+    learner.fit(&Phase::fine_tune(config))?;
+    Ok(learner)
+}

@@ -1,1 +1,106 @@
-fn main(){}
+//! The command `petal`: the notebook's steps from a shell.
+//!
+//! Every subcommand: progress on stderr; `--json` prints one JSON object on stdout and nothing else there; exit status 0
+//! done, 1 failed (what, which file, the mend), 2 wrong usage.
+
+mod bench;
+mod download_dataset;
+mod embed;
+mod evaluate;
+mod explain;
+mod output;
+mod predict;
+mod progress;
+mod split_dataset;
+mod train;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use petal::prelude::*;
+use petal::project::DeviceChoice;
+
+use output::Output;
+
+/// Train an image classifier: transfer learning on the TF Flowers photos or your own.
+#[derive(Parser)]
+#[command(name = "petal", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What every subcommand takes.
+#[derive(Args)]
+struct Common {
+    /// Print one JSON object on stdout instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Where to compute: auto (CUDA, Metal, else CPU), cpu, cuda or metal.
+    #[arg(long, global = true, default_value = "auto", value_parser = parsed::<DeviceChoice>)]
+    device: DeviceChoice,
+    /// Folder of the photos and their splits.
+    #[arg(long, global = true, default_value = "data")]
+    data: PathBuf,
+    /// Folder of model files, runs and the cache.
+    #[arg(long, global = true, default_value = "models")]
+    models: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Fetch the photos (or draw some), verify and unpack them.
+    DownloadDataset(download_dataset::Options),
+    /// Sort the photos into train, val and test.
+    SplitDataset(split_dataset::Options),
+    /// Train the transfer model (head, then upper layers) or the baseline.
+    Train(train::Options),
+    /// Measure a model file on a split.
+    Evaluate(evaluate::Options),
+    /// Show where a model looked (Grad-CAM).
+    Explain(explain::Options),
+    /// Name the class of photos.
+    Predict(predict::Options),
+    /// Write the backbone's features of a folder of photos.
+    Embed(embed::Options),
+    /// Measure this machine's speed in photos a second.
+    Bench(bench::Options),
+}
+
+/// Lets clap parse what petal's own settings parse.
+fn parsed<T: std::str::FromStr<Err = Error>>(text: &str) -> std::result::Result<T, String> {
+    text.parse().map_err(|error: Error| error.what().to_string())
+}
+
+fn run(cli: Cli) -> Result<Output> {
+    let project = cli.common.project()?;
+    match cli.command {
+        Command::DownloadDataset(options) => options.run(&project),
+        Command::SplitDataset(options) => options.run(&project),
+        Command::Train(options) => options.run(&project),
+        Command::Evaluate(options) => options.run(&project),
+        Command::Explain(options) => options.run(&project),
+        Command::Predict(options) => options.run(&project),
+        Command::Embed(options) => options.run(&project),
+        Command::Bench(options) => options.run(&project),
+    }
+}
+
+impl Common {
+    fn project(&self) -> Result<Project> {
+        let project = Project::open_on(".", self.device)?;
+        Ok(Project { data: project.root.join(&self.data), models: project.root.join(&self.models), ..project })
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.common.json;
+    match run(cli) {
+        Ok(output) => output.print(json),
+        Err(error) => Output::failed(&error).print(json),
+    }
+}

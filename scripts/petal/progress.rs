@@ -1,0 +1,75 @@
+//! Progress on stderr: bars on a terminal, a line an epoch elsewhere.
+
+use std::ops::ControlFlow;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use petal::train::Event;
+
+/// A bar for counted work. It hides itself where stderr is no terminal.
+pub fn bar(what: &'static str, total: u64, bytes: bool) -> ProgressBar {
+    let template = if bytes {
+        "{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left"
+    } else {
+        "{msg} {bar:30} {pos}/{len} {eta} left"
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(total).with_style(style).with_message(what)
+}
+
+/// Shows a training.
+#[derive(Default)]
+pub struct Training {
+    bar: Option<(String, ProgressBar)>,
+}
+
+impl Training {
+    /// Shows an event. Never asks to stop: Ctrl-C does that through the run's STOP file.
+    pub fn show(&mut self, event: &Event) -> ControlFlow<()> {
+        match event {
+            Event::Begin { phase, epochs, .. } => {
+                let on = if *epochs > 0 { format!(", going on after {epochs}") } else { String::new() };
+                eprintln!("phase {}: up to {} epochs{on}", phase.name, phase.epochs);
+            }
+            Event::Caching { done, total } => self.step("frozen layers".into(), *done, *total),
+            Event::Step { epoch, done, total, loss } => {
+                self.step(format!("epoch {epoch}"), *done, *total);
+                if let Some((_, bar)) = &self.bar {
+                    bar.set_message(format!("epoch {epoch} loss {loss:.4}"));
+                }
+            }
+            Event::Epoch { phase, epoch } => {
+                self.clear();
+                eprintln!(
+                    "epoch {:>2}  {}  train {:.4} ({:.1} %)  val {:.4} ({:.1} %)  {:.1} s{}",
+                    epoch.epoch,
+                    phase.name,
+                    epoch.train_loss,
+                    100.0 * epoch.train_accuracy,
+                    epoch.val_loss,
+                    100.0 * epoch.val_accuracy,
+                    epoch.seconds,
+                    if epoch.best { "  best" } else { "" }
+                );
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&mut self) {
+        if let Some((_, bar)) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn step(&mut self, what: String, done: usize, total: usize) {
+        if self.bar.as_ref().is_none_or(|(shown, _)| *shown != what) {
+            self.clear();
+            self.bar = Some((what, bar("", total as u64, false)));
+        }
+        if let Some((what, bar)) = &self.bar {
+            bar.set_message(what.clone());
+            bar.set_position(done as u64);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `petal train`
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use petal::data::{Split, Splits};
+use petal::learner::{Kind, Learner};
+use petal::prelude::*;
+use petal::train::{Ended, Phase};
+use serde_json::json;
+
+use crate::output::Output;
+use crate::progress::Training;
+
+/// What to train, and how. What is not given is as the recipe says.
+#[derive(Args)]
+pub struct Options {
+    /// The transfer model, or the small network from scratch.
+    #[arg(long, value_enum, default_value = "transfer")]
+    model: Which,
+    /// Settings to start from: seed (the full road) or demo (the same in small, offline).
+    #[arg(long, default_value = "seed")]
+    recipe: String,
+    /// Settings from a TOML file instead of a recipe.
+    #[arg(long, conflicts_with = "recipe")]
+    config: Option<PathBuf>,
+    /// The pretrained network: resnet18, resnet34, resnet50, resnet101, resnet152, efficientnet-lite0, vit-base16,
+    /// convnext-tiny.
+    #[arg(long, value_parser = crate::parsed::<Backbone>)]
+    backbone: Option<Backbone>,
+    /// Its weights: hub, embedded (efficientnet-lite0 only), random, or a safetensors file.
+    #[arg(long)]
+    weights: Option<String>,
+    /// Name of the run's folder; without it, made from the settings.
+    #[arg(long)]
+    run: Option<String>,
+    /// Most epochs of the head's phase.
+    #[arg(long)]
+    epochs_head: Option<usize>,
+    /// Most epochs of the fine-tuning phase; for the baseline, of its only phase.
+    #[arg(long)]
+    epochs_tune: Option<usize>,
+    /// The seed of everything random.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Compute the frozen layers anew each epoch instead of keeping their results on disk.
+    #[arg(long)]
+    no_cache: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Which {
+    Transfer,
+    Baseline,
+}
+
+impl Options {
+    /// Trains all phases, then measures the best epoch on the test photos.
+    pub fn run(self, project: &Project) -> Result<Output> {
+        let config = self.config()?;
+        let splits = Splits::open(&project.data)?;
+        let (kind, phases) = match self.model {
+            Which::Baseline => (Kind::Baseline, vec![Phase::baseline(&config)]),
+            Which::Transfer => (Kind::Transfer, vec![Phase::head(&config), Phase::fine_tune(&config)]),
+        };
+        let mut learner = Learner::in_run(project, &splits, &config, kind, self.run.as_deref())?;
+        let stop_file = learner.run().stop_file();
+        let mut training = Training::default();
+        for phase in phases.iter().filter(|phase| phase.epochs > 0) {
+            let fitted = learner.fit_with(phase, &mut |event| training.show(event))?;
+            training.clear();
+            match fitted.ended {
+                Ended::Before => eprintln!("phase {} was finished before with the same settings", phase.name),
+                Ended::Finished(reason) => eprintln!("phase {}: {reason}", phase.name),
+                Ended::Stopped => {
+                    let text = format!(
+                        "stopped; the same command goes on ({} asked for it)\n",
+                        stop_file.display()
+                    );
+                    return Ok(Output::done(text, json!({"stopped": true, "run": learner.run().folder})));
+                }
+            }
+        }
+        let evaluation = learner.evaluate(Split::Test)?;
+        let accuracy = evaluation.accuracy();
+        learner.info_mut().metrics.insert("test_accuracy".into(), accuracy.value);
+        let best = project.models.join("best_model.safetensors");
+        let saved = learner.save(&best)?;
+        let history = learner.history()?;
+        let text = format!(
+            "test accuracy {:.1} % (95 % interval {:.1} to {:.1} %, {} photos)\nmodel file {}\nrun {}\n",
+            100.0 * accuracy.value,
+            100.0 * accuracy.low,
+            100.0 * accuracy.high,
+            evaluation.predictions.len(),
+            saved.path.display(),
+            learner.run().folder.display()
+        );
+        let json = json!({
+            "model": saved.path,
+            "sha256": saved.sha256,
+            "run": learner.run().folder,
+            "epochs": history.epochs,
+            "ended": history.ended,
+            "test": crate::evaluate::numbers(&evaluation),
+            "peak_memory_bytes": crate::bench::peak_memory(),
+        });
+        Ok(Output::done(text, json))
+    }
+
+    fn config(&self) -> Result<Config> {
+        let mut config = match &self.config {
+            Some(path) => Config::load(path)?,
+            None => Config::recipe(&self.recipe)?,
+        };
+        if let Some(backbone) = self.backbone {
+            config.backbone = backbone;
+        }
+        if let Some(weights) = &self.weights {
+            config.weights = weights_from(weights);
+        }
+        if let Some(epochs) = self.epochs_head {
+            config.head.epochs = epochs;
+        }
+        if let Some(epochs) = self.epochs_tune {
+            config.fine_tune.epochs = epochs;
+            config.baseline.epochs = epochs;
+        }
+        config.seed = self.seed.unwrap_or(config.seed);
+        config.cache &= !self.no_cache;
+        config.check()?;
+        Ok(config)
+    }
+}
+
+/// `hub`, `embedded`, `random`, or else a path.
+pub fn weights_from(text: &str) -> WeightsFrom {
+    match text {
+        "hub" => WeightsFrom::Hub,
+        "embedded" => WeightsFrom::Embedded,
+        "random" => WeightsFrom::Random,
+        path => WeightsFrom::File(path.into()),
+    }
+}
