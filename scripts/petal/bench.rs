@@ -1,0 +1,139 @@
+//! `petal bench`
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use candle_core::{Device, Tensor};
+use clap::Args;
+use petal::learner::backbone_model;
+use petal::models::{Architecture, Cut, Model};
+use petal::nn::{loss, optim::Adam};
+use petal::prelude::*;
+use petal::{Purpose, files, pixels};
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
+use crate::output::Output;
+use crate::train::weights_from;
+
+/// What to measure.
+#[derive(Args)]
+pub struct Options {
+    /// The pretrained network.
+    #[arg(long, value_parser = crate::parsed::<Backbone>, default_value = "resnet50")]
+    backbone: Backbone,
+    /// Its weights; the numbers do not matter for speed.
+    #[arg(long, default_value = "random")]
+    weights: String,
+    /// Photos a step.
+    #[arg(long, default_value_t = 32)]
+    batch: usize,
+    /// Folder of photos to decode; without one, decoding is not measured.
+    #[arg(long)]
+    photos: Option<PathBuf>,
+    /// Leave out the step with all layers trainable, which needs the most memory.
+    #[arg(long)]
+    no_all_layers: bool,
+}
+
+/// Repetitions of each measurement; the median counts.
+const TIMES: usize = 5;
+
+impl Options {
+    /// Measures each rate in photos a second: the median of five runs after one that is not counted.
+    pub fn run(self, project: &Project) -> Result<Output> {
+        let config = Config { backbone: self.backbone, weights: weights_from(&self.weights), ..Config::seed() };
+        let (model, preprocess) = backbone_model(&config, &project.device)?;
+        let mut rates: Vec<(&str, f64)> = Vec::new();
+        let images = images(self.batch, preprocess.size, &project.device)?;
+        let targets: Vec<u32> = (0..self.batch as u32).map(|i| i % 5).collect();
+        let targets = Tensor::from_vec(targets, self.batch, &project.device)?;
+        if let Some(folder) = &self.photos {
+            rates.push(("decode", decode_rate(folder, &preprocess)?));
+        }
+        let batch = self.batch as f64;
+        rates.push(("forward", rate(batch, || model.before(&images, Cut::Features).map(drop))?));
+        rates.push(("phase-1 step", step_rate(&model, &images, &targets, Cut::Features, false)?));
+        rates.push(("phase-1 step, cached", step_rate(&model, &images, &targets, Cut::Features, true)?));
+        if !model.trainable(Cut::Upper).is_empty() {
+            rates.push(("phase-2 step", step_rate(&model, &images, &targets, Cut::Upper, false)?));
+            rates.push(("phase-2 step, cached", step_rate(&model, &images, &targets, Cut::Upper, true)?));
+            if !self.no_all_layers {
+                rates.push(("all-layers step", step_rate(&model, &images, &targets, Cut::Images, true)?));
+            }
+        }
+        let architecture = Architecture::Baseline { classes: 5, image_size: preprocess.size };
+        let baseline = Model::new(&architecture, Seed(0), &project.device)?;
+        rates.push(("baseline step", step_rate(&baseline, &images, &targets, Cut::Images, true)?));
+
+        let mut text = format!("{}, batch {}, {} threads\n", self.backbone, self.batch, project.machine.threads);
+        for (name, rate) in &rates {
+            text += &format!("{name:<22} {rate:8.1} img/s\n");
+        }
+        text += &format!("peak memory            {:8.0} MB\n", peak_memory().unwrap_or(0) as f64 / 1e6);
+        let rates: serde_json::Map<String, Value> = rates.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
+        let json = json!({
+            "backbone": self.backbone.name(),
+            "batch": self.batch,
+            "threads": project.machine.threads,
+            "images_per_second": rates,
+            "peak_memory_bytes": peak_memory(),
+        });
+        Ok(Output::done(text, json))
+    }
+}
+
+fn images(batch: usize, side: usize, device: &Device) -> Result<Tensor> {
+    let mut stream = Seed(0).stream(Purpose::Examples, 0, 0);
+    let values: Vec<f32> = (0..batch * side * side * 3).map(|_| stream.range(-2.0, 2.0) as f32).collect();
+    Ok(Tensor::from_vec(values, (batch, side, side, 3), device)?.permute((0, 3, 1, 2))?)
+}
+
+/// A training step from the images on, or from what a cache would hold.
+fn step_rate(model: &Model, images: &Tensor, targets: &Tensor, cut: Cut, cached: bool) -> Result<f64> {
+    let names = model.trainable(cut).into_iter();
+    let vars = names.map(|name| Ok((name.clone(), model.params().get(&name)?.var.clone()))).collect::<Result<_>>()?;
+    // So small a learning rate that the numbers stay as they are.
+    let mut adam = Adam::new(vars, 1e-12)?;
+    let at_cut = if cut == Cut::Images { images.clone() } else { model.before(images, cut)? };
+    rate(targets.dim(0)? as f64, || {
+        let at_cut = if cached { at_cut.clone() } else { model.before(images, cut)? };
+        let mut dropout = Seed(0).stream(Purpose::Dropout, 0, 0);
+        let logits = model.after(&at_cut, cut, Some(&mut dropout))?;
+        adam.step(&loss::cross_entropy(&logits, targets)?.backward()?)
+    })
+}
+
+fn decode_rate(folder: &std::path::Path, preprocess: &pixels::Preprocess) -> Result<f64> {
+    let mut photos = petal::eval::predict::photos(&[folder.to_path_buf()])?;
+    photos.truncate(256);
+    rate(photos.len() as f64, || {
+        let read = photos.par_iter().filter(|path| {
+            let photo = files::read(path).and_then(|bytes| pixels::decode(&bytes, &pixels::Limits::default()));
+            photo.and_then(|photo| preprocess.crop(&photo)).map(|cropped| preprocess.normalize(&cropped)).is_ok()
+        });
+        match read.count() {
+            0 => Err(Error::new(ErrorKind::Image, "no photo can be read").at(folder)),
+            _ => Ok(()),
+        }
+    })
+}
+
+fn rate(photos: f64, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
+    work()?;
+    let mut seconds = Vec::with_capacity(TIMES);
+    for _ in 0..TIMES {
+        let started = Instant::now();
+        work()?;
+        seconds.push(started.elapsed().as_secs_f64());
+    }
+    seconds.sort_by(f64::total_cmp);
+    Ok(photos / seconds[TIMES / 2])
+}
+
+/// Most memory that this process has held so far, where the system tells (Linux).
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}

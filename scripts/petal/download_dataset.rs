@@ -1,0 +1,67 @@
+//! `petal download-dataset`
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use petal::data::Dataset;
+use petal::prelude::*;
+use serde_json::json;
+
+use crate::output::Output;
+use crate::progress;
+
+/// Which photos.
+#[derive(Args)]
+pub struct Options {
+    /// The TF Flowers photos (229 MB), or drawn flowers.
+    #[arg(long, value_enum, default_value = "tf-flowers")]
+    source: Which,
+    /// Unpack this archive instead of downloading one.
+    #[arg(long, conflicts_with = "source")]
+    archive: Option<PathBuf>,
+    /// Drawn flowers a class.
+    #[arg(long, default_value_t = 200)]
+    per_class: usize,
+    /// Seed of the drawn flowers.
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Put an archive in the place of another that was unpacked before.
+    #[arg(long, requires = "archive")]
+    replace: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Which {
+    TfFlowers,
+    Synthetic,
+}
+
+impl Options {
+    /// Fetches, verifies and unpacks; a second run finds everything there.
+    pub fn run(self, project: &Project) -> Result<Output> {
+        let bar = progress::bar("downloading", 0, true);
+        let mut tick = |done: u64, total: u64| {
+            bar.set_length(total);
+            bar.set_position(done);
+        };
+        let dataset = if let Some(archive) = &self.archive {
+            Dataset::from_archive(project, archive, self.replace)?
+        } else {
+            let source = match self.source {
+                Which::TfFlowers => Source::TfFlowers,
+                Which::Synthetic => Source::Synthetic { per_class: self.per_class },
+            };
+            let config = Config { source, seed: self.seed, ..Config::seed() };
+            config.check()?;
+            Dataset::fetch_with(project, &config, &mut tick)?
+        };
+        bar.finish_and_clear();
+        let json = json!({
+            "root": dataset.root,
+            "photos": dataset.samples.len(),
+            "classes": dataset.counts(),
+            "ignored": dataset.ignored.iter().map(|(path, why)| json!({"path": path, "why": why})).collect::<Vec<_>>(),
+        });
+        Ok(Output::done(dataset.text(), json))
+    }
+}

@@ -1,0 +1,64 @@
+//! `petal evaluate`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use petal::data::{Loader, Split, Splits};
+use petal::eval::{self, Evaluation};
+use petal::models;
+use petal::prelude::*;
+use serde_json::{Value, json};
+
+use crate::output::Output;
+
+/// What to measure.
+#[derive(Args)]
+pub struct Options {
+    /// The model file.
+    #[arg(long)]
+    model: PathBuf,
+    /// Which photos: train, val or test.
+    #[arg(long, default_value = "test", value_parser = crate::parsed::<Split>)]
+    split: Split,
+    /// Also write a row for each photo to this CSV file.
+    #[arg(long)]
+    csv: Option<PathBuf>,
+}
+
+impl Options {
+    /// Predicts every photo of the split.
+    pub fn run(self, project: &Project) -> Result<Output> {
+        let (model, info) = models::load(&self.model, &project.device)?;
+        let splits = Splits::open(&project.data)?;
+        if splits.classes.as_ref() != info.classes.as_slice() {
+            let what = format!(
+                "the model knows the classes {}; the photos have {}",
+                info.classes.join(", "),
+                splits.classes.join(", ")
+            );
+            return Err(Error::new(ErrorKind::Dataset, what).at(&self.model).mend("use the photos it was trained for"));
+        }
+        let loader = Loader::new(splits.get(self.split), info.preprocess, 32, &project.device);
+        let evaluation = eval::evaluate(&model, &loader, &info.name())?;
+        if let Some(path) = &self.csv {
+            evaluation.write_csv(path)?;
+        }
+        let text = format!("{}\n\n{}\n", evaluation.text(), evaluation.per_class()?.text());
+        Ok(Output::done(text, numbers(&evaluation)))
+    }
+}
+
+/// An evaluation for machines.
+pub fn numbers(evaluation: &Evaluation) -> Value {
+    let accuracy = evaluation.accuracy();
+    json!({
+        "model": evaluation.model,
+        "photos": evaluation.predictions.len(),
+        "accuracy": accuracy.value,
+        "accuracy_interval_95": [accuracy.low, accuracy.high],
+        "loss": evaluation.loss(),
+        "macro_f1": evaluation.macro_average().f1,
+        "classes": evaluation.classes.to_vec(),
+        "confusion": evaluation.confusion().rows(),
+    })
+}

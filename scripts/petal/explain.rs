@@ -1,0 +1,54 @@
+//! `petal explain`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use petal::prelude::*;
+use petal::{eval, explain, models};
+use serde_json::json;
+
+use crate::output::Output;
+
+/// Which photos, and of which class.
+#[derive(Args)]
+pub struct Options {
+    /// The model file.
+    #[arg(long)]
+    model: PathBuf,
+    /// Photos, or folders of photos.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// Folder for the pictures.
+    #[arg(long)]
+    out: PathBuf,
+    /// Explain this class instead of the predicted one.
+    #[arg(long)]
+    class: Option<String>,
+}
+
+impl Options {
+    /// Writes one picture a photo: the photo and what spoke for the class, side by side.
+    pub fn run(self, project: &Project) -> Result<Output> {
+        let (model, info) = models::load(&self.model, &project.device)?;
+        let class = self.class.as_ref().map(|name| info.class(name)).transpose()?;
+        let photos = eval::predict::photos(&self.paths)?;
+        let (predictions, unreadable) = eval::predict::predict(&model, &info.preprocess, &photos, &project.device)?;
+        let (mut text, mut rows) = (String::new(), Vec::new());
+        for (number, prediction) in predictions.iter().enumerate() {
+            let figure = petal::report::grad_cam(
+                &model,
+                &info.preprocess,
+                &info.classes,
+                std::slice::from_ref(prediction),
+                class,
+            )?;
+            let stem = prediction.path.file_stem().unwrap_or_default().to_string_lossy();
+            // Numbered, since two folders may hold photos of one name.
+            let path = self.out.join(format!("{:03}_{stem}.png", number + 1));
+            figure.save(&path)?;
+            text += &format!("{}\n", path.display());
+            rows.push(json!({ "path": prediction.path, "picture": path, "class": info.classes[prediction.best().0] }));
+        }
+        Ok(Output::done(text, json!({ "explained": rows })).but(&unreadable))
+    }
+}

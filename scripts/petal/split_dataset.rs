@@ -1,0 +1,63 @@
+//! `petal split-dataset`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use petal::data::Dataset;
+use petal::{files, prelude::*};
+use serde_json::json;
+
+use crate::output::Output;
+
+/// How to split.
+#[derive(Args)]
+pub struct Options {
+    /// Folder with one folder of photos per class; without it, what `download-dataset` put into the data folder.
+    #[arg(long)]
+    photos: Option<PathBuf>,
+    /// Seed of the split.
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Replace a split that was made otherwise.
+    #[arg(long)]
+    replace: bool,
+}
+
+impl Options {
+    /// Verifies every photo, then splits 80/10/10; a second run changes nothing.
+    pub fn run(self, project: &Project) -> Result<Output> {
+        let folder = match &self.photos {
+            Some(folder) => folder.clone(),
+            None => only_folder(&project.data.join("raw"))?,
+        };
+        let dataset = Dataset::folder(&folder)?;
+        let config = Config { seed: self.seed, ..Config::seed() };
+        let splits =
+            if self.replace { dataset.resplit(project, &config)? } else { dataset.split(project, &config)? };
+        let json = json!({
+            "data": splits.root,
+            "classes": splits.classes.to_vec(),
+            "train": splits.train.samples.len(),
+            "val": splits.val.samples.len(),
+            "test": splits.test.samples.len(),
+        });
+        Ok(Output::done(splits.text(), json))
+    }
+}
+
+fn only_folder(raw: &std::path::Path) -> Result<PathBuf> {
+    let mend = "run `petal download-dataset` first, or name your folder with --photos";
+    if !raw.is_dir() {
+        return Err(Error::new(ErrorKind::Dataset, "there are no photos yet").at(raw).mend(mend));
+    }
+    let folders: Vec<_> = files::sorted_dir(raw)?.into_iter().filter(|path| path.is_dir()).collect();
+    match folders.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => Err(Error::new(ErrorKind::Dataset, "there are no photos yet").at(raw).mend(mend)),
+        several => {
+            let names: Vec<_> = several.iter().map(|path| path.display().to_string()).collect();
+            let what = format!("there are several sets of photos: {}", names.join(", "));
+            Err(Error::new(ErrorKind::Dataset, what).at(raw).mend("name one with --photos"))
+        }
+    }
+}
