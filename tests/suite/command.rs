@@ -1,1 +1,110 @@
-//! Tests of command.
+//! The command `petal`, as a person or a program calls it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn petal(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_petal")).current_dir(folder).args(arguments).output().unwrap()
+}
+
+/// Runs with `--json`, expects success, and gives the object.
+fn json(folder: &Path, arguments: &[&str]) -> Value {
+    let output = petal(folder, &[arguments, &["--json"]].concat());
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("one JSON object and nothing else on stdout")
+}
+
+const SETTINGS: &str = r#"
+backbone = "efficientnet-lite0"
+weights = "embedded"
+image_size = 64
+batch_size = 8
+head = { epochs = 3, patience = 3, learning_rate = 1e-3 }
+fine_tune = { epochs = 1, patience = 3, learning_rate = 1e-4 }
+baseline = { epochs = 1, patience = 3, learning_rate = 1e-3 }
+"#;
+
+#[test]
+fn all_steps_from_drawn_flowers_to_features() {
+    // A space and an umlaut in the path, as people have them.
+    let parent = tempfile::tempdir().unwrap();
+    let folder = &parent.path().join("meine Blüten");
+    std::fs::create_dir(folder).unwrap();
+    std::fs::write(folder.join("petal.toml"), SETTINGS).unwrap();
+
+    let data = json(folder, &["download-dataset", "--source", "synthetic", "--per-class", "12"]);
+    assert_eq!(data["photos"], 60);
+    let split = json(folder, &["split-dataset"]);
+    assert_eq!((split["train"].as_u64(), split["val"].as_u64(), split["test"].as_u64()), (Some(50), Some(5), Some(5)));
+    let again = json(folder, &["split-dataset"]);
+    assert_eq!(split, again);
+
+    let trained = json(folder, &["train", "--config", "petal.toml"]);
+    assert_eq!(trained["epochs"].as_array().unwrap().len(), 4);
+    let model = trained["model"].as_str().unwrap();
+    let evaluated = json(folder, &["evaluate", "--model", model]);
+    assert_eq!(evaluated["accuracy"], trained["test"]["accuracy"]);
+    let baseline = json(folder, &["train", "--config", "petal.toml", "--model", "baseline"]);
+    assert_eq!(baseline["epochs"].as_array().unwrap().len(), 1);
+
+    let predicted = json(folder, &["predict", "--model", model, "data/test", "--csv", "out.csv"]);
+    assert_eq!(predicted["predictions"].as_array().unwrap().len(), 5);
+    assert_eq!(std::fs::read_to_string(folder.join("out.csv")).unwrap().lines().count(), 6);
+    let explained = json(folder, &["explain", "--model", model, "data/test/roses", "--out", "cams"]);
+    let picture = folder.join(explained["explained"][0]["picture"].as_str().unwrap());
+    assert_eq!(&std::fs::read(picture).unwrap()[..8], b"\x89PNG\r\n\x1a\n");
+    let embed = ["embed", "--backbone", "efficientnet-lite0", "--weights", "embedded", "data/test", "--out", "f.safetensors"];
+    let embedded = json(folder, &embed);
+    assert_eq!(embedded["shape"], serde_json::json!([5, 1280]));
+    assert_eq!(embedded["sha256"], json(folder, &embed)["sha256"]);
+}
+
+#[test]
+fn unreadable_photos_get_a_line_each_and_exit_status_1() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path();
+    json(folder, &["download-dataset", "--source", "synthetic", "--per-class", "10"]);
+    let photos = folder.join("photos");
+    std::fs::create_dir(&photos).unwrap();
+    let raw = folder.join("data/raw");
+    let drawn = std::fs::read_dir(&raw).unwrap().next().unwrap().unwrap().path().join("roses");
+    let good = std::fs::read_dir(drawn).unwrap().next().unwrap().unwrap().path();
+    let bytes = std::fs::read(good).unwrap();
+    std::fs::write(photos.join("good.jpg"), &bytes).unwrap();
+    std::fs::write(photos.join("cut.jpg"), &bytes[..bytes.len() / 2]).unwrap();
+    std::fs::write(photos.join("text.jpg"), "not a picture").unwrap();
+    let embed = ["embed", "--backbone", "efficientnet-lite0", "--weights", "embedded", "photos", "--out", "f.safetensors"];
+    let output = petal(folder, &[&embed[..], &["--json"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let object: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["files"], serde_json::json!(["good.jpg"]));
+    let complaints = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(complaints.lines().count(), 2, "{complaints}");
+    assert!(complaints.contains("cut.jpg") && complaints.contains("text.jpg"), "{complaints}");
+}
+
+#[test]
+fn failures_name_the_file_and_the_mend_and_leave_nothing() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path();
+    for (arguments, words) in [
+        (vec!["split-dataset", "--photos", "nowhere"], vec!["nowhere"]),
+        (vec!["split-dataset"], vec!["download-dataset"]),
+        (vec!["train"], vec!["split-dataset"]),
+        (vec!["evaluate", "--model", "no.safetensors"], vec!["no.safetensors"]),
+        (vec!["train", "--config", "no.toml"], vec!["no.toml"]),
+        (vec!["embed", "--backbone", "resnet18", "--weights", "w.pth", "data", "--out", "f"], vec!["w.pth", "safetensors"]),
+    ] {
+        let output = petal(folder, &arguments);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        for word in words {
+            assert!(text.contains(word), "{arguments:?}: {text}");
+        }
+    }
+    assert_eq!(petal(folder, &["train", "--backbone", "resnet51"]).status.code(), Some(2));
+    assert_eq!(petal(folder, &["no-such-step"]).status.code(), Some(2));
+}
