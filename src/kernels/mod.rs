@@ -1,1 +1,31 @@
 //! CPU compute on `f32` slices, channels-last. Knows no Candle. The only place with `unsafe`.
+//!
+//! A batch of pictures is one slice, `[B, H, W, C]`, contiguous; the batch size is the slice's length over the geometry's.
+//! Every function runs on rayon's current pool, over tiles whose size depends on the geometry alone, and sums in a fixed
+//! order: the number of threads changes no byte of a result. Slices of the wrong length are a mistake in the calling code,
+//! and panic.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`geometry`] | sizes, padding, activations |
+//! | [`conv`] | convolution, dense and depthwise: forward, gradients |
+//! | [`pool`] | max pooling, global average pooling |
+//! | [`layout`] | PyTorch's memory layouts and ours |
+//! | [`half_floats`] | `f32` to `f16` and back |
+
+pub mod conv;
+mod dense;
+mod depthwise;
+mod elementwise;
+mod gemm;
+pub mod geometry;
+pub mod half_floats;
+mod im2col;
+pub mod layout;
+pub mod pool;
+mod simd;
+#[cfg(test)]
+mod tests;
+
+pub use geometry::{Activation, Conv, Padding};
+pub use pool::MaxPool;

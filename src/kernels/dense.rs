@@ -1,0 +1,163 @@
+//! Convolution in which every output channel sees every input channel: patches times weights.
+
+use super::elementwise::{AddRows, sum_parts};
+use super::gemm::{Matrix, multiply};
+use super::geometry::Conv;
+use super::im2col::{col2im, im2col};
+use super::layout::transpose;
+use super::simd;
+use rayon::prelude::*;
+
+/// Numbers in a tile of patches: 2 MiB, so that it is still in the cache when it is multiplied.
+const TILE: usize = 1 << 19;
+
+/// A tile has at least this many positions, however deep its patches, to be worth reading the weights for.
+const MIN_POSITIONS: usize = 256;
+
+/// Numbers in all the partial sums of a weight gradient together.
+const PARTIAL_SUMS: usize = 1 << 21;
+
+/// Into how many tasks a weight gradient is divided.
+const WEIGHT_TASKS: usize = 8;
+
+/// Weights as [`forward`] reads them: `[kernel * kernel * in_c, out_c]`.
+pub(super) fn pack(conv: &Conv, weight: &[f32]) -> Vec<f32> {
+    let mut packed = vec![0.0; weight.len()];
+    transpose(conv.out_c, conv.depth(), weight, &mut packed);
+    packed
+}
+
+/// `y = conv(x)`, or `y += conv(x)` where `accumulate`. `finish(start, tile)` is called on each finished part of `y`, which
+/// starts at `start`, while it is in the cache.
+pub(super) fn forward(
+    conv: &Conv,
+    x: &[f32],
+    packed: &[f32],
+    accumulate: bool,
+    finish: impl Fn(usize, &mut [f32]) + Sync,
+    y: &mut [f32],
+) {
+    let (depth, row) = (conv.depth(), conv.out_w() * conv.out_c);
+    let rows = tile_rows(conv);
+    let weights = Matrix::new(packed, depth, conv.out_c);
+    y.par_chunks_mut(rows * row).enumerate().for_each_init(Vec::new, |buffer, (i, y)| {
+        let (start, positions) = (i * rows * conv.out_w(), y.len() / conv.out_c);
+        let patches = patches(conv, x, start, positions, buffer);
+        multiply(Matrix::new(patches, positions, depth), weights, accumulate, y);
+        finish(start * conv.out_c, y);
+    });
+}
+
+/// `dx = ` or `dx += ` the gradient of the input.
+pub(super) fn backward_input(conv: &Conv, dy: &[f32], weight: &[f32], accumulate: bool, dx: &mut [f32]) {
+    match conv.transposed() {
+        Some(transposed) => {
+            let turned = turn(conv, weight);
+            forward(&transposed, dy, &turned, accumulate, |_, _| (), dx);
+        }
+        None => scatter(conv, dy, weight, accumulate, dx),
+    }
+}
+
+/// The weights of the transposed convolution, packed: `[kernel, kernel, out_c, in_c]`, turned by half a turn.
+fn turn(conv: &Conv, weight: &[f32]) -> Vec<f32> {
+    let (taps, channels) = (conv.kernel * conv.kernel, conv.in_c);
+    let mut turned = vec![0.0; weight.len()];
+    turned.par_chunks_mut(channels).enumerate().for_each(|(i, turned)| {
+        let (tap, o) = (i / conv.out_c, i % conv.out_c);
+        turned.copy_from_slice(&weight[(o * taps + taps - 1 - tap) * channels..][..channels]);
+    });
+    turned
+}
+
+/// The gradient of the input for any stride and padding: of each patch, then added to where the patch was.
+fn scatter(conv: &Conv, dy: &[f32], weight: &[f32], accumulate: bool, dx: &mut [f32]) {
+    let positions = conv.out_h() * conv.out_w();
+    let pictures = (MIN_POSITIONS / positions).max(1);
+    let weights = Matrix::new(weight, conv.out_c, conv.depth());
+    let parts = dx.par_chunks_mut(pictures * conv.in_len()).zip(dy.par_chunks(pictures * conv.out_len()));
+    parts.for_each_init(Vec::new, |buffer, (dx, dy)| {
+        let rows = dy.len() / conv.out_c;
+        let columns = grown(buffer, rows * conv.depth());
+        multiply(Matrix::new(dy, rows, conv.out_c), weights, false, columns);
+        if !accumulate {
+            dx.fill(0.0);
+        }
+        for (dx, columns) in dx.chunks_exact_mut(conv.in_len()).zip(columns.chunks_exact(positions * conv.depth())) {
+            col2im(conv, columns, dx);
+        }
+    });
+}
+
+/// The gradients of the weights and the bias, overwritten.
+///
+/// The batch is divided into groups of output rows, each with sums of its own where these are small; and the weights into
+/// blocks of output channels.
+pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32], db: &mut [f32]) {
+    let row = conv.out_w() * conv.out_c;
+    let rows = dy.len() / row;
+    let groups = (PARTIAL_SUMS / dw.len()).clamp(1, WEIGHT_TASKS).min(rows.max(1));
+    let block = conv.out_c.div_ceil(WEIGHT_TASKS / groups).next_multiple_of(16).min(conv.out_c);
+    let group = |i: usize, dw: &mut [f32], db: &mut [f32]| {
+        let range = i * rows / groups..(i + 1) * rows / groups;
+        let blocks = dw.par_chunks_mut(block * conv.depth()).zip(db.par_chunks_mut(block));
+        blocks.enumerate().for_each(|(j, (dw, db))| weight_block(conv, x, dy, range.clone(), j * block, dw, db));
+    };
+    if groups == 1 {
+        return group(0, dw, db);
+    }
+    let (mut dw_parts, mut db_parts) = (vec![0.0; groups * dw.len()], vec![0.0; groups * db.len()]);
+    let parts = dw_parts.par_chunks_mut(dw.len()).zip(db_parts.par_chunks_mut(db.len()));
+    parts.enumerate().for_each(|(i, (dw, db))| group(i, dw, db));
+    sum_parts(&dw_parts, dw);
+    sum_parts(&db_parts, db);
+}
+
+/// The gradients of some output channels, `from` and those that follow, over some output rows of the batch.
+fn weight_block(
+    conv: &Conv,
+    x: &[f32],
+    dy: &[f32],
+    rows: std::ops::Range<usize>,
+    from: usize,
+    dw: &mut [f32],
+    db: &mut [f32],
+) {
+    let (out_c, out_w, depth) = (conv.out_c, conv.out_w(), conv.depth());
+    let mut buffer = Vec::new();
+    dw.fill(0.0);
+    db.fill(0.0);
+    let tile = tile_rows(conv);
+    for first in rows.clone().step_by(tile) {
+        let (start, positions) = (first * out_w, tile.min(rows.end - first) * out_w);
+        let dy = &dy[start * out_c..][..positions * out_c];
+        let patches = patches(conv, x, start, positions, &mut buffer);
+        let gradient = Matrix::new(dy, positions, out_c).columns(from, from + db.len()).transposed();
+        multiply(gradient, Matrix::new(patches, positions, depth), true, dw);
+        simd::run(AddRows { rows: dy, stride: out_c, from, sums: db });
+    }
+}
+
+/// How many output rows a tile has: as many as fit, by the geometry alone.
+fn tile_rows(conv: &Conv) -> usize {
+    let widest = conv.depth().max(conv.out_c);
+    (TILE / widest).max(MIN_POSITIONS).div_ceil(conv.out_w())
+}
+
+/// The patches of `positions` outputs from `start` on, whole output rows: in `x` itself where it has them, else in `buffer`.
+fn patches<'a>(conv: &Conv, x: &'a [f32], start: usize, positions: usize, buffer: &'a mut Vec<f32>) -> &'a [f32] {
+    if conv.is_pointwise() {
+        return &x[start * conv.in_c..][..positions * conv.in_c];
+    }
+    let columns = grown(buffer, positions * conv.depth());
+    im2col(conv, x, start / conv.out_w(), columns);
+    columns
+}
+
+/// The first `len` numbers of `buffer`, which grows where it must.
+fn grown(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    if buffer.len() < len {
+        *buffer = vec![0.0; len];
+    }
+    &mut buffer[..len]
+}

@@ -1,0 +1,86 @@
+//! One source for every vector unit: a kernel is written once, compiled for each, and chosen at run time.
+
+/// A loop to compile for each vector unit.
+///
+/// `run` must be `#[inline(always)]`, as must what it calls, so that it is compiled with its caller's instructions.
+pub(super) trait Kernel {
+    /// Does the work. `FMA`: a multiplication and an addition make one instruction.
+    fn run<const FMA: bool>(self);
+}
+
+/// `a * b + c`.
+#[inline(always)]
+pub(super) fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    // Without the instruction, `f32::mul_add` is a slow call.
+    if FMA { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// A vector unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    /// What every machine of this architecture has.
+    Portable,
+    /// AVX2 and FMA.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// AVX-512F.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Level {
+    /// All that this machine has, the widest last.
+    pub(super) fn available() -> impl DoubleEndedIterator<Item = Self> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            let avx512 = avx2 && is_x86_feature_detected!("avx512f");
+            [Some(Self::Portable), avx2.then_some(Self::Avx2), avx512.then_some(Self::Avx512)].into_iter().flatten()
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        [Self::Portable].into_iter()
+    }
+
+    /// Runs `kernel` on this unit.
+    ///
+    /// # Safety
+    /// The machine must have the unit: it comes from [`Level::available`].
+    unsafe fn run(self, kernel: impl Kernel) {
+        match self {
+            Self::Portable => kernel.run::<{ cfg!(target_arch = "aarch64") }>(),
+            // SAFETY: the caller has seen that the machine has these instructions.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => unsafe { run_avx2(kernel) },
+            // SAFETY: the caller has seen that the machine has these instructions.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => unsafe { run_avx512(kernel) },
+        }
+    }
+}
+
+/// Runs `kernel` on the widest vector unit of this machine.
+pub(super) fn run(kernel: impl Kernel) {
+    let level = Level::available().next_back().unwrap_or(Level::Portable);
+    // SAFETY: the level is one of those available.
+    unsafe { level.run(kernel) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn run_avx2(kernel: impl Kernel) {
+    kernel.run::<true>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,avx512f")]
+fn run_avx512(kernel: impl Kernel) {
+    kernel.run::<true>()
+}
+
+/// Runs `kernel` on one vector unit, which must be available.
+#[cfg(test)]
+pub(super) fn run_on(level: Level, kernel: impl Kernel) {
+    assert!(Level::available().any(|available| available == level), "{level:?} is not available");
+    // SAFETY: the level is one of those available.
+    unsafe { level.run(kernel) }
+}

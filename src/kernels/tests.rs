@@ -1,0 +1,431 @@
+//! Every function against a plain `f64` one, in odd sizes; and the same bytes from one thread and from two.
+
+use super::conv::{Packed, backward_activation, backward_input, backward_weight, forward, forward_packed};
+use super::geometry::{Activation, Conv, Padding};
+use super::pool::{MaxPool, average_pool_backward, average_pool_forward, max_pool_backward, max_pool_forward};
+use super::{half_floats, layout};
+
+/// Largest difference allowed, relative to the norm (both L2): f32 sums of up to some thousand terms.
+const TOLERANCE: f64 = 2e-6;
+
+/// `len` numbers in -1..1 that look random: the top bits of a multiplicative hash.
+pub(super) fn numbers(len: usize, seed: u64) -> Vec<f32> {
+    let hash = |i: u64| (i ^ (seed << 32)).wrapping_add(0x9e37_79b9).wrapping_mul(0xd129_0d3c_9a3c_6c4b);
+    (0..len as u64).map(|i| (hash(hash(i)) >> 40) as f32 / (1 << 23) as f32 - 1.0).collect()
+}
+
+/// ‖got − expected‖ / ‖expected‖.
+pub(super) fn distance(got: &[f32], expected: &[f64]) -> f64 {
+    assert_eq!(got.len(), expected.len());
+    let difference: f64 = got.iter().zip(expected).map(|(&a, b)| (a as f64 - b).powi(2)).sum();
+    let norm: f64 = expected.iter().map(|v| v * v).sum();
+    assert!(norm > 0.0, "nothing to compare with");
+    (difference / norm).sqrt()
+}
+
+#[track_caller]
+fn assert_close(got: &[f32], expected: &[f64], what: &str) {
+    let distance = distance(got, expected);
+    assert!(distance < TOLERANCE, "{what}: {distance:e}");
+}
+
+#[derive(Clone, Copy)]
+struct Size(usize, usize);
+
+fn dense(Size(in_h, in_w): Size, in_c: usize, out_c: usize, kernel: usize, stride: usize, pad: Padding) -> Conv {
+    Conv { in_h, in_w, in_c, out_c, kernel, stride, pad, depthwise: false }
+}
+
+fn depthwise(size: Size, channels: usize, kernel: usize, stride: usize, pad: Padding) -> Conv {
+    Conv { depthwise: true, ..dense(size, channels, channels, kernel, stride, pad) }
+}
+
+/// Odd sizes of everything that the networks use, and tails in every vector loop.
+fn geometries() -> Vec<Conv> {
+    let same = |Size(h, w): Size, kernel, stride| Padding::same(h, w, kernel, stride);
+    let (even, none) = (Padding::even, Padding::NONE);
+    let mut all = vec![
+        dense(Size(1, 1), 3, 5, 1, 1, none),
+        dense(Size(1, 1), 3, 5, 3, 1, even(1)),
+        dense(Size(5, 7), 3, 5, 1, 1, none),
+        dense(Size(5, 7), 3, 5, 1, 2, none),
+        dense(Size(5, 7), 3, 5, 3, 1, even(1)),
+        dense(Size(5, 7), 3, 5, 3, 1, none),
+        dense(Size(5, 7), 4, 17, 3, 2, even(1)),
+        dense(Size(8, 6), 3, 33, 3, 2, same(Size(8, 6), 3, 2)),
+        dense(Size(9, 8), 16, 16, 3, 1, even(1)),
+        dense(Size(13, 10), 33, 20, 3, 1, even(1)),
+        dense(Size(13, 10), 33, 20, 3, 1, Padding { top: 2, left: 0, bottom: 1, right: 2 }),
+        dense(Size(15, 15), 3, 8, 7, 2, even(3)),
+        dense(Size(14, 14), 3, 8, 5, 3, Padding { top: 0, left: 2, bottom: 4, right: 1 }),
+        dense(Size(3, 4), 600, 40, 1, 1, none),
+        dense(Size(3, 4), 70, 3, 3, 1, even(1)),
+        dense(Size(4, 4), 2, 3, 1, 1, even(1)),
+        dense(Size(41, 37), 5, 1, 3, 1, even(1)),
+        dense(Size(2, 2), 1024, 300, 3, 1, even(1)),
+    ];
+    for kernel in [1, 3, 4, 5] {
+        for stride in [1, 2] {
+            for (size, channels) in [(Size(1, 1), 16), (Size(5, 7), 19), (Size(12, 10), 37), (Size(6, 19), 3)] {
+                all.push(depthwise(size, channels, kernel, stride, same(size, kernel, stride)));
+            }
+        }
+    }
+    all.push(depthwise(Size(7, 9), 16, 3, 1, none));
+    all.push(depthwise(Size(7, 9), 17, 5, 2, even(2)));
+    all
+}
+
+/// Calls `f(batch, output, input, weight)` with the places of the three factors of every term of a convolution.
+fn each_term(conv: &Conv, batch: usize, mut f: impl FnMut(usize, usize, usize)) {
+    let (out_h, out_w) = (conv.out_h(), conv.out_w());
+    for b in 0..batch {
+        for (oy, ox) in (0..out_h).flat_map(|oy| (0..out_w).map(move |ox| (oy, ox))) {
+            for (ky, kx) in (0..conv.kernel).flat_map(|ky| (0..conv.kernel).map(move |kx| (ky, kx))) {
+                let (iy, ix) = (oy * conv.stride + ky, ox * conv.stride + kx);
+                if iy < conv.pad.top || ix < conv.pad.left {
+                    continue;
+                }
+                let (iy, ix) = (iy - conv.pad.top, ix - conv.pad.left);
+                if iy >= conv.in_h || ix >= conv.in_w {
+                    continue;
+                }
+                for o in 0..conv.out_c {
+                    let y = ((b * out_h + oy) * out_w + ox) * conv.out_c + o;
+                    let x = ((b * conv.in_h + iy) * conv.in_w + ix) * conv.in_c;
+                    let w = (o * conv.kernel + ky) * conv.kernel + kx;
+                    if conv.depthwise {
+                        f(y, x + o, w);
+                    } else {
+                        (0..conv.in_c).for_each(|i| f(y, x + i, w * conv.in_c + i));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Inputs of one case.
+struct Case {
+    conv: Conv,
+    batch: usize,
+    x: Vec<f32>,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    /// As large as the output: the residual going forward, the gradient coming back.
+    dy: Vec<f32>,
+}
+
+impl Case {
+    fn new(conv: Conv, batch: usize) -> Self {
+        Self {
+            conv,
+            batch,
+            x: numbers(batch * conv.in_len(), 1),
+            weight: numbers(conv.weights(), 2),
+            bias: numbers(conv.out_c, 3),
+            dy: numbers(batch * conv.out_len(), 4),
+        }
+    }
+
+    fn all() -> impl Iterator<Item = Self> {
+        geometries().into_iter().flat_map(|conv| [1, 3].map(|batch| Self::new(conv, batch)))
+    }
+
+    fn name(&self) -> String {
+        format!("{:?}, batch {}", self.conv, self.batch)
+    }
+
+    fn forward(&self, residual: bool, act: Activation) -> Vec<f32> {
+        let mut y = vec![f32::NAN; self.dy.len()];
+        forward(&self.conv, &self.x, &self.weight, &self.bias, residual.then_some(&self.dy), act, &mut y);
+        y
+    }
+
+    fn backward_input(&self, accumulate: bool) -> Vec<f32> {
+        let mut dx = if accumulate { self.x.clone() } else { vec![f32::NAN; self.x.len()] };
+        backward_input(&self.conv, &self.dy, &self.weight, accumulate, &mut dx);
+        dx
+    }
+
+    fn backward_weight(&self) -> (Vec<f32>, Vec<f32>) {
+        let (mut dw, mut db) = (vec![f32::NAN; self.weight.len()], vec![f32::NAN; self.bias.len()]);
+        backward_weight(&self.conv, &self.x, &self.dy, &mut dw, &mut db);
+        (dw, db)
+    }
+}
+
+#[test]
+fn forward_is_the_convolution() {
+    for case in Case::all() {
+        let mut plain = vec![0.0; case.dy.len()];
+        each_term(&case.conv, case.batch, |y, x, w| plain[y] += case.x[x] as f64 * case.weight[w] as f64);
+        plain.iter_mut().zip(case.bias.iter().cycle()).for_each(|(y, &b)| *y += b as f64);
+        assert_close(&case.forward(false, Activation::None), &plain, &case.name());
+        let added: Vec<_> = plain.iter().zip(&case.dy).map(|(y, &r)| y + r as f64).collect();
+        assert_close(&case.forward(true, Activation::None), &added, &case.name());
+        for (act, most) in [(Activation::Relu, f64::INFINITY), (Activation::Relu6, 6.0)] {
+            let expected: Vec<_> = added.iter().map(|y| y.clamp(0.0, most)).collect();
+            assert_close(&case.forward(true, act), &expected, &case.name());
+        }
+    }
+}
+
+#[test]
+fn backward_input_is_the_gradient() {
+    for case in Case::all() {
+        let mut expected = vec![0.0; case.x.len()];
+        each_term(&case.conv, case.batch, |y, x, w| expected[x] += case.dy[y] as f64 * case.weight[w] as f64);
+        assert_close(&case.backward_input(false), &expected, &case.name());
+        expected.iter_mut().zip(&case.x).for_each(|(dx, &x)| *dx += x as f64);
+        assert_close(&case.backward_input(true), &expected, &case.name());
+    }
+}
+
+#[test]
+fn backward_weight_is_the_gradient() {
+    for case in Case::all() {
+        let mut expected = vec![0.0; case.weight.len()];
+        each_term(&case.conv, case.batch, |y, x, w| expected[w] += case.dy[y] as f64 * case.x[x] as f64);
+        let (dw, db) = case.backward_weight();
+        assert_close(&dw, &expected, &case.name());
+        for (o, &db) in db.iter().enumerate() {
+            // The terms have both signs and may cancel, so the error is measured against the sum of their sizes.
+            let terms = || case.dy.iter().skip(o).step_by(case.conv.out_c).map(|&dy| dy as f64);
+            let (sum, size): (f64, f64) = (terms().sum(), terms().map(f64::abs).sum());
+            assert!((db as f64 - sum).abs() <= 5e-7 * size, "{}: {db} {sum}", case.name());
+        }
+    }
+}
+
+#[test]
+fn packed_weights_give_the_same_bytes() {
+    for case in Case::all() {
+        let packed = Packed::new(&case.conv, &case.weight);
+        let mut y = vec![f32::NAN; case.dy.len()];
+        forward_packed(&packed, &case.x, &case.bias, None, Activation::Relu, &mut y);
+        assert_eq!(y, case.forward(false, Activation::Relu), "{}", case.name());
+    }
+}
+
+/// Sizes that make several tiles, groups and blocks.
+fn large_cases() -> Vec<Case> {
+    let same = Padding::same(30, 31, 5, 2);
+    vec![
+        Case::new(dense(Size(30, 31), 40, 24, 3, 1, Padding::even(1)), 5),
+        Case::new(dense(Size(30, 31), 40, 24, 3, 2, Padding::even(1)), 5),
+        Case::new(dense(Size(56, 55), 32, 48, 1, 1, Padding::NONE), 4),
+        Case::new(dense(Size(7, 7), 512, 520, 3, 1, Padding::even(1)), 6),
+        Case::new(dense(Size(57, 57), 3, 24, 7, 2, Padding::even(3)), 3),
+        Case::new(depthwise(Size(30, 31), 50, 3, 1, Padding::even(1)), 5),
+        Case::new(depthwise(Size(30, 31), 50, 5, 2, same), 5),
+    ]
+}
+
+#[test]
+fn threads_change_no_byte() {
+    let on = |threads: usize, case: &Case| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let y = case.forward(true, Activation::Relu);
+            (y, case.backward_input(false), case.backward_input(true), case.backward_weight())
+        })
+    };
+    for case in large_cases() {
+        let one = on(1, &case);
+        assert!(one == on(2, &case), "{}", case.name());
+        assert!(one == on(3, &case), "{}", case.name());
+    }
+}
+
+#[test]
+fn large_cases_are_right() {
+    for case in large_cases() {
+        let (mut y, mut dx, mut dw) = (vec![0.0; case.dy.len()], vec![0.0; case.x.len()], vec![0.0; case.weight.len()]);
+        each_term(&case.conv, case.batch, |iy, ix, iw| {
+            let (x, w, d) = (case.x[ix] as f64, case.weight[iw] as f64, case.dy[iy] as f64);
+            y[iy] += x * w;
+            dx[ix] += d * w;
+            dw[iw] += d * x;
+        });
+        y.iter_mut().zip(case.bias.iter().cycle()).for_each(|(y, &b)| *y += b as f64);
+        assert_close(&case.forward(false, Activation::None), &y, &case.name());
+        assert_close(&case.backward_input(false), &dx, &case.name());
+        assert_close(&case.backward_weight().0, &dw, &case.name());
+    }
+}
+
+#[test]
+fn a_picture_is_the_same_in_any_batch() {
+    for case in large_cases() {
+        let y = case.forward(false, Activation::Relu);
+        let dx = case.backward_input(false);
+        let alone = |i: usize| Case {
+            batch: 1,
+            x: case.x.chunks(case.conv.in_len()).nth(i).unwrap().to_vec(),
+            dy: case.dy.chunks(case.conv.out_len()).nth(i).unwrap().to_vec(),
+            weight: case.weight.clone(),
+            bias: case.bias.clone(),
+            conv: case.conv,
+        };
+        for i in 0..case.batch {
+            let one = alone(i);
+            let expected = one.forward(false, Activation::Relu);
+            assert!(y.chunks(expected.len()).nth(i).unwrap() == expected, "{}, picture {i}", case.name());
+            let expected = one.backward_input(false);
+            assert!(dx.chunks(expected.len()).nth(i).unwrap() == expected, "{}, picture {i}", case.name());
+        }
+    }
+}
+
+#[test]
+fn an_activation_lets_the_gradient_through_where_it_is_open() {
+    let y = [-0.0, 0.0, 1e-30, 3.0, 6.0, 7.0, f32::NAN];
+    for (act, expected) in [
+        (Activation::None, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+        (Activation::Relu, [0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+        (Activation::Relu6, [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0]),
+    ] {
+        let mut dy = [1.0; 7];
+        backward_activation(act, &y, &mut dy);
+        assert_eq!(dy, expected, "{act:?}");
+    }
+}
+
+#[test]
+fn what_is_not_a_number_stays_so() {
+    for conv in [dense(Size(3, 3), 2, 3, 1, 1, Padding::NONE), depthwise(Size(3, 3), 17, 3, 1, Padding::even(1))] {
+        let mut case = Case::new(conv, 1);
+        case.x.fill(f32::NAN);
+        assert!(case.forward(false, Activation::Relu6).iter().all(|y| y.is_nan()));
+    }
+}
+
+#[test]
+fn same_padding_is_tensorflows() {
+    assert_eq!(Padding::same(224, 224, 3, 2), Padding { top: 0, left: 0, bottom: 1, right: 1 });
+    assert_eq!(Padding::same(56, 56, 5, 2), Padding { top: 1, left: 1, bottom: 2, right: 2 });
+    assert_eq!(Padding::same(7, 8, 5, 1), Padding::even(2));
+    assert_eq!(Padding::same(5, 5, 1, 2), Padding::NONE);
+}
+
+#[test]
+#[should_panic(expected = "output of")]
+fn a_wrong_length_panics() {
+    let conv = dense(Size(3, 3), 2, 3, 1, 1, Padding::NONE);
+    backward_input(&conv, &[0.0; 26], &[0.0; 6], false, &mut [0.0; 18]);
+}
+
+fn pools() -> Vec<(MaxPool, usize)> {
+    let pool = |in_h, in_w, channels, kernel, stride, pad| MaxPool { in_h, in_w, channels, kernel, stride, pad };
+    let all = [
+        pool(1, 1, 3, 1, 1, 0),
+        pool(5, 7, 3, 2, 2, 0),
+        pool(5, 7, 19, 3, 2, 1),
+        pool(12, 9, 64, 3, 2, 1),
+        pool(6, 6, 33, 2, 1, 1),
+        pool(9, 9, 5, 4, 3, 2),
+    ];
+    all.into_iter().flat_map(|pool| [(pool, 1), (pool, 3)]).collect()
+}
+
+/// Maxima, and the place in the input of each window's first.
+fn max_pool(pool: &MaxPool, x: &[f32]) -> (Vec<f32>, Vec<usize>) {
+    let (mut maxima, mut places) = (vec![], vec![]);
+    for b in 0..x.len() / pool.in_len() {
+        for (oy, ox) in (0..pool.out_h()).flat_map(|oy| (0..pool.out_w()).map(move |ox| (oy, ox))) {
+            for c in 0..pool.channels {
+                let mut best: Option<usize> = None;
+                for (ky, kx) in (0..pool.kernel).flat_map(|ky| (0..pool.kernel).map(move |kx| (ky, kx))) {
+                    let (iy, ix) =
+                        ((oy * pool.stride + ky).checked_sub(pool.pad), (ox * pool.stride + kx).checked_sub(pool.pad));
+                    let (Some(iy), Some(ix)) = (iy, ix) else { continue };
+                    if iy < pool.in_h && ix < pool.in_w {
+                        let i = ((b * pool.in_h + iy) * pool.in_w + ix) * pool.channels + c;
+                        best = Some(best.filter(|&old| x[old] >= x[i]).unwrap_or(i));
+                    }
+                }
+                maxima.push(x[best.unwrap()]);
+                places.push(best.unwrap());
+            }
+        }
+    }
+    (maxima, places)
+}
+
+#[test]
+fn max_pool_takes_the_first_maximum() {
+    for (pool, batch) in pools() {
+        // Few different numbers, so that many windows have several maxima.
+        let x: Vec<f32> = numbers(batch * pool.in_len(), 5).iter().map(|v| (v * 2.0).round()).collect();
+        let (maxima, places) = max_pool(&pool, &x);
+        let mut y = vec![f32::NAN; maxima.len()];
+        max_pool_forward(&pool, &x, &mut y);
+        assert_eq!(y, maxima, "{pool:?}");
+        // Whole numbers, so that their sums are exact in any order.
+        let dy: Vec<f32> = numbers(y.len(), 6).iter().map(|v| (v * 100.0).round()).collect();
+        let (mut dx, mut expected) = (vec![f32::NAN; x.len()], vec![0.0; x.len()]);
+        places.iter().zip(&dy).for_each(|(&i, dy)| expected[i] += dy);
+        max_pool_backward(&pool, &x, &dy, &mut dx);
+        assert_eq!(dx, expected, "{pool:?}");
+    }
+}
+
+#[test]
+fn max_pool_of_what_is_not_finite() {
+    let pool = MaxPool { in_h: 2, in_w: 2, channels: 1, kernel: 2, stride: 2, pad: 0 };
+    let mut y = [0.0];
+    max_pool_forward(&pool, &[1.0, f32::NAN, 2.0, 0.0], &mut y);
+    assert!(y[0].is_nan());
+    max_pool_forward(&pool, &[f32::NEG_INFINITY; 4], &mut y);
+    assert_eq!(y, [f32::NEG_INFINITY]);
+    let mut dx = [0.0; 4];
+    max_pool_backward(&pool, &[f32::NEG_INFINITY; 4], &[3.0], &mut dx);
+    assert_eq!(dx, [3.0, 0.0, 0.0, 0.0]);
+    max_pool_backward(&pool, &[f32::NAN, f32::NAN, 2.0, 0.0], &[3.0], &mut dx);
+    assert_eq!(dx, [0.0, 3.0, 0.0, 0.0]);
+}
+
+#[test]
+fn average_pool_and_its_gradient() {
+    for (batch, positions, channels) in [(1, 1, 1), (3, 49, 37), (2, 35, 64)] {
+        let x = numbers(batch * positions * channels, 7);
+        let dy = numbers(batch * channels, 8);
+        let (mut y, mut dx) = (vec![f32::NAN; dy.len()], vec![f32::NAN; x.len()]);
+        average_pool_forward(positions, channels, &x, &mut y);
+        average_pool_backward(positions, channels, &dy, &mut dx);
+        let (mut expected, mut expected_dx) = (vec![0.0; y.len()], vec![0.0; x.len()]);
+        for (i, &x) in x.iter().enumerate() {
+            let place = i / (positions * channels) * channels + i % channels;
+            expected[place] += x as f64 / positions as f64;
+            expected_dx[i] = dy[place] as f64 / positions as f64;
+        }
+        assert_close(&y, &expected, "average");
+        assert_close(&dx, &expected_dx, "gradient of the average");
+    }
+}
+
+#[test]
+fn layouts_there_and_back() {
+    let shape = [3, 19, 2, 5];
+    let [_, i, h, w] = shape;
+    let pytorch = numbers(shape.iter().product(), 9);
+    let ours = layout::oihw_to_ohwi(shape, &pytorch);
+    for (place, &value) in ours.iter().enumerate() {
+        let (o, y, x, c) = (place / (h * w * i), place / (w * i) % h, place / i % w, place % i);
+        assert_eq!(value, pytorch[((o * i + c) * h + y) * w + x]);
+    }
+    assert_eq!(layout::ohwi_to_oihw(shape, &ours), pytorch);
+    let pictures = layout::nchw_to_nhwc([2, 3, 17, 18], &numbers(2 * 3 * 17 * 18, 10));
+    assert_eq!(layout::nhwc_to_nchw([2, 3, 17, 18], &pictures), numbers(2 * 3 * 17 * 18, 10));
+}
+
+#[test]
+fn half_floats_there_and_back() {
+    let numbers = numbers(100_003, 11);
+    let (mut halves, mut back) = (vec![half::f16::ZERO; numbers.len()], vec![0.0; numbers.len()]);
+    half_floats::to_f16(&numbers, &mut halves);
+    half_floats::from_f16(&halves, &mut back);
+    assert!(halves.iter().zip(&numbers).all(|(&h, &n)| h == half::f16::from_f32(n)));
+    assert!(back.iter().zip(&numbers).all(|(b, n)| (b - n).abs() <= n.abs() / 2048.0 + 6.0e-8));
+}
