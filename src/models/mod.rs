@@ -1,5 +1,9 @@
 //! Networks and their pretrained weights.
 
+mod baseline;
+mod efficientnet_lite;
 pub mod model;
+mod network;
+mod resnet;
 
-pub use model::{Architecture, Cut, Model};
+pub use model::{Architecture, Cut, Frozen, Model, Ops, StageSummary};

@@ -1,12 +1,19 @@
 //! A classifier: pretrained backbone and new head, or the baseline.
 
-use candle_core::{Device, Tensor};
+use std::collections::BTreeMap;
+
+use candle_core::{D, DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::network::Network;
+use super::zoo::Zoo;
+use super::{baseline, efficientnet_lite, resnet};
 use crate::config::Backbone;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::nn::Params;
-use crate::seed::{Seed, Stream};
+use crate::nn::program::{self, Program, Size};
+use crate::nn::stage::Stage;
+use crate::seed::{Purpose, Seed, Stream};
 
 /// Where a network is cut into a frozen and a trainable part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,16 +29,17 @@ pub enum Cut {
 
 /// What it takes to build a network, apart from its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
 pub enum Architecture {
-    /// The small network from scratch.
+    /// The small network from scratch: Conv 32, 64, 128 (3×3, valid, ReLU), each with 2×2 max pooling, Flatten (in the order H, W,
+    /// C, as Keras does), Dense 128, ReLU, Dense.
     Baseline {
         /// Number of classes.
         classes: usize,
         /// Side of the input, in pixels.
         image_size: usize,
     },
-    /// A pretrained backbone with a new head.
+    /// A pretrained backbone with a new head: global average pooling, Linear(D, hidden), ReLU, Dropout, Linear(hidden, classes).
     Transfer {
         /// The backbone.
         backbone: Backbone,
@@ -44,55 +52,466 @@ pub enum Architecture {
     },
 }
 
+/// How layers are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ops {
+    /// By our kernels, on the CPU.
+    Kernels,
+    /// By Candle's own operations, on any device.
+    Candle,
+}
+
+impl Ops {
+    /// Our kernels on the CPU, Candle's operations elsewhere. `PETAL_OPS=candle` takes Candle's on the CPU too.
+    pub fn for_device(device: &Device) -> Self {
+        let asked = std::env::var_os("PETAL_OPS").is_some_and(|ops| ops == "candle");
+        if device.is_cpu() && !asked { Self::Kernels } else { Self::Candle }
+    }
+}
+
 /// A network with its numbers.
 #[derive(Debug)]
 pub struct Model {
+    architecture: Architecture,
     params: Params,
+    body: Body,
+    ops: Ops,
+}
+
+#[derive(Debug)]
+enum Body {
+    Staged(Network),
+    /// From candle-transformers; frozen only.
+    Zoo(Backbone),
+}
+
+/// One line of a network's summary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageSummary {
+    /// `stem`, `layer1`, …, `head`.
+    pub name: String,
+    /// Shape of one picture's output: `[C, h, w]` or `[D]`.
+    pub output: Vec<usize>,
+    /// Numbers in its weights, without batch norm's statistics.
+    pub parameters: usize,
+    /// How many of them train.
+    pub trainable: usize,
 }
 
 impl Model {
-    /// A network with random numbers from the seed.
-    pub fn new(_architecture: &Architecture, _seed: Seed, _device: &Device) -> Result<Self> {
-        todo!()
+    /// A network with random numbers from the seed: He-normal convolutions as in torchvision, Glorot-uniform and zero biases
+    /// in the head and the baseline as in Keras, batch norms that change nothing.
+    pub fn new(architecture: &Architecture, seed: Seed, device: &Device) -> Result<Self> {
+        Self::with_ops(architecture, seed, device, Ops::for_device(device))
+    }
+
+    /// The same, computed in a chosen way.
+    pub fn with_ops(architecture: &Architecture, seed: Seed, device: &Device, ops: Ops) -> Result<Self> {
+        let body = match architecture {
+            Architecture::Baseline { image_size, .. } if *image_size < 22 => {
+                return Err(Error::config("image_size", image_size, "at least 22 pixels for the baseline"));
+            }
+            Architecture::Baseline { .. } => Body::Staged(baseline::baseline()),
+            Architecture::Transfer { backbone: Backbone::EfficientnetLite0, .. } => {
+                Body::Staged(efficientnet_lite::efficientnet_lite0())
+            }
+            Architecture::Transfer { backbone, .. } => {
+                resnet::resnet(*backbone).map_or(Body::Zoo(*backbone), Body::Staged)
+            }
+        };
+        let mut model = Self { architecture: architecture.clone(), params: Params::default(), body, ops };
+        let shapes = model.shapes()?;
+        for (index, (name, shape)) in shapes.iter().enumerate() {
+            let mut stream = seed.stream(Purpose::Init, 0, index as u64);
+            model.params.insert(name, initial(name, shape, architecture, &mut stream), shape, device)?;
+        }
+        Ok(model)
     }
 
     /// What it was built from.
     pub fn architecture(&self) -> &Architecture {
-        todo!()
+        &self.architecture
     }
 
-    /// All tensors, the backbone's under `backbone.`, the head's under `head.`.
+    /// All tensors; a backbone's under `backbone.`, its head's under `head.`.
     pub fn params(&self) -> &Params {
         &self.params
     }
 
     /// Names of what trains after this cut, sorted; no running statistics.
-    pub fn trainable(&self, _cut: Cut) -> Vec<String> {
-        todo!()
+    pub fn trainable(&self, cut: Cut) -> Vec<String> {
+        let mut names: Vec<String> = head_shapes(&self.architecture, self.features()).into_keys().collect();
+        if let (Body::Staged(network), false) = (&self.body, cut == Cut::Features) {
+            let from = if cut == Cut::Upper { network.upper_trainable } else { 0 };
+            names.extend(network.trainable(from).into_iter().map(|name| format!("{}{name}", self.prefix())));
+        }
+        names.sort();
+        names
     }
 
-    /// What comes before the cut, without a graph: `[B, 3, H, W]` to images, `[B, C, h, w]` or features `[B, D]`.
-    pub fn before(&self, _images: &Tensor, _cut: Cut) -> Result<Tensor> {
-        todo!()
+    /// Numbers a photo in the backbone's pooled output.
+    pub fn features(&self) -> usize {
+        match &self.body {
+            Body::Staged(network) => network.features,
+            Body::Zoo(_) => Zoo::FEATURES,
+        }
+    }
+
+    /// What comes before the cut, made ready for pictures of this height and width. It holds a copy of the weights: use it while
+    /// they stay as they are.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if the backbone is from candle-transformers and the cut is not [`Cut::Features`].
+    pub fn frozen(&self, cut: Cut, height: usize, width: usize) -> Result<Frozen<'_>> {
+        let to = match &self.body {
+            Body::Zoo(_) => self.check_zoo(cut)?,
+            Body::Staged(network) => match cut {
+                Cut::Images => 0,
+                Cut::Upper => network.upper,
+                Cut::Features => network.program.steps.len(),
+            },
+        };
+        self.frozen_steps(0, to, Size { h: height, w: width, c: 3 }, cut == Cut::Features)
+    }
+
+    /// What comes before the cut, without a graph, for images `[B, 3, H, W]`: `[B, 3, H, W]` again, activations
+    /// `[B, C, h, w]`, or features `[B, D]`.
+    pub fn before(&self, images: &Tensor, cut: Cut) -> Result<Tensor> {
+        let (_, _, h, w) = images.dims4()?;
+        self.frozen(cut, h, w)?.run(images)
     }
 
     /// What comes after the cut, with a graph for backward: logits `[B, K]`. With a stream, dropout is on.
-    pub fn after(&self, _at_cut: &Tensor, _cut: Cut, _dropout: Option<&mut Stream>) -> Result<Tensor> {
-        todo!()
+    pub fn after(&self, at_cut: &Tensor, cut: Cut, dropout: Option<&mut Stream>) -> Result<Tensor> {
+        let at_head = match (&self.body, cut) {
+            (Body::Zoo(_), _) => {
+                self.check_zoo(cut)?;
+                at_cut.clone()
+            }
+            (Body::Staged(_), Cut::Features) if self.is_transfer() => at_cut.clone(),
+            (Body::Staged(network), _) => {
+                let (from, trainable) = match cut {
+                    Cut::Images => (0, 0),
+                    Cut::Upper => (network.upper, network.upper_trainable),
+                    Cut::Features => (network.program.steps.len(), network.program.steps.len()),
+                };
+                let program = network.program.range(from, network.program.steps.len());
+                let maps = self.stage(&program, trainable - from, &at_cut.detach(), false)?;
+                return self.head_of_maps(&maps, dropout);
+            }
+        };
+        self.head(&at_head, dropout)
+    }
+
+    /// What comes after the cut, without a graph or dropout: logits `[B, K]`.
+    pub fn infer(&self, at_cut: &Tensor, cut: Cut) -> Result<Tensor> {
+        let logits = match (&self.body, cut) {
+            (Body::Staged(network), Cut::Images | Cut::Upper) => {
+                let from = if cut == Cut::Upper { network.upper } else { 0 };
+                let (_, c, h, w) = at_cut.dims4()?;
+                let maps = self.frozen_steps(from, network.program.steps.len(), Size { h, w, c }, false)?.run(at_cut)?;
+                self.head_of_maps(&maps, None)?
+            }
+            _ => self.after(at_cut, cut, None)?,
+        };
+        Ok(logits.detach())
     }
 
     /// Logits `[B, K]` of images `[B, 3, H, W]`, without a graph or dropout.
-    pub fn logits(&self, _images: &Tensor) -> Result<Tensor> {
-        todo!()
+    pub fn logits(&self, images: &Tensor) -> Result<Tensor> {
+        match &self.body {
+            Body::Zoo(_) => self.infer(&self.before(images, Cut::Features)?, Cut::Features),
+            Body::Staged(_) => self.infer(images, Cut::Images),
+        }
     }
 
     /// The last stage's maps `[B, C, h, w]`, without a graph: what Grad-CAM weighs.
-    pub fn maps(&self, _images: &Tensor) -> Result<Tensor> {
-        todo!()
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if the backbone is from candle-transformers: it has no such maps.
+    pub fn maps(&self, images: &Tensor) -> Result<Tensor> {
+        let Body::Staged(network) = &self.body else {
+            let what = "Grad-CAM needs the maps of a convolutional network; this backbone gives none";
+            return Err(Error::new(ErrorKind::Config, what).mend("use a ResNet, EfficientNet-Lite0 or the baseline"));
+        };
+        let (_, c, h, w) = images.dims4()?;
+        self.frozen_steps(0, network.program.steps.len(), Size { h, w, c }, false)?.run(images)
     }
 
-    /// Logits `[B, K]` from the last stage's maps, with a graph.
-    pub fn logits_from_maps(&self, _maps: &Tensor) -> Result<Tensor> {
-        todo!()
+    /// Logits `[B, K]` from the last stage's maps `[B, C, h, w]`, with a graph that reaches the maps.
+    pub fn logits_from_maps(&self, maps: &Tensor) -> Result<Tensor> {
+        self.head_of_maps(maps, None)
+    }
+
+    /// Stage by stage: output shape and parameters, and how many of them train after this cut.
+    pub fn summary(&self, cut: Cut, image_size: usize) -> Result<Vec<StageSummary>> {
+        let trainable = self.trainable(cut);
+        let count = |names: &mut dyn Iterator<Item = String>| -> Result<(usize, usize)> {
+            let (mut all, mut train) = (0, 0);
+            for name in names {
+                let param = self.params.get(&name)?;
+                if !param.buffer {
+                    all += param.var.elem_count();
+                    train += if trainable.binary_search(&name).is_ok() { param.var.elem_count() } else { 0 };
+                }
+            }
+            Ok((all, train))
+        };
+        let mut lines = Vec::new();
+        match &self.body {
+            Body::Staged(network) => {
+                let sizes = network.program.sizes(Size { h: image_size, w: image_size, c: 3 });
+                let mut from = 0;
+                for stage in &network.stages {
+                    let convs = network.program.convs(from, stage.end);
+                    let names = convs.flat_map(|(_, step)| step.tensors());
+                    let mut names = names.map(|(name, _)| format!("{}{name}", self.prefix()));
+                    let (parameters, trainable) = count(&mut names)?;
+                    let Size { h, w, c } = sizes[stage.end];
+                    lines.push(StageSummary { name: stage.name.clone(), output: vec![c, h, w], parameters, trainable });
+                    from = stage.end;
+                }
+            }
+            Body::Zoo(backbone) => {
+                let mut names = self.params.iter().map(|(name, _)| name.to_string());
+                let mut names = names.by_ref().filter(|name| name.starts_with("backbone."));
+                let (parameters, trainable) = count(&mut names)?;
+                let output = vec![self.features()];
+                lines.push(StageSummary { name: backbone.name().into(), output, parameters, trainable });
+            }
+        }
+        let head = head_shapes(&self.architecture, self.features());
+        let classes = head.values().last().map_or(0, |shape| shape[0]);
+        let (parameters, trainable) = count(&mut head.into_keys())?;
+        lines.push(StageSummary { name: "head".into(), output: vec![classes], parameters, trainable });
+        Ok(lines)
+    }
+
+    fn is_transfer(&self) -> bool {
+        matches!(self.architecture, Architecture::Transfer { .. })
+    }
+
+    fn prefix(&self) -> &'static str {
+        if self.is_transfer() { "backbone." } else { "" }
+    }
+
+    fn check_zoo(&self, cut: Cut) -> Result<usize> {
+        if cut == Cut::Features {
+            return Ok(0);
+        }
+        Err(Error::new(ErrorKind::Config, "this backbone serves frozen only: its layers cannot be trained")
+            .mend("set fine_tune.epochs = 0, or use a ResNet or EfficientNet-Lite0"))
+    }
+
+    fn shapes(&self) -> Result<BTreeMap<String, Vec<usize>>> {
+        let mut shapes = head_shapes(&self.architecture, self.features());
+        match &self.body {
+            Body::Staged(network) => {
+                let convs = network.program.convs(0, network.program.steps.len());
+                let tensors = convs.flat_map(|(_, step)| step.tensors());
+                shapes.extend(tensors.map(|(name, shape)| (format!("{}{name}", self.prefix()), shape)));
+            }
+            Body::Zoo(backbone) => {
+                let tensors = Zoo::shapes(*backbone)?.into_iter();
+                shapes.extend(tensors.map(|(name, shape)| (format!("backbone.{name}"), shape)));
+            }
+        }
+        Ok(shapes)
+    }
+
+    fn frozen_steps(&self, from: usize, to: usize, input: Size, pooled: bool) -> Result<Frozen<'_>> {
+        let how = match (&self.body, self.ops) {
+            (Body::Zoo(backbone), _) => {
+                let mut tensors = BTreeMap::new();
+                for name in self.params.shapes("backbone.").into_keys() {
+                    let tensor = self.params.get(&format!("backbone.{name}"))?.var.as_tensor().detach();
+                    tensors.insert(name, tensor);
+                }
+                let device = tensors.values().next().map_or(Device::Cpu, |tensor| tensor.device().clone());
+                How::Zoo(Zoo::new(*backbone, &tensors, &device)?)
+            }
+            (Body::Staged(network), Ops::Kernels) => {
+                let program = network.program.range(from, to);
+                How::Fused(program::Frozen::new(&program, &self.params, self.prefix(), input)?)
+            }
+            (Body::Staged(network), Ops::Candle) => How::Composed(network.program.range(from, to)),
+        };
+        Ok(Frozen { model: self, how, pooled })
+    }
+
+    /// Runs a program whose steps train from `trainable_from` on.
+    fn stage(&self, program: &Program, trainable_from: usize, x: &Tensor, input_gradient: bool) -> Result<Tensor> {
+        if program.steps.is_empty() {
+            return Ok(x.clone());
+        }
+        let stage = Stage { program, trainable_from, params: &self.params, prefix: self.prefix() };
+        match self.ops {
+            Ops::Kernels => stage.fused(x, input_gradient),
+            Ops::Candle => stage.composed(x),
+        }
+    }
+
+    fn head_of_maps(&self, maps: &Tensor, dropout: Option<&mut Stream>) -> Result<Tensor> {
+        if self.is_transfer() {
+            return self.head(&maps.mean((2, 3))?, dropout);
+        }
+        let pooled = self.stage(&baseline::last_pool(), 1, maps, true)?;
+        self.head(&pooled.permute((0, 2, 3, 1))?.contiguous()?.flatten_from(1)?, dropout)
+    }
+
+    fn head(&self, features: &Tensor, dropout: Option<&mut Stream>) -> Result<Tensor> {
+        let [first, second] = head_names(&self.architecture);
+        let hidden = self.linear(first, features)?;
+        let hidden = (&hidden * hidden.gt(0f64)?.to_dtype(DType::F32)?.detach())?;
+        let hidden = match (&self.architecture, dropout) {
+            (Architecture::Transfer { dropout: p, .. }, Some(stream)) if *p > 0.0 => (&hidden * mask(&hidden, *p, stream)?)?,
+            _ => hidden,
+        };
+        self.linear(second, &hidden)
+    }
+
+    fn linear(&self, name: &str, x: &Tensor) -> Result<Tensor> {
+        let weight = self.params.get(&format!("{name}.weight"))?.var.as_tensor();
+        let bias = self.params.get(&format!("{name}.bias"))?.var.as_tensor();
+        if x.dim(D::Minus1)? != weight.dim(1)? {
+            let what = format!("{name} takes {} numbers a photo; got {}", weight.dim(1)?, x.dim(D::Minus1)?);
+            return Err(Error::new(ErrorKind::Tensor, what).mend("use the image size that the model was made for"));
+        }
+        Ok(x.matmul(&weight.t()?)?.broadcast_add(bias)?)
+    }
+}
+
+/// What comes before a cut, ready to run.
+#[derive(Debug)]
+pub struct Frozen<'a> {
+    model: &'a Model,
+    how: How,
+    pooled: bool,
+}
+
+#[derive(Debug)]
+enum How {
+    Fused(program::Frozen),
+    Composed(Program),
+    Zoo(Zoo),
+}
+
+impl Frozen<'_> {
+    /// Runs images `[B, 3, H, W]` (or activations) without a graph.
+    pub fn run(&self, x: &Tensor) -> Result<Tensor> {
+        let x = x.detach();
+        let maps = match &self.how {
+            How::Zoo(zoo) => return Ok(zoo.features(&x)?.detach()),
+            How::Composed(program) => self.model.stage(program, program.steps.len(), &x, false)?.detach(),
+            How::Fused(frozen) => {
+                let pictures = x.dim(0)?;
+                let values = x.permute((0, 2, 3, 1))?.contiguous()?.flatten_all()?.to_vec1::<f32>()?;
+                let Size { h, w, c } = frozen.output();
+                Tensor::from_vec(frozen.run(&values), (pictures, h, w, c), x.device())?.permute((0, 3, 1, 2))?
+            }
+        };
+        if !self.pooled {
+            return Ok(maps);
+        }
+        // The baseline's "features" are its last maps.
+        Ok(if self.model.is_transfer() { maps.mean((2, 3))? } else { maps })
+    }
+}
+
+fn head_names(architecture: &Architecture) -> [&'static str; 2] {
+    match architecture {
+        Architecture::Baseline { .. } => ["dense1", "dense2"],
+        Architecture::Transfer { .. } => ["head.linear1", "head.linear2"],
+    }
+}
+
+fn head_shapes(architecture: &Architecture, features: usize) -> BTreeMap<String, Vec<usize>> {
+    let (inputs, hidden, classes) = match architecture {
+        Architecture::Baseline { classes, image_size } => {
+            // Three times: two pixels go at the borders, then every other one.
+            let side = (0..3).fold(*image_size, |side, _| (side - 2) / 2);
+            (side * side * features, baseline::HIDDEN, *classes)
+        }
+        Architecture::Transfer { hidden, classes, .. } => (features, *hidden, *classes),
+    };
+    let [first, second] = head_names(architecture);
+    BTreeMap::from([
+        (format!("{first}.weight"), vec![hidden, inputs]),
+        (format!("{first}.bias"), vec![hidden]),
+        (format!("{second}.weight"), vec![classes, hidden]),
+        (format!("{second}.bias"), vec![classes]),
+    ])
+}
+
+/// First values of a tensor, by its name and shape.
+fn initial(name: &str, shape: &[usize], architecture: &Architecture, stream: &mut Stream) -> Vec<f32> {
+    let count = shape.iter().product();
+    let backbone = name.starts_with("backbone.");
+    let zoo = match architecture {
+        Architecture::Transfer { backbone: Backbone::VitBase16 | Backbone::ConvnextTiny, .. } => backbone,
+        _ => false,
+    };
+    if name.ends_with(".bias") || name.ends_with(".running_mean") {
+        return vec![0.0; count];
+    }
+    if name.ends_with(".running_var") || name.ends_with(".gamma") || shape.len() == 1 {
+        return vec![1.0; count];
+    }
+    let normal = |stream: &mut Stream, std: f64| (0..count).map(|_| (std * stream.normal()) as f32).collect();
+    match *shape {
+        _ if zoo => normal(stream, 0.02),
+        // He et al. 2015 by fan-out; a depthwise kernel's fan-out is its own area.
+        [o, i, h, w] if backbone => {
+            let outputs = if i == 1 { 1 } else { o };
+            normal(stream, (2.0 / (h * w * outputs) as f64).sqrt())
+        }
+        // Glorot & Bengio 2010.
+        _ => {
+            let area: usize = shape.iter().skip(2).product();
+            let limit = (6.0 / (area * (shape[0] + shape[1])) as f64).sqrt();
+            (0..count).map(|_| stream.range(-limit, limit) as f32).collect()
+        }
+    }
+}
+
+/// Inverted dropout: 0 with probability `p`, else `1 / (1 − p)`; one draw a number, in row-major order.
+fn mask(like: &Tensor, p: f64, stream: &mut Stream) -> Result<Tensor> {
+    let keep = (1.0 / (1.0 - p)) as f32;
+    let values: Vec<f32> = (0..like.elem_count()).map(|_| if stream.chance(p) { 0.0 } else { keep }).collect();
+    Ok(Tensor::from_vec(values, like.dims(), like.device())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(model: &Model, cut: Cut) -> usize {
+        model.trainable(cut).iter().map(|name| model.params().get(name).unwrap().var.elem_count()).sum()
+    }
+
+    #[test]
+    fn parameters_are_as_asked_for() {
+        let baseline = Architecture::Baseline { classes: 5, image_size: 224 };
+        let baseline = Model::new(&baseline, Seed(1), &Device::Cpu).unwrap();
+        assert_eq!(count(&baseline, Cut::Images), 11_169_605);
+        let resnet50 =
+            Architecture::Transfer { backbone: Backbone::Resnet50, hidden: 256, dropout: 0.3, classes: 5 };
+        let resnet50 = Model::new(&resnet50, Seed(1), &Device::Cpu).unwrap();
+        assert_eq!(count(&resnet50, Cut::Features), 525_829);
+        assert_eq!(count(&resnet50, Cut::Upper), 525_829 + 16_936_448);
+        assert_eq!(count(&resnet50, Cut::Images), 525_829 + 23_508_032);
+        let summary = resnet50.summary(Cut::Upper, 224).unwrap();
+        assert_eq!(summary[4].output, [2048, 7, 7]);
+        assert_eq!(summary.iter().map(|line| line.trainable).sum::<usize>(), 525_829 + 16_936_448);
+    }
+
+    #[test]
+    fn dropout_keeps_the_mean() {
+        let ones = Tensor::ones((100, 100), DType::F32, &Device::Cpu).unwrap();
+        let mut stream = Seed(1).stream(Purpose::Dropout, 0, 0);
+        let mask = mask(&ones, 0.3, &mut stream).unwrap();
+        let mean = mask.mean_all().unwrap().to_scalar::<f32>().unwrap();
+        // Three standard deviations of the mean of 10,000 draws are 0.02.
+        assert!((mean - 1.0).abs() < 0.02, "{mean}");
     }
 }

@@ -3,6 +3,8 @@
 pub mod loss;
 pub mod optim;
 pub mod params;
+pub mod program;
+pub mod stage;
 pub mod store;
 
 pub use params::Params;

@@ -1,0 +1,45 @@
+//! The small network from scratch: what a pretrained one is compared with.
+
+use super::network::{Network, NetworkStage};
+use crate::kernels::Activation;
+use crate::nn::program::{ConvStep, Pad, Program};
+
+/// Width of the hidden dense layer.
+pub(super) const HIDDEN: usize = 128;
+
+/// Convolutions 32, 64, 128 (3×3, valid, ReLU), with 2×2 max pooling between them. The pooling behind the last one belongs to
+/// the head, so that Grad-CAM sees the last convolution.
+pub(super) fn baseline() -> Network {
+    let mut program = Program::default();
+    let mut stages = Vec::new();
+    let (mut x, mut in_c) = (0, 3);
+    for (index, out_c) in [32, 64, 128].into_iter().enumerate() {
+        if index > 0 {
+            x = program.max_pool(x, 2, 2, 0);
+        }
+        let name = format!("conv{}", index + 1);
+        x = program.conv(ConvStep {
+            input: x,
+            residual: None,
+            name: name.clone(),
+            norm: None,
+            in_c,
+            out_c,
+            kernel: 3,
+            stride: 1,
+            pad: Pad::Even(0),
+            depthwise: false,
+            act: Activation::Relu,
+        });
+        in_c = out_c;
+        stages.push(NetworkStage::new(&name, &program));
+    }
+    Network { program, stages, upper: 0, upper_trainable: 0, features: in_c }
+}
+
+/// The pooling behind the last convolution.
+pub(super) fn last_pool() -> Program {
+    let mut program = Program::default();
+    program.max_pool(0, 2, 2, 0);
+    program
+}

@@ -1,0 +1,97 @@
+//! EfficientNet-Lite0 (Tan & Le 2019, <https://arxiv.org/abs/1905.11946>, in TensorFlow's "lite" form: no squeeze-and-excitation,
+//! ReLU6), with the names and numbers of timm's `tf_efficientnet_lite0`.
+
+use super::network::{Network, NetworkStage};
+use crate::kernels::Activation;
+use crate::nn::program::{ConvStep, Norm, Pad, Program};
+
+/// Stage by stage: repeats, kernel, stride, expansion, output channels.
+const STAGES: [(usize, usize, usize, usize, usize); 7] = [
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+];
+
+/// Builds the body. In phase 2, `blocks.5`, `blocks.6`, `conv_head` and `bn2` train.
+pub(super) fn efficientnet_lite0() -> Network {
+    let mut program = Program::default();
+    let mut x = program.conv(convolution("conv_stem", "bn1", 0, (3, 32), 3, 2, Activation::Relu6));
+    let mut stages = vec![NetworkStage::new("conv_stem", &program)];
+    let mut in_c = 32;
+    let mut upper = 0;
+    for (stage, (repeats, kernel, stride, expansion, out_c)) in STAGES.into_iter().enumerate() {
+        if stage == 5 {
+            upper = program.steps.len();
+        }
+        for block in 0..repeats {
+            let name = format!("blocks.{stage}.{block}");
+            let stride = if block == 0 { stride } else { 1 };
+            let wide = in_c * expansion;
+            let residual = (stride == 1 && in_c == out_c).then_some(x);
+            let mut y = x;
+            // Without expansion the block is depthwise, then pointwise, and timm numbers its tensors from there.
+            let (project, last_norm) = if expansion == 1 {
+                ("conv_pw", "bn2")
+            } else {
+                let (conv, norm) = (format!("{name}.conv_pw"), format!("{name}.bn1"));
+                y = program.conv(convolution(&conv, &norm, y, (in_c, wide), 1, 1, Activation::Relu6));
+                ("conv_pwl", "bn3")
+            };
+            let norm = if expansion == 1 { "bn1" } else { "bn2" };
+            let (conv, norm) = (format!("{name}.conv_dw"), format!("{name}.{norm}"));
+            let depthwise = convolution(&conv, &norm, y, (wide, wide), kernel, stride, Activation::Relu6);
+            y = program.conv(ConvStep { depthwise: true, ..depthwise });
+            let (conv, norm) = (format!("{name}.{project}"), format!("{name}.{last_norm}"));
+            let pointwise = convolution(&conv, &norm, y, (wide, out_c), 1, 1, Activation::None);
+            x = program.conv(ConvStep { residual, ..pointwise });
+            in_c = out_c;
+        }
+        stages.push(NetworkStage::new(&format!("blocks.{stage}"), &program));
+    }
+    program.conv(convolution("conv_head", "bn2", x, (in_c, 1280), 1, 1, Activation::Relu6));
+    stages.push(NetworkStage::new("conv_head", &program));
+    Network { program, stages, upper, upper_trainable: upper, features: 1280 }
+}
+
+fn convolution(
+    name: &str,
+    norm: &str,
+    input: usize,
+    (in_c, out_c): (usize, usize),
+    kernel: usize,
+    stride: usize,
+    act: Activation,
+) -> ConvStep {
+    ConvStep {
+        input,
+        residual: None,
+        name: name.into(),
+        norm: Some(Norm { name: norm.into(), eps: 1e-3 }),
+        in_c,
+        out_c,
+        kernel,
+        stride,
+        pad: Pad::Same,
+        depthwise: false,
+        act,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_as_published() {
+        // timm.create_model("tf_efficientnet_lite0", num_classes=0): sum(p.numel() for p in m.parameters())
+        let network = efficientnet_lite0();
+        assert_eq!(network.parameters(0), 3_371_008);
+        assert!(network.trainable(network.upper_trainable).iter().all(|name| {
+            ["blocks.5.", "blocks.6.", "conv_head.", "bn2."].iter().any(|prefix| name.starts_with(prefix))
+        }));
+    }
+}

@@ -1,0 +1,50 @@
+//! The convolutional body of a model: a program with its stages and its cut.
+
+use crate::nn::program::Program;
+
+/// The convolutional body of a model.
+#[derive(Clone, Debug)]
+pub(super) struct Network {
+    /// All steps.
+    pub(super) program: Program,
+    /// The stages, for the summary.
+    pub(super) stages: Vec<NetworkStage>,
+    /// The step before which it is cut for phase 2.
+    pub(super) upper: usize,
+    /// The first step that trains in phase 2; those between are frozen and computed again.
+    pub(super) upper_trainable: usize,
+    /// Channels of the last maps.
+    pub(super) features: usize,
+}
+
+/// A stage: all steps up to `end` that are in none before it.
+#[derive(Clone, Debug)]
+pub(super) struct NetworkStage {
+    pub(super) name: String,
+    pub(super) end: usize,
+}
+
+impl NetworkStage {
+    /// A stage that ends where the program ends now.
+    pub(super) fn new(name: &str, program: &Program) -> Self {
+        Self { name: name.into(), end: program.steps.len() }
+    }
+}
+
+impl Network {
+    /// Names of the tensors that train from this step on, sorted.
+    pub(super) fn trainable(&self, from: usize) -> Vec<String> {
+        let mut names: Vec<_> =
+            self.program.convs(from, self.program.steps.len()).flat_map(|(_, step)| step.trainable()).collect();
+        names.sort();
+        names
+    }
+
+    /// Numbers in the tensors that train from this step on.
+    #[cfg(test)]
+    pub(super) fn parameters(&self, from: usize) -> usize {
+        let names = self.trainable(from);
+        let tensors = self.program.convs(from, self.program.steps.len()).flat_map(|(_, step)| step.tensors());
+        tensors.filter(|(name, _)| names.contains(name)).map(|(_, shape)| shape.iter().product::<usize>()).sum()
+    }
+}
