@@ -62,8 +62,10 @@ pub enum ErrorKind {
 /// assert_eq!(error.kind(), ErrorKind::Dataset);
 /// assert_eq!(error.to_string().lines().count(), 3);
 /// ```
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     what: String,
