@@ -4,6 +4,7 @@ pub mod hub;
 pub mod model;
 pub mod model_file;
 pub mod registry;
+mod transfer;
 pub mod weights;
 pub mod zoo;
 

@@ -140,9 +140,11 @@ pub fn parse(bytes: &[u8], device: &Device) -> Result<BTreeMap<String, Tensor>> 
     Ok(tensors)
 }
 
-/// Reads a file of weights into memory, up to 4 GiB: a mapped file that shrinks would end the process.
+/// The most bytes that a file of weights may have: 4 GiB.
+pub(super) const LIMIT: u64 = 4 << 30;
+
+/// Reads a file of weights into memory: a mapped file that shrinks would end the process.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
-    const LIMIT: u64 = 4 << 30;
     let bytes = fs::metadata(path).map_err(|cause| Error::io("read", path, &cause))?.len();
     if bytes > LIMIT {
         return Err(Error::new(ErrorKind::Weights, format!("{bytes} bytes; expected at most {LIMIT}")).at(path));
