@@ -2,8 +2,19 @@
 
 mod baseline;
 mod efficientnet_lite;
+pub mod hub;
 pub mod model;
+pub mod model_file;
 mod network;
+pub mod registry;
 mod resnet;
+mod transfer;
+pub mod weights;
+pub mod zoo;
 
+pub use hub::Hub;
 pub use model::{Architecture, Cut, Frozen, Model, Ops, StageSummary};
+pub use model_file::{ModelInfo, load, save};
+pub use registry::Weights;
+pub use weights::{Loaded, Origin};
+pub use zoo::Zoo;

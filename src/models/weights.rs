@@ -1,0 +1,336 @@
+//! Pretrained weights: from the hub, the repository or a file; checked whole before any of them is used.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use half::{bf16, f16};
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+
+use super::hub::Hub;
+use super::{Model, registry};
+use crate::config::{Backbone, WeightsFrom};
+use crate::error::{Error, ErrorKind, Result};
+use crate::files;
+
+/// Where weights came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The repository on the hub, or the name of a file.
+    pub name: String,
+    /// SHA-256 of the file, in lower-case hex.
+    pub sha256: String,
+    /// SPDX identifier of the licence; `None` where it is not known.
+    pub licence: Option<String>,
+}
+
+/// The tensors of a pretrained backbone.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// By the names in the published file, f32, finite; without the classifier.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// Where they came from.
+    pub origin: Origin,
+}
+
+/// The pretrained weights of a backbone; `None` for [`WeightsFrom::Random`], which [`Model::new`] has drawn already.
+///
+/// The hub's settings come from the environment: see [`Hub::from_env`]. `models` is the project's folder of models, where
+/// the hashes of downloaded weights are remembered.
+///
+/// # Errors
+/// [`ErrorKind::Weights`] for a file that is not safetensors (a pickle, say) or holds numbers that are not finite, and what
+/// [`Hub::fetch`] says. Whether the tensors are those of the network is checked by [`apply`].
+pub fn load(backbone: Backbone, from: &WeightsFrom, device: &Device, models: &Path) -> Result<Option<Loaded>> {
+    match from {
+        WeightsFrom::Random => Ok(None),
+        WeightsFrom::Hub => load_from_hub(&Hub::from_env()?, backbone, device, models).map(Some),
+        WeightsFrom::Embedded => load_embedded(backbone, device).map(Some),
+        WeightsFrom::File(path) => load_file(path, device).map(Some),
+    }
+}
+
+/// [`load`] from a hub with other settings than the environment's.
+pub fn load_from_hub(hub: &Hub, backbone: Backbone, device: &Device, models: &Path) -> Result<Loaded> {
+    let weights = registry::weights(backbone);
+    let fetched = hub.fetch(weights.name, weights.revision, weights.file, &models.join("cache/weights"))?;
+    let tensors = parse(&fetched.bytes, device).map_err(|error| error.at(fetched.path))?;
+    let origin = Origin { name: weights.name.into(), sha256: fetched.sha256, licence: Some(weights.licence.into()) };
+    Ok(Loaded { tensors: without_classifier(tensors), origin })
+}
+
+/// Sets a model's backbone. Everything is checked before anything is set.
+///
+/// # Errors
+/// What [`check`] says.
+pub fn apply(model: &Model, loaded: &Loaded) -> Result<()> {
+    const PREFIX: &str = "backbone.";
+    let wanted = model
+        .params()
+        .iter()
+        .filter_map(|(name, param)| name.strip_prefix(PREFIX).map(|name| (name.to_owned(), param.var.dims().to_vec())));
+    check(&loaded.tensors, &wanted.collect()).map_err(|error| error.at(&loaded.origin.name))?;
+    let values = loaded.tensors.iter().map(|(name, tensor)| (format!("{PREFIX}{name}"), tensor.clone()));
+    model.params().set_all(&values.collect())
+}
+
+/// Whether these are exactly the wanted tensors, by name and shape.
+///
+/// # Errors
+/// [`ErrorKind::Weights`], with the first five names that are missing, not wanted, or of another shape.
+pub fn check(found: &BTreeMap<String, Tensor>, wanted: &BTreeMap<String, Vec<usize>>) -> Result<()> {
+    let missing: Vec<_> = wanted.keys().filter(|name| !found.contains_key(*name)).cloned().collect();
+    let extra: Vec<_> = found.keys().filter(|name| !wanted.contains_key(*name)).cloned().collect();
+    let misshapen: Vec<_> = found
+        .iter()
+        .filter_map(|(name, tensor)| Some((name, tensor.dims(), wanted.get(name)?)))
+        .filter(|(_, got, expected)| got != expected)
+        .map(|(name, got, expected)| format!("{name}: expected {expected:?}, got {got:?}"))
+        .collect();
+    let mut faults = Vec::new();
+    for (what, names) in [("missing", missing), ("not wanted", extra), ("of another shape", misshapen)] {
+        if !names.is_empty() {
+            let mut fault =
+                format!("{} {what} ({}", names.len(), names.iter().take(5).cloned().collect::<Vec<_>>().join("; "));
+            let _ = fault.write_str(if names.len() > 5 { "; …)" } else { ")" });
+            faults.push(fault);
+        }
+    }
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Weights, format!("these tensors are not the network's: {}", faults.join(", ")))
+        .mend("give weights that were made for this network, or choose the network that they were made for"))
+}
+
+/// The tensors in the bytes of a safetensors file: f32, f16 or bf16 in the file, f32 afterwards, all finite.
+///
+/// `num_batches_tracked`, an integer that PyTorch keeps beside batch norm, is left out.
+///
+/// # Errors
+/// [`ErrorKind::Weights`].
+pub fn parse(bytes: &[u8], device: &Device) -> Result<BTreeMap<String, Tensor>> {
+    let file = header(bytes)?;
+    let mut tensors = BTreeMap::new();
+    // Sorted, so that of several faults the same one is named every time.
+    let mut views = file.tensors();
+    views.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for (name, view) in views {
+        if name.ends_with("num_batches_tracked") {
+            continue;
+        }
+        let values: Vec<f32> = match view.dtype() {
+            Dtype::F32 => numbers(view.data(), f32::from_le_bytes),
+            Dtype::F16 => numbers(view.data(), |b| f16::from_le_bytes(b).to_f32()),
+            Dtype::BF16 => numbers(view.data(), |b| bf16::from_le_bytes(b).to_f32()),
+            other => {
+                return Err(Error::new(ErrorKind::Weights, format!("{name} is {other:?}; expected F32, F16 or BF16")));
+            }
+        };
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            let what = format!("{name} holds {} (number {at} of {})", values[at], values.len());
+            return Err(Error::new(ErrorKind::Weights, what).mend("use weights from before the training went wrong"));
+        }
+        tensors.insert(name, Tensor::from_vec(values, view.shape(), device)?);
+    }
+    Ok(tensors)
+}
+
+/// The most bytes that a file of weights may have: 4 GiB.
+pub(super) const LIMIT: u64 = 4 << 30;
+
+/// Reads a file of weights into memory: a mapped file that shrinks would end the process.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    let bytes = fs::metadata(path).map_err(|cause| Error::io("read", path, &cause))?.len();
+    if bytes > LIMIT {
+        return Err(Error::new(ErrorKind::Weights, format!("{bytes} bytes; expected at most {LIMIT}")).at(path));
+    }
+    files::read(path)
+}
+
+/// The checked header of a safetensors file; no tensor is copied.
+pub(super) fn header(bytes: &[u8]) -> Result<SafeTensors<'_>> {
+    // The first eight bytes are the header's length, so only a ninth that is not `{` tells a pickle from safetensors.
+    if bytes.get(8) != Some(&b'{') {
+        if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0x80]) {
+            return Err(pickle());
+        }
+        if bytes.starts_with(b"version https://git-lfs") {
+            let what = "this is a Git LFS pointer, not the file itself";
+            return Err(Error::new(ErrorKind::Weights, what).mend("run `git lfs pull`, or download the file"));
+        }
+    }
+    SafeTensors::deserialize(bytes).map_err(|cause| {
+        Error::new(ErrorKind::Weights, format!("not a whole safetensors file ({} bytes): {cause}", bytes.len()))
+    })
+}
+
+fn load_file(path: &Path, device: &Device) -> Result<Loaded> {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    if ["pth", "pt", "bin", "ckpt", "pkl", "pickle"].contains(&extension.as_str()) {
+        return Err(pickle().at(path));
+    }
+    let bytes = read(path)?;
+    let tensors = parse(&bytes, device).map_err(|error| error.at(path))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Loaded {
+        tensors: without_classifier(tensors),
+        origin: Origin { name, sha256: files::sha256(&bytes), licence: None },
+    })
+}
+
+fn load_embedded(backbone: Backbone, device: &Device) -> Result<Loaded> {
+    // Compiled in, so that neither a notebook nor an installed command depends on where the repository is.
+    const LITE0: &[u8] = include_bytes!("../../models/pretrained/tf_efficientnet_lite0.in1k.f16.safetensors");
+    if backbone != Backbone::EfficientnetLite0 {
+        return Err(Error::config(
+            "weights",
+            format_args!("embedded with {backbone}"),
+            "efficientnet-lite0, the one in the repository",
+        )
+        .mend("set backbone to efficientnet-lite0, or weights to hub or a file"));
+    }
+    let weights = registry::weights(backbone);
+    let origin = Origin {
+        name: format!("{}, rounded to f16", weights.name),
+        sha256: files::sha256(LITE0),
+        licence: Some(weights.licence.into()),
+    };
+    Ok(Loaded { tensors: without_classifier(parse(LITE0, device)?), origin })
+}
+
+/// The 1000 classes of ImageNet go; `head.norm` is a part of ConvNeXt itself.
+fn without_classifier(mut tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+    tensors.retain(|name, _| {
+        let classifier = ["fc.", "classifier.", "head."].iter().any(|prefix| name.starts_with(prefix));
+        !classifier || name.starts_with("head.norm.")
+    });
+    tensors
+}
+
+fn numbers<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    bytes.as_chunks().0.iter().map(|&number| read(number)).collect()
+}
+
+fn pickle() -> Error {
+    Error::new(ErrorKind::Weights, "this is a pickle, which can run any code when it is opened; expected safetensors").mend(
+        "if you trust the file, convert it once in Python: \
+         `from safetensors.torch import save_file; save_file(torch.load(\"in.pth\", weights_only=True), \"out.safetensors\")`",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use safetensors::tensor::{TensorView, serialize};
+
+    use super::*;
+
+    fn file(tensors: &[(&str, Dtype, &[usize], &[u8])]) -> Vec<u8> {
+        let views = tensors
+            .iter()
+            .map(|&(name, dtype, shape, data)| (name, TensorView::new(dtype, shape.to_vec(), data).unwrap()));
+        serialize(views, None::<HashMap<String, String>>).unwrap()
+    }
+
+    fn refused(bytes: &[u8]) -> String {
+        let error = parse(bytes, &Device::Cpu).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Weights);
+        error.to_string()
+    }
+
+    #[test]
+    fn half_precision_is_read_as_f32_and_counters_are_left_out() {
+        let bytes = file(&[
+            ("a", Dtype::F16, &[2], &[0x00, 0x3c, 0x00, 0xc0]),
+            ("b", Dtype::BF16, &[1, 2], &[0x80, 0x3f, 0x00, 0xc0]),
+            ("bn.num_batches_tracked", Dtype::I64, &[], &[0; 8]),
+        ]);
+        let tensors = parse(&bytes, &Device::Cpu).unwrap();
+        assert_eq!(tensors.keys().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(tensors["a"].to_vec1::<f32>().unwrap(), [1.0, -2.0]);
+        assert_eq!(tensors["b"].to_vec2::<f32>().unwrap(), [[1.0, -2.0]]);
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_and_integers_are_refused_by_name() {
+        let nan = f32::NAN.to_le_bytes();
+        assert!(refused(&file(&[("layer.weight", Dtype::F32, &[1], &nan)])).contains("layer.weight holds NaN"));
+        // 0x7c00 is infinity in f16.
+        assert!(refused(&file(&[("w", Dtype::F16, &[1], &[0x00, 0x7c])])).contains("inf"));
+        assert!(refused(&file(&[("w", Dtype::I64, &[1], &[0; 8])])).contains("w is I64"));
+    }
+
+    #[test]
+    fn broken_headers_are_errors_and_allocate_nothing() {
+        let header = |json: &str, data: &[u8]| [&(json.len() as u64).to_le_bytes(), json.as_bytes(), data].concat();
+        let good = file(&[("a", Dtype::F32, &[2], &[0; 8])]);
+        let cases: Vec<(&str, Vec<u8>)> = vec![
+            ("empty", vec![]),
+            ("length 2^63", [&(1u64 << 63).to_le_bytes()[..], b"{}"].concat()),
+            ("length beyond the file", [&99_000_000u64.to_le_bytes()[..], b"{}"].concat()),
+            ("cut", good[..good.len() - 1].to_vec()),
+            ("trailing bytes", [&good[..], &[0]].concat()),
+            ("not UTF-8", header("{\"\u{7f}\"", &[0xff; 4])),
+            (
+                "overlap",
+                header(
+                    r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+                    &[0; 4],
+                ),
+            ),
+            ("hole", header(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, &[0; 8])),
+            (
+                "overflow",
+                header(r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,4]}}"#, &[0; 4]),
+            ),
+            ("backwards", header(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, &[0; 4])),
+        ];
+        for (case, bytes) in cases {
+            assert!(refused(&bytes).contains("not a whole safetensors file"), "{case}");
+        }
+    }
+
+    #[test]
+    fn pickles_are_refused_by_name_and_by_content() {
+        assert!(refused(b"PK\x03\x04 a zip from torch.save").contains("pickle"));
+        assert!(refused(b"\x80\x02}q\x00.").contains("pickle"));
+        assert!(refused(b"version https://git-lfs.github.com/spec/v1").contains("Git LFS"));
+        let error = load_file(Path::new("resnet50.PTH"), &Device::Cpu).unwrap_err();
+        assert!(error.how_to_mend().unwrap().contains("save_file"));
+        // A header whose length happens to begin like a pickle is still safetensors.
+        let padded = format!("{:<128}", "{}");
+        let bytes = [&128u64.to_le_bytes()[..], padded.as_bytes()].concat();
+        assert!(parse(&bytes, &Device::Cpu).unwrap().is_empty());
+    }
+
+    #[test]
+    fn all_that_does_not_fit_is_listed() {
+        let tensor = |shape: &[usize]| Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
+        let wanted: BTreeMap<_, _> =
+            (0..9).map(|i| (format!("w{i}"), vec![2, 3])).chain([("same".to_owned(), vec![1])]).collect();
+        let mut found: BTreeMap<_, _> = [("w0".into(), tensor(&[3, 2])), ("same".into(), tensor(&[1]))].into();
+        found.insert("more".into(), tensor(&[1]));
+        let error = check(&found, &wanted).unwrap_err().to_string();
+        assert!(error.contains("8 missing (w1; w2; w3; w4; w5; …)"), "{error}");
+        assert!(error.contains("1 not wanted (more)"), "{error}");
+        assert!(error.contains("1 of another shape (w0: expected [2, 3], got [3, 2])"), "{error}");
+    }
+
+    #[test]
+    fn the_embedded_weights_are_the_published_ones() {
+        let loaded = load_embedded(Backbone::EfficientnetLite0, &Device::Cpu).unwrap();
+        assert_eq!(loaded.origin.sha256, "c4117a10d10cf2f3b5a1ed7ae5e966d9939525b09aff571725cea4635cdab3f5");
+        // Beside the parameters, batch norm keeps its running statistics.
+        let numbers: usize = loaded.tensors.values().map(Tensor::elem_count).sum();
+        let buffers: usize =
+            loaded.tensors.iter().filter(|(name, _)| name.contains("running_")).map(|(_, t)| t.elem_count()).sum();
+        assert_eq!(numbers - buffers, 3_371_008);
+        assert_eq!(load_embedded(Backbone::Resnet50, &Device::Cpu).unwrap_err().kind(), ErrorKind::Config);
+    }
+}
