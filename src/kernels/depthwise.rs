@@ -1,20 +1,16 @@
 //! Convolution in which each channel has a kernel of its own: no matrix product, but a weighted sum of rows of channels.
 //!
-//! Neighbouring channels lie next to each other, so one vector holds several of them; a few positions are summed at once,
-//! so that each weight is read once for all.
+//! Neighbouring channels lie next to each other, so that every inner loop runs over contiguous channels.
 
 use super::elementwise::{add, clamp, sum_parts};
 use super::geometry::{Activation, Conv};
 use super::layout::transpose;
 use super::simd::{self, Kernel, mul_add};
 use rayon::prelude::*;
-use std::ops::Range;
 
-/// Channels that go through a position together.
-const LANES: usize = 16;
-
-/// Positions that are summed at once where the whole kernel lies on the picture.
-const POSITIONS: usize = 4;
+/// Products that are added at once, so that a sum is loaded and stored once for all of them. With more, the compiler no
+/// longer makes vectors of the loop.
+const TERMS: usize = 3;
 
 /// Weights as the loops read them: `[kernel, kernel, C]`.
 pub(super) fn pack(conv: &Conv, weight: &[f32]) -> Vec<f32> {
@@ -87,76 +83,49 @@ struct OutputRow<'a> {
 
 impl Kernel for OutputRow<'_> {
     #[inline(always)]
-    fn run<const FMA: bool>(mut self) {
-        let channels = self.conv.out_c;
-        let whole = channels / LANES * LANES;
-        for c in (0..whole).step_by(LANES) {
-            self.channels::<FMA, LANES>(c);
-        }
-        for c in whole..channels {
-            self.channels::<FMA, 1>(c);
+    fn run<const FMA: bool>(self) {
+        let &Conv { in_h, in_w, in_c, kernel, stride, pad, .. } = self.conv;
+        let (picture, oy) = (self.row / self.conv.out_h(), self.row % self.conv.out_h());
+        let (top, bottom) = self.conv.on_picture(oy, pad.top, in_h);
+        for (ox, y) in self.y.chunks_exact_mut(in_c).enumerate() {
+            match self.bias {
+                Some(bias) => y.copy_from_slice(bias),
+                None if !self.accumulate => y.fill(0.0),
+                None => (),
+            }
+            let (left, right) = self.conv.on_picture(ox, pad.left, in_w);
+            for ky in top..bottom {
+                let pixel = (picture * in_h + oy * stride + ky - pad.top) * in_w + ox * stride + left - pad.left;
+                let x = &self.x[pixel * in_c..][..(right - left) * in_c];
+                let weight = &self.packed[(ky * kernel + left) * in_c..][..x.len()];
+                for (x, weight) in x.chunks(TERMS * in_c).zip(weight.chunks(TERMS * in_c)) {
+                    match x.len() / in_c {
+                        TERMS => add_products::<FMA, TERMS>(y, x, weight),
+                        2 => add_products::<FMA, 2>(y, x, weight),
+                        _ => add_products::<FMA, 1>(y, x, weight),
+                    }
+                }
+            }
+            if let Some(residual) = self.residual {
+                add(y, &residual[ox * in_c..]);
+            }
+            y.iter_mut().for_each(|y| *y = clamp(*y, self.bounds.0, self.bounds.1));
         }
     }
 }
 
-impl OutputRow<'_> {
-    /// The row for `L` channels from `c` on.
-    #[inline(always)]
-    fn channels<const FMA: bool, const L: usize>(&mut self, c: usize) {
-        let (conv, inner) = (self.conv, inner(self.conv));
-        let mut ox = 0;
-        while ox < conv.out_w() {
-            if inner.contains(&ox) && ox + POSITIONS <= inner.end {
-                self.tile::<FMA, L, POSITIONS>(c, ox, (0, conv.kernel));
-                ox += POSITIONS;
-            } else {
-                self.tile::<FMA, L, 1>(c, ox, conv.on_picture(ox, conv.pad.left, conv.in_w));
-                ox += 1;
-            }
+/// `y[c] += Σ x[t, c] weight[t, c]`, with `T` terms.
+#[inline(always)]
+fn add_products<const FMA: bool, const T: usize>(y: &mut [f32], x: &[f32], weight: &[f32]) {
+    let len = y.len();
+    let x: [&[f32]; T] = std::array::from_fn(|t| &x[t * len..][..len]);
+    let weight: [&[f32]; T] = std::array::from_fn(|t| &weight[t * len..][..len]);
+    for c in 0..len {
+        let mut sum = y[c];
+        for t in 0..T {
+            sum = mul_add::<FMA>(x[t][c], weight[t][c], sum);
         }
-    }
-
-    /// `T` positions from `ox` on; columns `left..right` of the kernel lie on the picture for all of them.
-    #[inline(always)]
-    fn tile<const FMA: bool, const L: usize, const T: usize>(
-        &mut self,
-        c: usize,
-        ox: usize,
-        (left, right): (usize, usize),
-    ) {
-        let &Conv { in_h, in_w, in_c, kernel, stride, pad, .. } = self.conv;
-        let (picture, oy) = (self.row / self.conv.out_h(), self.row % self.conv.out_h());
-        let (top, bottom) = self.conv.on_picture(oy, pad.top, in_h);
-        let mut sums = [[0.0; L]; T];
-        if let Some(bias) = self.bias {
-            sums.fill(*lanes(bias, c));
-        }
-        for ky in top..bottom {
-            let row = picture * in_h + oy * stride + ky - pad.top;
-            for kx in left..right {
-                let weight: &[f32; L] = lanes(self.packed, (ky * kernel + kx) * in_c + c);
-                let start = (row * in_w + ox * stride + kx - pad.left) * in_c + c;
-                for (t, sums) in sums.iter_mut().enumerate() {
-                    let x: &[f32; L] = lanes(self.x, start + t * stride * in_c);
-                    for l in 0..L {
-                        sums[l] = mul_add::<FMA>(x[l], weight[l], sums[l]);
-                    }
-                }
-            }
-        }
-        for (t, sums) in sums.iter().enumerate() {
-            let at = (ox + t) * in_c + c;
-            let mut sums = *sums;
-            if self.accumulate {
-                add(&mut sums, &self.y[at..]);
-            }
-            if let Some(residual) = self.residual {
-                add(&mut sums, &residual[at..]);
-            }
-            for (y, sum) in self.y[at..at + L].iter_mut().zip(sums) {
-                *y = clamp(sum, self.bounds.0, self.bounds.1);
-            }
-        }
+        y[c] = sum;
     }
 }
 
@@ -209,93 +178,27 @@ struct WeightSums<'a> {
 
 impl Kernel for WeightSums<'_> {
     #[inline(always)]
-    fn run<const FMA: bool>(mut self) {
-        match self.conv.kernel {
-            3 => self.all_channels::<FMA, 3>(),
-            5 => self.all_channels::<FMA, 5>(),
-            _ => self.all_channels::<FMA, 0>(),
-        }
-    }
-}
-
-impl WeightSums<'_> {
-    /// `K` is the kernel's size where the compiler is to know it, else 0.
-    #[inline(always)]
-    fn all_channels<const FMA: bool, const K: usize>(&mut self) {
-        let channels = self.conv.out_c;
-        let whole = channels / LANES * LANES;
-        for c in (0..whole).step_by(LANES) {
-            self.channels::<FMA, K, LANES>(c);
-        }
-        for c in whole..channels {
-            self.channels::<FMA, K, 1>(c);
-        }
-    }
-
-    #[inline(always)]
-    fn channels<const FMA: bool, const K: usize, const L: usize>(&mut self, c: usize) {
-        let (channels, kernel) = (self.conv.out_c, self.conv.kernel);
-        for ky in 0..kernel {
-            self.kernel_row::<FMA, K, L>(c, ky);
-        }
-        let mut sum = [0.0; L];
-        for dy in self.dy.chunks_exact(channels) {
-            add(&mut sum, &dy[c..]);
-        }
-        self.sums[kernel * kernel * channels + c..][..L].copy_from_slice(&sum);
-    }
-
-    /// Row `ky` of the kernel, for `L` channels from `c` on.
-    #[inline(always)]
-    fn kernel_row<const FMA: bool, const K: usize, const L: usize>(&mut self, c: usize, ky: usize) {
+    fn run<const FMA: bool>(self) {
         let &Conv { in_h, in_w, in_c, kernel, stride, pad, .. } = self.conv;
-        let (out_h, out_w) = (self.conv.out_h(), self.conv.out_w());
-        let inner = if K == 0 { 0..0 } else { inner(self.conv) };
-        let mut sums = [[0.0; L]; K];
-        for oy in (0..out_h).filter(|oy| (pad.top..in_h + pad.top).contains(&(oy * stride + ky))) {
-            let row = (oy * stride + ky - pad.top) * in_w;
-            for ox in inner.clone() {
-                let dy: &[f32; L] = lanes(self.dy, (oy * out_w + ox) * in_c + c);
-                let start = (row + ox * stride - pad.left) * in_c + c;
-                for (kx, sums) in sums.iter_mut().enumerate() {
-                    let x: &[f32; L] = lanes(self.x, start + kx * in_c);
-                    for l in 0..L {
-                        sums[l] = mul_add::<FMA>(dy[l], x[l], sums[l]);
+        let out_w = self.conv.out_w();
+        let (weight_sums, bias_sums) = self.sums.split_at_mut(kernel * kernel * in_c);
+        for (position, dy) in self.dy.chunks_exact(in_c).enumerate() {
+            let (oy, ox) = (position / out_w, position % out_w);
+            let (top, bottom) = self.conv.on_picture(oy, pad.top, in_h);
+            let (left, right) = self.conv.on_picture(ox, pad.left, in_w);
+            add(bias_sums, dy);
+            for ky in top..bottom {
+                let pixel = (oy * stride + ky - pad.top) * in_w + ox * stride + left - pad.left;
+                let x = self.x[pixel * in_c..].chunks_exact(in_c);
+                let sums = weight_sums[(ky * kernel + left) * in_c..].chunks_exact_mut(in_c);
+                for (sums, x) in sums.zip(x).take(right - left) {
+                    for ((sum, &x), &dy) in sums.iter_mut().zip(x).zip(dy) {
+                        *sum = mul_add::<FMA>(dy, x, *sum);
                     }
                 }
             }
-            for ox in (0..inner.start).chain(inner.end..out_w) {
-                let dy: &[f32; L] = lanes(self.dy, (oy * out_w + ox) * in_c + c);
-                let (left, right) = self.conv.on_picture(ox, pad.left, in_w);
-                for kx in left..right {
-                    let x: &[f32; L] = lanes(self.x, (row + ox * stride + kx - pad.left) * in_c + c);
-                    let sums = &mut self.sums[(ky * kernel + kx) * in_c + c..][..L];
-                    for l in 0..L {
-                        sums[l] = mul_add::<FMA>(dy[l], x[l], sums[l]);
-                    }
-                }
-            }
-        }
-        for (kx, sums) in sums.iter().enumerate() {
-            add(&mut self.sums[(ky * kernel + kx) * in_c + c..][..L], sums);
         }
     }
-}
-
-/// The columns of the output for which the whole kernel lies between the left and the right edge of the picture.
-#[inline(always)]
-fn inner(conv: &Conv) -> Range<usize> {
-    let from = conv.pad.left.div_ceil(conv.stride).min(conv.out_w());
-    let last = (conv.in_w + conv.pad.left).checked_sub(conv.kernel);
-    let to = last.map_or(0, |last| last / conv.stride + 1).min(conv.out_w());
-    from..to.max(from)
-}
-
-/// `L` numbers of `slice` from `at` on.
-#[inline(always)]
-fn lanes<const L: usize>(slice: &[f32], at: usize) -> &[f32; L] {
-    // The slice is `L` long, so this can't fail; an array is what lets the compiler keep it in a register.
-    slice[at..at + L].first_chunk().unwrap_or(&[0.0; L])
 }
 
 #[cfg(test)]
