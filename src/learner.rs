@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, WeightsFrom};
+use crate::config::{ClassifierConfig, Config};
 use crate::data::{Loader, Split, Splits};
 use crate::error::{Error, ErrorKind, Result};
 use crate::eval::{self, Evaluation, Prediction};
 use crate::files;
-use crate::models::{self, Architecture, Cut, Model, ModelInfo, registry, weights};
+use crate::models::{self, Architecture, Cut, Model, ModelInfo, Origin, registry, weights};
 use crate::pixels::{Filter, Preprocess};
 use crate::project::Project;
 use crate::report::progress::Lines;
@@ -67,16 +67,14 @@ impl Learner {
         };
         let model = Model::new(&architecture, Seed(config.seed), &project.device)?;
         let mut origin = None;
-        if kind == Kind::Transfer && config.weights != WeightsFrom::Random {
-            let loaded = weights::load(config.backbone, &config.weights, &project.device)?;
-            weights::apply(&model, &loaded)?;
-            origin = Some(loaded.origin());
+        if kind == Kind::Transfer {
+            origin = pretrain(&model, config, project)?;
         }
         let info = ModelInfo {
             architecture,
             classes: splits.classes.to_vec(),
             preprocess,
-            weights: origin,
+            backbone_weights: origin,
             metrics: BTreeMap::new(),
         };
         let made_with = made_with(&info, splits, config, kind)?;
@@ -283,6 +281,24 @@ pub struct Saved {
     pub sha256: String,
 }
 
+/// Puts the pretrained weights that the settings name into a model; says where they came from, if they are not random.
+fn pretrain(model: &Model, config: &Config, project: &Project) -> Result<Option<Origin>> {
+    let Some(loaded) = weights::load(config.backbone, &config.weights, &project.device, &project.models)? else {
+        return Ok(None);
+    };
+    weights::apply(model, &loaded)?;
+    Ok(Some(loaded.origin))
+}
+
+/// A pretrained backbone for its features alone, with its preprocessing. Its head is random and of no use.
+pub fn backbone_model(config: &Config, project: &Project) -> Result<(Model, Preprocess)> {
+    let ClassifierConfig { hidden, dropout } = config.classifier;
+    let architecture = Architecture::Transfer { backbone: config.backbone, hidden, dropout, classes: 5 };
+    let model = Model::new(&architecture, Seed(config.seed), &project.device)?;
+    pretrain(&model, config, project)?;
+    Ok((model, registry::weights(config.backbone).preprocess))
+}
+
 /// The baseline's preprocessing: values from 0 to 1, as Keras' `Rescaling(1/255)`.
 fn unit(size: usize) -> Preprocess {
     Preprocess { size, crop: 0.875, filter: Filter::Bilinear, mean: [0.0; 3], std: [1.0; 3] }
@@ -308,7 +324,7 @@ fn made_with(info: &ModelInfo, splits: &Splits, config: &Config, kind: Kind) -> 
             keys.insert("head".into(), json(&config.head));
             keys.insert("fine_tune".into(), json(&config.fine_tune));
             keys.insert("views".into(), config.views.to_string());
-            let origin = info.weights.as_ref().map_or("random".to_string(), |origin| origin.sha256.clone());
+            let origin = info.backbone_weights.as_ref().map_or("random".to_string(), |origin| origin.sha256.clone());
             keys.insert("weights".into(), origin);
         }
     }

@@ -43,7 +43,7 @@ impl Options {
     /// Measures each rate in photos a second: the median of five runs after one that is not counted.
     pub fn run(self, project: &Project) -> Result<Output> {
         let config = Config { backbone: self.backbone, weights: weights_from(&self.weights), ..Config::seed() };
-        let (model, preprocess) = backbone_model(&config, &project.device)?;
+        let (model, preprocess) = backbone_model(&config, project)?;
         let mut rates: Vec<(&str, f64)> = Vec::new();
         let images = images(self.batch, preprocess.size, &project.device)?;
         let targets: Vec<u32> = (0..self.batch as u32).map(|i| i % 5).collect();

@@ -35,7 +35,7 @@ impl Options {
             return Err(Error::new(ErrorKind::Dataset, "there is no such folder").at(&self.folder));
         }
         let config = Config { backbone: self.backbone, weights: weights_from(&self.weights), ..Config::seed() };
-        let (model, preprocess) = backbone_model(&config, &project.device)?;
+        let (model, preprocess) = backbone_model(&config, project)?;
         let photos = eval::predict::photos(std::slice::from_ref(&self.folder))?;
         let (features, unreadable) = eval::predict::embed(&model, &preprocess, &photos, &project.device)?;
         let names: Vec<_> = features.paths.iter().map(|p| p.strip_prefix(&self.folder).unwrap_or(p)).collect();

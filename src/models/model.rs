@@ -153,7 +153,7 @@ impl Model {
     pub fn features(&self) -> usize {
         match &self.body {
             Body::Staged(network) => network.features,
-            Body::Zoo(_) => Zoo::FEATURES,
+            Body::Zoo(backbone) => super::registry::weights(*backbone).features,
         }
     }
 
