@@ -1,13 +1,18 @@
-//! From photos to batches: decoded in parallel, in order.
+//! From photos to batches: decoded in parallel, in order, one batch ahead.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
 
 use candle_core::Tensor;
+use rayon::prelude::*;
 
 use super::Subset;
 use crate::config::AugmentConfig;
 use crate::error::Result;
-use crate::pixels::Preprocess;
+use crate::files;
+use crate::pixels::{self, Augmentation, Limits, Preprocess, Rgb};
 use crate::project::Device;
-use crate::seed::Seed;
+use crate::seed::{Purpose, Seed};
 
 /// Photos as tensors.
 #[derive(Clone, Debug)]
@@ -20,29 +25,127 @@ pub struct Batch {
     pub indices: Vec<usize>,
 }
 
-/// Makes batches of a [`Subset`].
+/// Makes batches of a [`Subset`]. The last, smaller batch is never dropped; a photo that cannot be read is an error that names
+/// it.
 #[derive(Clone, Debug)]
-pub struct Loader;
+pub struct Loader {
+    subset: Subset,
+    preprocess: Preprocess,
+    batch_size: usize,
+    device: Device,
+    augment: Option<(AugmentConfig, Seed)>,
+}
 
 impl Loader {
     /// Photos as the network was trained to see them, `batch_size` at a time.
-    pub fn new(_subset: &Subset, _preprocess: Preprocess, _batch_size: usize, _device: &Device) -> Self {
-        todo!()
+    pub fn new(subset: &Subset, preprocess: Preprocess, batch_size: usize, device: &Device) -> Self {
+        Self { subset: subset.clone(), preprocess, batch_size: batch_size.max(1), device: device.clone(), augment: None }
     }
 
-    /// Varies each photo; the variation is drawn from (seed, view, index of the photo).
+    /// Varies each photo; the variation is drawn from (seed, view, index of the photo). A photo whose shorter side is more than
+    /// twice what the network needs is shrunk to that first.
     #[must_use]
-    pub fn augmented(self, _augment: AugmentConfig, _seed: Seed) -> Self {
-        todo!()
+    pub fn augmented(self, augment: AugmentConfig, seed: Seed) -> Self {
+        Self { augment: Some((augment, seed)), ..self }
     }
 
     /// All photos in the subset's own order.
-    pub fn batches(&self) -> impl Iterator<Item = Result<Batch>> + '_ {
-        std::iter::empty()
+    pub fn batches(&self) -> impl Iterator<Item = Result<Batch>> + use<> {
+        let order: Vec<usize> = (0..self.len()).collect();
+        self.batches_of(&order, 0)
     }
 
     /// The photos with these indices, in this order, in their `view`-th variation.
-    pub fn batches_of<'a>(&'a self, _order: &'a [usize], _view: u64) -> impl Iterator<Item = Result<Batch>> + 'a {
-        std::iter::empty()
+    pub fn batches_of(&self, order: &[usize], view: u64) -> impl Iterator<Item = Result<Batch>> + use<> {
+        let (loader, order) = (self.clone(), order.to_vec());
+        // One batch waits here while another is being made: a reader that computes never waits for decoding, and one that
+        // stops reading ends the thread at its next send.
+        let (send, receive) = sync_channel(1);
+        thread::spawn(move || {
+            for indices in order.chunks(loader.batch_size) {
+                if send.send(loader.pixels(indices, view)).is_err() {
+                    return;
+                }
+            }
+        });
+        Batches { loader: self.clone(), receive }
+    }
+
+    /// What the network sees of a photo, before normalization.
+    pub fn photo(&self, index: usize, view: u64) -> Result<Rgb> {
+        let path = &self.subset.samples[index].path;
+        let mut photo = pixels::decode(&files::read(path)?, &Limits::default()).map_err(|error| error.at(path))?;
+        if let Some((config, seed)) = &self.augment {
+            let drawn = Augmentation::draw(config, &mut seed.stream(Purpose::Augment, view, index as u64));
+            let enough = (2.0 * self.preprocess.size as f64 / self.preprocess.crop) as usize;
+            photo = pixels::preprocess::shrink(photo, enough).map_err(|error| error.at(path))?;
+            photo = drawn.apply(&photo);
+        }
+        self.preprocess.crop(&photo).map_err(|error| error.at(path))
+    }
+
+    /// Names exactly what [`Loader::photo`] gives for all photos in this view.
+    pub fn key(&self, view: u64) -> String {
+        let Self { subset, preprocess, augment, .. } = self;
+        match augment {
+            Some((config, seed)) => format!("{} {preprocess:?} {config:?} {seed:?} view {view}", subset.sha256),
+            None => format!("{} {preprocess:?}", subset.sha256),
+        }
+    }
+
+    /// Photos in all.
+    pub fn len(&self) -> usize {
+        self.subset.samples.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Photos a batch.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    /// The photos.
+    pub fn subset(&self) -> &Subset {
+        &self.subset
+    }
+
+    /// What the network was trained to see.
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.preprocess
+    }
+
+    /// Where the tensors go.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn pixels(&self, indices: &[usize], view: u64) -> (Vec<usize>, Result<Vec<Vec<f32>>>) {
+        let photo = |&index: &usize| Ok(self.preprocess.normalize(&self.photo(index, view)?));
+        (indices.to_vec(), indices.par_iter().map(photo).collect())
+    }
+
+    fn batch(&self, indices: Vec<usize>, pixels: Vec<Vec<f32>>) -> Result<Batch> {
+        let (count, side) = (indices.len(), self.preprocess.size);
+        let targets: Vec<u32> = indices.iter().map(|&index| self.subset.samples[index].target as u32).collect();
+        let images = Tensor::from_vec(pixels.concat(), (count, side, side, 3), &self.device)?.permute((0, 3, 1, 2))?;
+        Ok(Batch { images, targets: Tensor::from_vec(targets, count, &self.device)?, indices })
+    }
+}
+
+struct Batches {
+    loader: Loader,
+    receive: Receiver<(Vec<usize>, Result<Vec<Vec<f32>>>)>,
+}
+
+impl Iterator for Batches {
+    type Item = Result<Batch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (indices, pixels) = self.receive.recv().ok()?;
+        Some(pixels.and_then(|pixels| self.loader.batch(indices, pixels)))
     }
 }

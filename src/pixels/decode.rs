@@ -1,17 +1,27 @@
 //! From a file's bytes to pixels, within limits.
 
-use super::Rgb;
-use crate::error::Result;
+use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What a picture may at most cost.
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+use super::Rgb;
+use crate::error::{Error, ErrorKind, Result};
+
+/// What a picture may at most cost. It is checked on the header, before memory is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of the file. Default 64 MiB.
     pub file_bytes: usize,
     /// Width and height, in pixels. Default 20,000.
-    pub side: u32,
-    /// Width × height. Default 178,956,970 (Pillow's error bound).
-    pub pixels: u64,
+    pub side: usize,
+    /// Width × height. Default 178,956,970 (Pillow's bound).
+    pub pixels: usize,
 }
 
 impl Default for Limits {
@@ -20,7 +30,121 @@ impl Default for Limits {
     }
 }
 
-/// Decodes a JPEG or PNG and turns it upright as its EXIF data says.
-pub fn decode(_bytes: &[u8], _limits: &Limits) -> Result<Rgb> {
-    todo!()
+/// Decodes a JPEG or PNG and turns it upright as its EXIF data says; what it is, its bytes tell, not its name.
+///
+/// As Pillow's `ImageOps.exif_transpose(image).convert("RGB")`: grey and CMYK become RGB, alpha is dropped. 16 bits become 8.
+///
+/// # Errors
+/// [`ErrorKind::Image`]: not a JPEG or PNG (it says what it is instead), damaged, cut short, or beyond the limits. A
+/// decoder that panics counts as damaged.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Rgb> {
+    if bytes.len() > limits.file_bytes {
+        return Err(refused(format!("the file has {} bytes; at most {} are read", bytes.len(), limits.file_bytes)));
+    }
+    let format = Format::of(bytes);
+    let decoded = catch_unwind(AssertUnwindSafe(|| match format {
+        Format::Jpeg => jpeg(bytes, limits),
+        Format::Png => png(bytes, limits),
+        Format::Other(name) => Err(refused(format!("this is {name}; JPEG and PNG can be read"))),
+    }));
+    let picture = decoded.unwrap_or_else(|_| Err(refused("the decoder gave up on this file: it is damaged".into())))?;
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    Ok(Rgb { width, height, data: picture.into_raw() })
+}
+
+enum Format {
+    Jpeg,
+    Png,
+    Other(&'static str),
+}
+
+impl Format {
+    fn of(bytes: &[u8]) -> Self {
+        let at = |start: usize, magic: &[u8]| bytes.get(start..).is_some_and(|rest| rest.starts_with(magic));
+        match bytes {
+            [] => Self::Other("an empty file"),
+            _ if at(0, &[0xff, 0xd8, 0xff]) => Self::Jpeg,
+            _ if at(0, b"\x89PNG\r\n\x1a\n") => Self::Png,
+            _ if at(0, b"GIF8") => Self::Other("a GIF"),
+            _ if at(0, b"RIFF") && at(8, b"WEBP") => Self::Other("a WebP"),
+            _ if at(4, b"ftypavif") || at(4, b"ftypavis") => Self::Other("an AVIF"),
+            _ if at(4, b"ftyphei") || at(4, b"ftypmif1") || at(4, b"ftyphev") => Self::Other("a HEIC"),
+            _ if at(0, b"BM") => Self::Other("a BMP"),
+            _ if at(0, b"II*\0") || at(0, b"MM\0*") => Self::Other("a TIFF"),
+            _ if bytes.iter().take(512).all(|b| (b' '..127).contains(b) || b.is_ascii_whitespace()) => {
+                Self::Other("text, not a picture")
+            }
+            _ => Self::Other("not a picture"),
+        }
+    }
+}
+
+fn jpeg(bytes: &[u8], limits: &Limits) -> Result<RgbImage> {
+    // A decoder fills what is missing with grey. The end marker tells; some cameras write a few bytes after it.
+    if !bytes.windows(2).any(|pair| pair == [0xff, 0xd9]) {
+        return Err(refused("the JPEG is cut short: its end is missing".into()));
+    }
+    let damaged = |cause: zune_jpeg::errors::DecodeErrors| refused(format!("the JPEG is damaged: {cause:?}"));
+    let options = DecoderOptions::default()
+        .set_max_width(limits.side)
+        .set_max_height(limits.side)
+        .set_strict_mode(true)
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    decoder.decode_headers().map_err(damaged)?;
+    let info = decoder.info().ok_or_else(|| refused("the JPEG has no header".into()))?;
+    let (width, height) = (usize::from(info.width), usize::from(info.height));
+    check_size(width, height, limits)?;
+    let turn = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
+    let data = decoder.decode().map_err(damaged)?;
+    let data = match decoder.output_colorspace() {
+        Some(ColorSpace::Luma) => data.iter().flat_map(|&grey| [grey; 3]).collect(),
+        _ => data,
+    };
+    let picture = RgbImage::from_raw(width as u32, height as u32, data)
+        .ok_or_else(|| refused("the JPEG has another number of pixels than its header says".into()))?;
+    Ok(upright(picture, turn))
+}
+
+fn png(bytes: &[u8], limits: &Limits) -> Result<RgbImage> {
+    let damaged = |cause: image::ImageError| refused(format!("the PNG is damaged: {cause}"));
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), image::ImageFormat::Png);
+    let mut bounds = image::Limits::default();
+    bounds.max_image_width = Some(limits.side as u32);
+    bounds.max_image_height = Some(limits.side as u32);
+    bounds.max_alloc = Some(limits.pixels as u64 * 8);
+    reader.limits(bounds);
+    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    let (width, height) = decoder.dimensions();
+    check_size(width as usize, height as usize, limits)?;
+    let turn = decoder.orientation().ok();
+    let picture = DynamicImage::from_decoder(decoder).map_err(damaged)?.into_rgb8();
+    Ok(upright(picture, turn))
+}
+
+fn upright(picture: RgbImage, turn: Option<Orientation>) -> RgbImage {
+    match turn {
+        None | Some(Orientation::NoTransforms) => picture,
+        Some(turn) => {
+            let mut picture = DynamicImage::ImageRgb8(picture);
+            picture.apply_orientation(turn);
+            picture.into_rgb8()
+        }
+    }
+}
+
+fn check_size(width: usize, height: usize, limits: &Limits) -> Result<()> {
+    let Limits { side, pixels, .. } = *limits;
+    if width == 0 || height == 0 {
+        return Err(refused(format!("the picture is {width} × {height} pixels: there is nothing in it")));
+    }
+    if width > side || height > side || width.saturating_mul(height) > pixels {
+        let allowed = format!("at most {side} a side and {pixels} in all are read");
+        return Err(refused(format!("the picture is {width} × {height} pixels; {allowed}")));
+    }
+    Ok(())
+}
+
+fn refused(what: String) -> Error {
+    Error::new(ErrorKind::Image, what)
 }

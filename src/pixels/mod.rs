@@ -2,10 +2,13 @@
 
 pub mod augment;
 pub mod decode;
+pub mod encode;
+pub mod hash;
 pub mod preprocess;
 
 pub use augment::Augmentation;
 pub use decode::{Limits, decode};
+pub use encode::{encode_jpeg, encode_png};
 pub use preprocess::{Filter, Preprocess};
 
 /// A picture: 8-bit RGB, rows from the top, no padding.

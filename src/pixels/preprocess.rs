@@ -1,9 +1,11 @@
 //! What a network was trained to see: resize, centre crop, normalize.
 
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 
 use super::Rgb;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// How pixels between the pixels are found; both as in Pillow, with antialiasing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +23,7 @@ pub enum Filter {
 pub struct Preprocess {
     /// Side of the square, in pixels.
     pub size: usize,
-    /// The crop's side as a fraction of the resized photo's shorter side.
+    /// The crop's side as a fraction of the resized photo's shorter side, above 0, at most 1.
     pub crop: f64,
     /// Resampling filter.
     pub filter: Filter,
@@ -32,13 +34,69 @@ pub struct Preprocess {
 }
 
 impl Preprocess {
-    /// Resize so that the shorter side is `floor(size / crop)`, then centre crop (timm's and torchvision's rule).
-    pub fn crop(&self, _photo: &Rgb) -> Result<Rgb> {
-        todo!()
+    /// Resizes so that the shorter side is `floor(size / crop)`, then crops the centre: torchvision's and timm's rule. Only
+    /// what the crop shows is computed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Image`] for a picture of no pixels.
+    pub fn crop(&self, photo: &Rgb) -> Result<Rgb> {
+        let (width, height) = (photo.width as f64, photo.height as f64);
+        let shorter = (self.size as f64 / self.crop).floor().max(self.size as f64);
+        // Python: `int(size * long / short)`.
+        let longer = |long: f64, short: f64| (shorter * long / short).floor();
+        let (to_width, to_height) =
+            if width <= height { (shorter, longer(height, width)) } else { (longer(width, height), shorter) };
+        // Python: `int(round((h - size) / 2.0))`, and its `round` takes a half to the even side.
+        let side = self.size as f64;
+        let offset = |resized: f64| ((resized - side) / 2.0).round_ties_even();
+        let (scale_x, scale_y) = (width / to_width, height / to_height);
+        let frame = (offset(to_width) * scale_x, offset(to_height) * scale_y, side * scale_x, side * scale_y);
+        resize(photo, self.filter, frame, (self.size, self.size))
     }
 
-    /// `(value / 255 - mean) / std` for a cropped picture; `[H, W, 3]`.
-    pub fn normalize(&self, _cropped: &Rgb) -> Vec<f32> {
-        todo!()
+    /// `(value / 255 − mean) / std` for a cropped picture: `[H, W, 3]`.
+    pub fn normalize(&self, cropped: &Rgb) -> Vec<f32> {
+        let table = |channel: usize| -> Vec<f32> {
+            (0..=255u8).map(|v| (f32::from(v) / 255.0 - self.mean[channel]) / self.std[channel]).collect()
+        };
+        let tables = [table(0), table(1), table(2)];
+        let mut values = Vec::with_capacity(cropped.data.len());
+        for pixel in cropped.data.chunks_exact(3) {
+            values.extend((0..3).map(|channel| tables[channel][usize::from(pixel[channel])]));
+        }
+        values
     }
+}
+
+/// Shrinks a photo whose shorter side is longer than `side` to that; gives others as they are.
+pub fn shrink(photo: Rgb, side: usize) -> Result<Rgb> {
+    let shorter = photo.width.min(photo.height);
+    if shorter <= side {
+        return Ok(photo);
+    }
+    let scaled = |length: usize| (length * side).div_ceil(shorter);
+    let (width, height) = (photo.width, photo.height);
+    let frame = (0.0, 0.0, width as f64, height as f64);
+    resize(&photo, Filter::Bilinear, frame, (scaled(width), scaled(height)))
+}
+
+/// Resizes the frame (left, top, width, height) of a picture to so many pixels.
+fn resize(photo: &Rgb, filter: Filter, frame: (f64, f64, f64, f64), to: (usize, usize)) -> Result<Rgb> {
+    let failed = |cause: &dyn std::fmt::Display| {
+        let Rgb { width, height, .. } = photo;
+        Error::new(ErrorKind::Image, format!("a picture of {width} × {height} pixels cannot be resized: {cause}"))
+    };
+    let source = ImageRef::new(photo.width as u32, photo.height as u32, &photo.data, PixelType::U8x3)
+        .map_err(|cause| failed(&cause))?;
+    let mut target = Image::new(to.0 as u32, to.1 as u32, PixelType::U8x3);
+    let filter = match filter {
+        Filter::Bilinear => FilterType::Bilinear,
+        Filter::Bicubic => FilterType::CatmullRom,
+    };
+    let (left, top, width, height) = frame;
+    // Rounding must not push the frame over the edge.
+    let (width, height) = (width.min(photo.width as f64 - left), height.min(photo.height as f64 - top));
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).crop(left, top, width, height);
+    Resizer::new().resize(&source, &mut target, &options).map_err(|cause| failed(&cause))?;
+    Ok(Rgb { width: to.0, height: to.1, data: target.into_vec() })
 }
