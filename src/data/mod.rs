@@ -1,9 +1,16 @@
 //! Files on disk: sources, download, archive, verification, split, loader.
 
+pub mod archive;
 pub mod dataset;
+pub mod download;
 pub mod loader;
+pub mod manifest;
+pub mod source;
 pub mod split;
+pub mod synthetic;
+pub mod verify;
 
 pub use dataset::{Dataset, Sample};
 pub use loader::{Batch, Loader};
 pub use split::{Split, Splits, Subset};
+pub use verify::Verification;

@@ -53,7 +53,7 @@ fn pixels_and_kernels_know_neither_candle_nor_paths() {
 #[test]
 fn only_the_two_doors_touch_the_network() {
     for source in sources() {
-        if !["data/download.rs", "models/weights.rs", "models/hub.rs"].contains(&source.name.as_str()) {
+        if !["data/download.rs", "models/transfer.rs", "models/hub.rs"].contains(&source.name.as_str()) {
             source.must_not_contain(&["ureq", "hf_hub", "TcpStream"]);
         }
     }

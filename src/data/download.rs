@@ -1,0 +1,218 @@
+//! One file from a server, whole or not at all.
+//!
+//! It goes on where an earlier try ended, tries again where that can help, and checks the bytes before the file gets its
+//! name. Together with `models/hub`, which finds files on the hub, it is all of petal that touches the network.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use ureq::config::RedirectAuthHeaders;
+use ureq::http::{Response, StatusCode};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::files;
+
+/// A file that is wanted.
+#[derive(Clone, Debug)]
+pub struct Download<'a> {
+    /// Where it is.
+    pub url: &'a str,
+    /// Its hash, in lower-case hex.
+    pub sha256: &'a str,
+    /// Sent to the server, and to no other host that it may point to.
+    pub token: Option<&'a str>,
+    /// How to do without a network, for the error's last line.
+    pub by_hand: String,
+}
+
+/// Most bytes of a file.
+const LIMIT: u64 = 16 << 30;
+
+impl Download<'_> {
+    /// Fills `path`, unless it is there already. What has come so far is in `<path>.part`. `tick` is told how many bytes are done, and
+    /// of how many (0 where the server does not say).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Network`] for a server that cannot be reached or does not have it; [`ErrorKind::Checksum`] for other bytes;
+    /// [`ErrorKind::Locked`] while another process downloads it.
+    pub fn to(&self, path: &Path, tick: &mut dyn FnMut(u64, u64)) -> Result<()> {
+        let _lock = files::Lock::take(&path.with_extension("lock"))?;
+        // Another process may have finished it meanwhile.
+        if path.exists() {
+            return Ok(());
+        }
+        let part = path.with_extension("part");
+        let agent = agent(self.url);
+        let mut got = String::new();
+        // What an earlier try left may be wrong: one clean try more.
+        for _ in 0..2 {
+            with_retries(|| self.receive(&agent, &part, tick))?;
+            got = files::sha256_file(&part)?;
+            if got == self.sha256 {
+                return fs::rename(&part, path).map_err(|cause| Error::io("rename", &part, &cause));
+            }
+            if looks_like_html(&part) {
+                got.push_str(" (it looks like HTML: a proxy's page?)");
+            }
+            fs::remove_file(&part).map_err(|cause| Error::io("remove", &part, &cause))?;
+        }
+        let what = format!("{} gave other bytes: expected SHA-256 {}, got {got}", self.url, self.sha256);
+        Err(Error::new(ErrorKind::Checksum, what).mend(self.by_hand.clone()))
+    }
+
+    /// One request for all that is still missing.
+    fn receive(&self, agent: &Agent, part: &Path, tick: &mut dyn FnMut(u64, u64)) -> Tried<()> {
+        let on_disk = |cause: io::Error| Failure::from(Error::io("write", part, &cause));
+        let mut file = File::options().create(true).append(true).open(part).map_err(on_disk)?;
+        let mut done = file.metadata().map_err(on_disk)?.len();
+        let mut request = self.authorized(agent.get(self.url));
+        if done > 0 {
+            request = request.header("range", format!("bytes={done}-"));
+        }
+        let response = request.call().map_err(|cause| self.unreachable(&cause))?;
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT if resumes_at(&response, done) => {}
+            // The whole file, whatever was asked for.
+            StatusCode::OK => {
+                file.set_len(0).map_err(on_disk)?;
+                done = 0;
+            }
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
+                file.set_len(0).map_err(on_disk)?;
+                return Err(Failure { again: true, ..self.fatal("the server cannot go on from what is there") });
+            }
+            _ => return Err(self.refused(&response)),
+        }
+        let length = response.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let total = length.map_or(0, |length| done + length);
+        let mut body = response.into_body().into_with_config().limit(LIMIT).reader();
+        let mut buffer = vec![0; 1 << 18];
+        loop {
+            match body.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => {
+                    file.write_all(&buffer[..n]).map_err(on_disk)?;
+                    done += n as u64;
+                    tick(done, total);
+                }
+                Err(cause) => return Err(self.lost(&cause)),
+            }
+        }
+        file.sync_all().map_err(on_disk)
+    }
+
+    /// A request with the token, where there is one.
+    pub(crate) fn authorized<T>(&self, request: ureq::RequestBuilder<T>) -> ureq::RequestBuilder<T> {
+        match self.token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        }
+    }
+
+    pub(crate) fn unreachable(&self, cause: &ureq::Error) -> Failure {
+        let again = matches!(
+            cause,
+            ureq::Error::Io(_)
+                | ureq::Error::Timeout(_)
+                | ureq::Error::HostNotFound
+                | ureq::Error::ConnectionFailed
+                | ureq::Error::Protocol(_)
+        );
+        Failure { again, ..self.fatal(&format!("cannot be reached: {cause}")) }
+    }
+
+    fn lost(&self, cause: &io::Error) -> Failure {
+        let what = format!("{} lost the connection: {cause}", self.url);
+        let mend = format!("run this again: it goes on where it ended; or {}", self.by_hand);
+        Failure { again: true, ..Error::new(ErrorKind::Network, what).mend(mend).into() }
+    }
+
+    pub(crate) fn refused(&self, response: &Response<Body>) -> Failure {
+        let status = response.status();
+        let failure = self.fatal(&format!("answered {status}"));
+        match status.as_u16() {
+            401 | 403 => {
+                let mend = match self.token {
+                    Some(_) => "the token is wrong or has no right to this repository: set another one as HF_TOKEN",
+                    None => "it is private, gated or does not exist: set HF_TOKEN to a token with the right to read it",
+                };
+                Failure { error: failure.error.mend(mend), ..failure }
+            }
+            408 | 429 | 500.. => {
+                let wait = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+                Failure { again: true, wait: wait.map(Duration::from_secs), ..failure }
+            }
+            _ => failure,
+        }
+    }
+
+    pub(crate) fn fatal(&self, what: &str) -> Failure {
+        Error::new(ErrorKind::Network, format!("{} {what}", self.url)).mend(self.by_hand.clone()).into()
+    }
+}
+
+/// A client for this address. From an https address it follows to https only.
+pub(crate) fn agent(url: &str) -> Agent {
+    let config = Agent::config_builder()
+        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
+        .https_only(url.starts_with("https://"))
+        .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+        .http_status_as_error(false)
+        .accept_encoding("identity")
+        .user_agent(concat!("petal/", env!("CARGO_PKG_VERSION")))
+        .timeout_connect(Some(Duration::from_secs(20)))
+        .timeout_per_read(Some(Duration::from_secs(60)));
+    config.build().into()
+}
+
+pub(crate) type Tried<T> = std::result::Result<T, Failure>;
+
+/// A try that failed, and whether another one can help.
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    pub(crate) again: bool,
+    /// How long the server asked to wait.
+    wait: Option<Duration>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, again: false, wait: None }
+    }
+}
+
+/// Up to five tries, 0.2 to 1.6 seconds apart, or as long as the server asks for, up to 30 seconds.
+pub(crate) fn with_retries<T>(mut attempt: impl FnMut() -> Tried<T>) -> Result<T> {
+    let mut pause = Duration::from_millis(200);
+    for _ in 0..4 {
+        match attempt() {
+            Ok(value) => return Ok(value),
+            Err(failure) if failure.again => sleep(failure.wait.unwrap_or(pause).min(Duration::from_secs(30))),
+            Err(failure) => return Err(failure.error),
+        }
+        pause *= 2;
+    }
+    attempt().map_err(|failure| failure.error)
+}
+
+fn resumes_at(response: &Response<Body>, start: u64) -> bool {
+    let range = response.headers().get("content-range").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    range.strip_prefix("bytes ").and_then(|range| range.split('-').next()) == Some(start.to_string().as_str())
+}
+
+fn looks_like_html(path: &Path) -> bool {
+    let mut start = [0; 256];
+    let read = File::open(path).and_then(|mut file| file.read(&mut start)).unwrap_or(0);
+    start[..read].trim_ascii_start().starts_with(b"<")
+}
+
+/// Whether the environment rules out going online: `HF_HUB_OFFLINE` or `PETAL_OFFLINE` set to 1, true, yes or on.
+pub fn is_offline() -> bool {
+    let yes = |value: String| ["1", "true", "yes", "on"].contains(&value.to_lowercase().as_str());
+    ["HF_HUB_OFFLINE", "PETAL_OFFLINE"].iter().any(|name| std::env::var(name).is_ok_and(yes))
+}

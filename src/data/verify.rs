@@ -1,0 +1,67 @@
+//! A look at every file before any training.
+
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use super::{Dataset, Sample};
+use crate::error::Result;
+use crate::files;
+use crate::pixels::{self, Limits, hash};
+
+/// What was found in a good photo.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    /// The photo.
+    pub sample: Sample,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Width and height in pixels, upright.
+    pub size: (usize, usize),
+    /// Perceptual hash.
+    pub dhash: u64,
+    /// 16 × 16 mean greys, 0 to 255.
+    pub thumbnail: Vec<f32>,
+}
+
+/// What a look at every file has found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verification {
+    /// The photos that can be read, in the data set's order.
+    pub good: Vec<Checked>,
+    /// Those that cannot, and why. They are left out of every split.
+    pub bad: Vec<(PathBuf, String)>,
+}
+
+impl Dataset {
+    /// Decodes every file once, whole.
+    ///
+    /// # Errors
+    /// None for a bad photo: it is listed. [`ErrorKind::Io`](crate::ErrorKind::Io) never either: an unreadable file is a bad photo.
+    pub fn verify(&self) -> Result<Verification> {
+        let looked: Vec<_> = self.samples.par_iter().map(|sample| (sample, look(sample))).collect();
+        let (mut good, mut bad) = (Vec::new(), Vec::new());
+        for (sample, found) in looked {
+            match found {
+                Ok(checked) => good.push(checked),
+                Err(error) => bad.push((sample.path.clone(), error.what().to_string())),
+            }
+        }
+        Ok(Verification { good, bad })
+    }
+}
+
+fn look(sample: &Sample) -> Result<Checked> {
+    let bytes = files::read(&sample.path)?;
+    let photo = pixels::decode(&bytes, &Limits::default())?;
+    Ok(Checked {
+        sample: sample.clone(),
+        bytes: bytes.len() as u64,
+        sha256: files::sha256(&bytes),
+        size: (photo.width, photo.height),
+        dhash: hash::dhash(&photo),
+        thumbnail: hash::thumbnail(&photo, 16, 16),
+    })
+}
