@@ -20,6 +20,9 @@ const PARTIAL_SUMS: usize = 1 << 21;
 /// Into how many tasks a weight gradient is divided.
 const WEIGHT_TASKS: usize = 8;
 
+/// Output channels in a block of a weight gradient, at least: each block reads all the patches.
+const MIN_BLOCK: usize = 128;
+
 /// Weights as [`forward`] reads them.
 pub(super) fn pack(conv: &Conv, weight: &[f32]) -> Vec<f32> {
     let mut turned = vec![0.0; weight.len()];
@@ -105,7 +108,7 @@ pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32]
     let row = conv.out_w() * conv.out_c;
     let rows = dy.len() / row;
     let groups = (PARTIAL_SUMS / dw.len()).clamp(1, WEIGHT_TASKS).min(rows.max(1));
-    let block = conv.out_c.div_ceil(WEIGHT_TASKS / groups).next_multiple_of(16).min(conv.out_c);
+    let block = conv.out_c.div_ceil(WEIGHT_TASKS / groups).max(MIN_BLOCK).min(conv.out_c);
     let group = |i: usize, dw: &mut [f32], db: &mut [f32]| {
         let range = i * rows / groups..(i + 1) * rows / groups;
         let blocks = dw.par_chunks_mut(block * conv.depth()).zip(db.par_chunks_mut(block));

@@ -163,7 +163,7 @@ impl Kernel for TransformInput<'_> {
                 }
                 for row in 0..IN {
                     let mut whole = [[0.0; LANES]; IN];
-                    transform(std::array::from_fn(|column| &half[column][row]), &mut whole, input_transform);
+                    transform(half.each_ref().map(|column| &column[row]), &mut whole, input_transform);
                     for (column, whole) in whole.iter().enumerate() {
                         let at = ((row * IN + column) * self.tiles + tile) * in_c + c;
                         self.input[at..at + LANES].copy_from_slice(whole);
@@ -200,7 +200,7 @@ impl Kernel for TransformOutput<'_> {
                 }
                 for row in 0..rows {
                     let mut whole = [[0.0; LANES]; OUT];
-                    transform(std::array::from_fn(|column| &half[column][row]), &mut whole, output_transform);
+                    transform(half.each_ref().map(|column| &column[row]), &mut whole, output_transform);
                     for (column, whole) in whole.iter().enumerate().take(columns) {
                         let pixel = (picture * out_h + oy + row) * out_w + ox + column;
                         let y = &mut self.y[pixel * out_c + c - self.start..][..LANES];
