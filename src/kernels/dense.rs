@@ -5,7 +5,7 @@ use super::gemm::{Matrix, multiply};
 use super::geometry::Conv;
 use super::im2col::{col2im, im2col};
 use super::layout::transpose;
-use super::simd;
+use super::{simd, winograd};
 use rayon::prelude::*;
 
 /// Numbers in a tile of patches: 2 MiB, so that it is still in the cache when it is multiplied.
@@ -20,11 +20,19 @@ const PARTIAL_SUMS: usize = 1 << 21;
 /// Into how many tasks a weight gradient is divided.
 const WEIGHT_TASKS: usize = 8;
 
-/// Weights as [`forward`] reads them: `[kernel * kernel * in_c, out_c]`.
+/// Output channels in a block of a weight gradient, at least: each block reads all the patches.
+const MIN_BLOCK: usize = 128;
+
+/// Weights as [`forward`] reads them.
 pub(super) fn pack(conv: &Conv, weight: &[f32]) -> Vec<f32> {
-    let mut packed = vec![0.0; weight.len()];
-    transpose(conv.out_c, conv.depth(), weight, &mut packed);
-    packed
+    let mut turned = vec![0.0; weight.len()];
+    transpose(conv.out_c, conv.depth(), weight, &mut turned);
+    pack_hwio(conv, turned)
+}
+
+/// The same from weights `[kernel, kernel, in_c, out_c]`.
+fn pack_hwio(conv: &Conv, weight: Vec<f32>) -> Vec<f32> {
+    if winograd::suits(conv) { winograd::pack(conv, &weight) } else { weight }
 }
 
 /// `y = conv(x)`, or `y += conv(x)` where `accumulate`. `finish(start, tile)` is called on each finished part of `y`, which
@@ -37,6 +45,9 @@ pub(super) fn forward(
     finish: impl Fn(usize, &mut [f32]) + Sync,
     y: &mut [f32],
 ) {
+    if winograd::suits(conv) {
+        return winograd::forward(conv, x, packed, accumulate, finish, y);
+    }
     let (depth, row) = (conv.depth(), conv.out_w() * conv.out_c);
     let rows = tile_rows(conv);
     let weights = Matrix::new(packed, depth, conv.out_c);
@@ -52,14 +63,14 @@ pub(super) fn forward(
 pub(super) fn backward_input(conv: &Conv, dy: &[f32], weight: &[f32], accumulate: bool, dx: &mut [f32]) {
     match conv.transposed() {
         Some(transposed) => {
-            let turned = turn(conv, weight);
-            forward(&transposed, dy, &turned, accumulate, |_, _| (), dx);
+            let packed = pack_hwio(&transposed, turn(conv, weight));
+            forward(&transposed, dy, &packed, accumulate, |_, _| (), dx);
         }
         None => scatter(conv, dy, weight, accumulate, dx),
     }
 }
 
-/// The weights of the transposed convolution, packed: `[kernel, kernel, out_c, in_c]`, turned by half a turn.
+/// The weights of the transposed convolution, `[kernel, kernel, out_c, in_c]`: turned by half a turn.
 fn turn(conv: &Conv, weight: &[f32]) -> Vec<f32> {
     let (taps, channels) = (conv.kernel * conv.kernel, conv.in_c);
     let mut turned = vec![0.0; weight.len()];
@@ -97,7 +108,7 @@ pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32]
     let row = conv.out_w() * conv.out_c;
     let rows = dy.len() / row;
     let groups = (PARTIAL_SUMS / dw.len()).clamp(1, WEIGHT_TASKS).min(rows.max(1));
-    let block = conv.out_c.div_ceil(WEIGHT_TASKS / groups).next_multiple_of(16).min(conv.out_c);
+    let block = conv.out_c.div_ceil(WEIGHT_TASKS / groups).max(MIN_BLOCK).min(conv.out_c);
     let group = |i: usize, dw: &mut [f32], db: &mut [f32]| {
         let range = i * rows / groups..(i + 1) * rows / groups;
         let blocks = dw.par_chunks_mut(block * conv.depth()).zip(db.par_chunks_mut(block));

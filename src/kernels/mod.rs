@@ -26,6 +26,7 @@ pub mod pool;
 mod simd;
 #[cfg(test)]
 mod tests;
+mod winograd;
 
 pub use geometry::{Activation, Conv, Padding};
 pub use pool::MaxPool;

@@ -3,10 +3,14 @@
 use super::conv::{Packed, backward_activation, backward_input, backward_weight, forward, forward_packed};
 use super::geometry::{Activation, Conv, Padding};
 use super::pool::{MaxPool, average_pool_backward, average_pool_forward, max_pool_backward, max_pool_forward};
+use super::winograd::suits;
 use super::{half_floats, layout};
 
-/// Largest difference allowed, relative to the norm (both L2): f32 sums of up to some thousand terms.
-const TOLERANCE: f64 = 2e-6;
+/// Largest difference allowed, relative to the norm (both L2), of f32 sums of up to some thousand terms.
+const TOLERANCE: f64 = 1e-6;
+
+/// The same where Winograd's transforms come before and after.
+const WINOGRAD_TOLERANCE: f64 = 5e-6;
 
 /// `len` numbers in -1..1 that look random: the top bits of a multiplicative hash.
 pub(super) fn numbers(len: usize, seed: u64) -> Vec<f32> {
@@ -27,6 +31,14 @@ pub(super) fn distance(got: &[f32], expected: &[f64]) -> f64 {
 fn assert_close(got: &[f32], expected: &[f64], what: &str) {
     let distance = distance(got, expected);
     assert!(distance < TOLERANCE, "{what}: {distance:e}");
+}
+
+/// The same for what `conv` computes; `name` says more.
+#[track_caller]
+fn assert_convolved(conv: Option<Conv>, got: &[f32], expected: &[f64], name: &str) {
+    let tolerance = if conv.is_some_and(|conv| suits(&conv)) { WINOGRAD_TOLERANCE } else { TOLERANCE };
+    let distance = distance(got, expected);
+    assert!(distance < tolerance, "{name}: {distance:e}");
 }
 
 #[derive(Clone, Copy)]
@@ -63,6 +75,9 @@ fn geometries() -> Vec<Conv> {
         dense(Size(4, 4), 2, 3, 1, 1, even(1)),
         dense(Size(41, 37), 5, 1, 3, 1, even(1)),
         dense(Size(2, 2), 1024, 300, 3, 1, even(1)),
+        dense(Size(9, 10), 16, 80, 3, 1, even(1)),
+        dense(Size(14, 11), 80, 16, 3, 1, none),
+        dense(Size(12, 10), 32, 48, 3, 1, Padding { top: 2, left: 0, bottom: 1, right: 2 }),
     ];
     for kernel in [1, 3, 4, 5] {
         for stride in [1, 2] {
@@ -161,12 +176,12 @@ fn forward_is_the_convolution() {
         let mut plain = vec![0.0; case.dy.len()];
         each_term(&case.conv, case.batch, |y, x, w| plain[y] += case.x[x] as f64 * case.weight[w] as f64);
         plain.iter_mut().zip(case.bias.iter().cycle()).for_each(|(y, &b)| *y += b as f64);
-        assert_close(&case.forward(false, Activation::None), &plain, &case.name());
+        assert_convolved(Some(case.conv), &case.forward(false, Activation::None), &plain, &case.name());
         let added: Vec<_> = plain.iter().zip(&case.dy).map(|(y, &r)| y + r as f64).collect();
-        assert_close(&case.forward(true, Activation::None), &added, &case.name());
+        assert_convolved(Some(case.conv), &case.forward(true, Activation::None), &added, &case.name());
         for (act, most) in [(Activation::Relu, f64::INFINITY), (Activation::Relu6, 6.0)] {
             let expected: Vec<_> = added.iter().map(|y| y.clamp(0.0, most)).collect();
-            assert_close(&case.forward(true, act), &expected, &case.name());
+            assert_convolved(Some(case.conv), &case.forward(true, act), &expected, &case.name());
         }
     }
 }
@@ -176,9 +191,9 @@ fn backward_input_is_the_gradient() {
     for case in Case::all() {
         let mut expected = vec![0.0; case.x.len()];
         each_term(&case.conv, case.batch, |y, x, w| expected[x] += case.dy[y] as f64 * case.weight[w] as f64);
-        assert_close(&case.backward_input(false), &expected, &case.name());
+        assert_convolved(case.conv.transposed(), &case.backward_input(false), &expected, &case.name());
         expected.iter_mut().zip(&case.x).for_each(|(dx, &x)| *dx += x as f64);
-        assert_close(&case.backward_input(true), &expected, &case.name());
+        assert_convolved(case.conv.transposed(), &case.backward_input(true), &expected, &case.name());
     }
 }
 
@@ -199,6 +214,19 @@ fn backward_weight_is_the_gradient() {
 }
 
 #[test]
+fn winograd_is_among_the_cases() {
+    let (mut forward, mut backward) = (0, 0);
+    for conv in Case::all().map(|case| case.conv) {
+        forward += suits(&conv) as usize;
+        backward += conv.transposed().is_some_and(|conv| suits(&conv)) as usize;
+    }
+    assert!(forward >= 6 && backward >= 6);
+    let conv = |size, channels, stride| dense(Size(size, size), channels, channels, 3, stride, Padding::even(1));
+    assert!(suits(&conv(56, 64, 1)) && suits(&conv(14, 256, 1)));
+    assert!(!suits(&conv(7, 512, 1)) && !suits(&conv(28, 64, 2)) && !suits(&conv(28, 72, 1)));
+}
+
+#[test]
 fn packed_weights_give_the_same_bytes() {
     for case in Case::all() {
         let packed = Packed::new(&case.conv, &case.weight);
@@ -214,6 +242,8 @@ fn large_cases() -> Vec<Case> {
     vec![
         Case::new(dense(Size(30, 31), 40, 24, 3, 1, Padding::even(1)), 5),
         Case::new(dense(Size(30, 31), 40, 24, 3, 2, Padding::even(1)), 5),
+        Case::new(dense(Size(30, 31), 48, 80, 3, 1, Padding::even(1)), 5),
+        Case::new(dense(Size(14, 13), 256, 256, 3, 1, Padding::even(1)), 3),
         Case::new(dense(Size(56, 55), 32, 48, 1, 1, Padding::NONE), 4),
         Case::new(dense(Size(7, 7), 512, 520, 3, 1, Padding::even(1)), 6),
         Case::new(dense(Size(57, 57), 3, 24, 7, 2, Padding::even(3)), 3),
@@ -249,8 +279,8 @@ fn large_cases_are_right() {
             dw[iw] += d * x;
         });
         y.iter_mut().zip(case.bias.iter().cycle()).for_each(|(y, &b)| *y += b as f64);
-        assert_close(&case.forward(false, Activation::None), &y, &case.name());
-        assert_close(&case.backward_input(false), &dx, &case.name());
+        assert_convolved(Some(case.conv), &case.forward(false, Activation::None), &y, &case.name());
+        assert_convolved(case.conv.transposed(), &case.backward_input(false), &dx, &case.name());
         assert_close(&case.backward_weight().0, &dw, &case.name());
     }
 }
