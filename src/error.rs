@@ -172,7 +172,8 @@ mod tests {
 
     #[test]
     fn says_what_file_and_mend_in_three_lines() {
-        let error = Error::config("split.train", "1.5", "a fraction between 0 and 1").at("petal.toml").mend("change it");
+        let error =
+            Error::config("split.train", "1.5", "a fraction between 0 and 1").at("petal.toml").mend("change it");
         assert_eq!(
             error.to_string(),
             "setting split.train is 1.5; expected a fraction between 0 and 1\nfile: petal.toml\nmend: change it"

@@ -101,7 +101,8 @@ impl Lock {
             create_dir(folder)?;
         }
         let failed = |cause: io::Error| Error::io("lock", path, &cause);
-        let mut file = File::options().create(true).read(true).write(true).truncate(false).open(path).map_err(failed)?;
+        let mut file =
+            File::options().create(true).read(true).write(true).truncate(false).open(path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {
                 file.set_len(0).map_err(failed)?;

@@ -13,7 +13,7 @@ use crate::models::{self, Architecture, Cut, Model, ModelInfo, Origin, registry,
 use crate::pixels::{Filter, Preprocess};
 use crate::project::Project;
 use crate::report::progress::Lines;
-use crate::report::{Figure, Table};
+use crate::report::{self, Figure, Table, View, shows};
 use crate::seed::Seed;
 use crate::train::{self, Ended, Event, History, Job, Phase, Run};
 
@@ -51,7 +51,9 @@ impl Learner {
         project.check_origin()?;
         let classes = splits.classes.len();
         let (architecture, preprocess) = match kind {
-            Kind::Baseline => (Architecture::Baseline { classes, image_size: config.image_size }, unit(config.image_size)),
+            Kind::Baseline => {
+                (Architecture::Baseline { classes, image_size: config.image_size }, unit(config.image_size))
+            }
             Kind::Transfer => {
                 let preprocess = registry::weights(config.backbone).preprocess;
                 (
@@ -108,8 +110,11 @@ impl Learner {
     pub fn fit_with(&mut self, phase: &Phase, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<Fitted> {
         self.project.check_origin()?;
         if phase.cut == Cut::Upper && self.config.head.epochs > 0 && !self.finished("head")? {
-            return Err(Error::new(ErrorKind::Config, "the head's phase is not finished; fine-tuning would start from noise")
-                .mend("run learner.fit(&Phase::head(&config)) to its end first"));
+            return Err(Error::new(
+                ErrorKind::Config,
+                "the head's phase is not finished; fine-tuning would start from noise",
+            )
+            .mend("run learner.fit(&Phase::head(&config)) to its end first"));
         }
         self.run.save_config(&self.config)?;
         let job = Job {
@@ -152,26 +157,37 @@ impl Learner {
             Architecture::Baseline { .. } => Cut::Images,
             Architecture::Transfer { .. } => Cut::Upper,
         };
-        crate::report::model_summary(&self.model, cut)
+        report::model_summary(&self.model, cut, self.config.image_size)
     }
 
-    /// Predicts all photos of a split.
+    /// Predicts all photos of a split; also written to `predictions_<split>.csv` in the run's folder.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] if this run has not finished a phase yet.
     pub fn evaluate(&self, split: Split) -> Result<Evaluation> {
         self.check_trained()?;
-        eval::evaluate(&self.model, &self.loader(split), &self.info.name())
+        let evaluation = eval::evaluate(&self.model, &self.loader(split), &self.info.name())?;
+        evaluation.write_csv(&self.run.folder.join(format!("predictions_{split}.csv")))?;
+        Ok(evaluation)
     }
 
     /// Grad-CAM of these predictions, for the predicted classes: photo and overlay side by side. Also written to
     /// `visualizations/gradcam_example.png`.
     pub fn grad_cam(&self, predictions: &[Prediction]) -> Result<Figure> {
+        self.grad_cam_for(predictions, None)
+    }
+
+    /// The same for the class of this name, whatever was predicted.
+    pub fn grad_cam_of(&self, class: &str, predictions: &[Prediction]) -> Result<Figure> {
+        self.grad_cam_for(predictions, Some(self.info.class(class)?))
+    }
+
+    fn grad_cam_for(&self, predictions: &[Prediction], class: Option<usize>) -> Result<Figure> {
         self.project.check_origin()?;
         self.check_trained()?;
-        let figure = crate::report::grad_cam(&self.model, &self.info.preprocess, &self.info.classes, predictions)?;
-        figure.save(self.project.visualizations.join("gradcam_example.png"))?;
-        Ok(figure)
+        let ModelInfo { preprocess, classes, .. } = &self.info;
+        let figure = report::grad_cam(&self.model, preprocess, classes, predictions, class)?;
+        figure.save(self.project.visualizations.join("gradcam_example.png"))
     }
 
     /// Predicts one photo.
@@ -279,6 +295,38 @@ pub struct Saved {
     pub bytes: u64,
     /// Its SHA-256.
     pub sha256: String,
+}
+
+shows!(Fitted, Labelled, Saved);
+
+impl Fitted {
+    /// How it ended, and all epochs of the run.
+    pub fn view(&self) -> View {
+        View::new(report::training::ended(&self.ended)).and(self.history.view())
+    }
+}
+
+impl Labelled {
+    /// The most probable class.
+    pub fn class(&self) -> &str {
+        self.classes.get(self.prediction.best().0).map_or("", String::as_str)
+    }
+
+    /// The photo and the probability of each class.
+    pub fn view(&self) -> View {
+        report::predicted(&self.prediction, &self.classes)
+    }
+}
+
+impl Saved {
+    /// The file, its size, its hash.
+    pub fn view(&self) -> View {
+        View::new("the model is saved; this file needs nothing else").facts([
+            ("file", self.path.display().to_string()),
+            ("size", report::table::bytes(self.bytes)),
+            ("SHA-256", self.sha256.clone()),
+        ])
+    }
 }
 
 /// Puts the pretrained weights that the settings name into a model; says where they came from, if they are not random.

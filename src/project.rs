@@ -91,7 +91,7 @@ impl DeviceChoice {
 }
 
 impl Project {
-    /// Opens a folder as a project, on the best device there is; creates what is missing.
+    /// Opens a folder as a project, on the best device there is. The folders below it come with their first files.
     pub fn open(root: impl AsRef<Path>) -> Result<Self> {
         Self::open_on(root, DeviceChoice::Auto)
     }
@@ -103,9 +103,6 @@ impl Project {
         // Absolute, so that a later change of the working folder moves nothing.
         let root = root.canonicalize().map_err(|cause| Error::io("open", root, &cause))?;
         let [data, models, visualizations] = ["data", "models", "visualizations"].map(|name| root.join(name));
-        for folder in [&data, &models, &visualizations] {
-            files::create_dir(folder)?;
-        }
         let machine = Machine::look(&root);
         Ok(Self { root, data, models, visualizations, device: device.open()?, machine, origin: origin() })
     }
@@ -121,8 +118,11 @@ impl Project {
         if self.origin == origin() {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Notebook, "this cell uses another copy of petal than the cell that opened the project")
-            .mend("depend on notebooks/kernel (a dylib) as the first cell of train_and_eval.ipynb does, and restart"))
+        Err(Error::new(
+            ErrorKind::Notebook,
+            "this cell uses another copy of petal than the cell that opened the project",
+        )
+        .mend("depend on notebooks/kernel (a dylib) as the first cell of train_and_eval.ipynb does, and restart"))
     }
 }
 
@@ -156,10 +156,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn opening_makes_the_folders_and_looks_at_the_machine() {
+    fn opening_looks_at_the_machine_and_leaves_no_empty_folders() {
         let folder = tempfile::tempdir().unwrap();
         let project = Project::open_on(folder.path().join("a b"), DeviceChoice::Cpu).unwrap();
-        assert!(project.data.is_dir() && project.models.is_dir() && project.visualizations.is_dir());
+        assert!(project.root.is_absolute() && files::sorted_dir(&project.root).unwrap().is_empty());
         assert!(project.machine.threads > 0 && project.machine.memory >= project.machine.memory_free);
         project.check_origin().unwrap();
     }

@@ -18,7 +18,7 @@ use crate::train::weights_from;
 
 /// What to measure.
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// The pretrained network.
     #[arg(long, value_parser = crate::parsed::<Backbone>, default_value = "resnet50")]
     backbone: Backbone,
@@ -41,7 +41,7 @@ const TIMES: usize = 5;
 
 impl Options {
     /// Measures each rate in photos a second: the median of five runs after one that is not counted.
-    pub fn run(self, project: &Project) -> Result<Output> {
+    pub(crate) fn run(self, project: &Project) -> Result<Output> {
         let config = Config { backbone: self.backbone, weights: weights_from(&self.weights), ..Config::seed() };
         let (model, preprocess) = backbone_model(&config, project)?;
         let mut rates: Vec<(&str, f64)> = Vec::new();
@@ -132,7 +132,7 @@ fn rate(photos: f64, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
 }
 
 /// Most memory that this process has held so far, where the system tells (Linux).
-pub fn peak_memory() -> Option<u64> {
+pub(crate) fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)

@@ -12,7 +12,7 @@ use crate::progress;
 
 /// Which photos.
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// The TF Flowers photos (229 MB), or drawn flowers.
     #[arg(long, value_enum, default_value = "tf-flowers")]
     source: Which,
@@ -38,7 +38,7 @@ enum Which {
 
 impl Options {
     /// Fetches, verifies and unpacks; a second run finds everything there.
-    pub fn run(self, project: &Project) -> Result<Output> {
+    pub(crate) fn run(self, project: &Project) -> Result<Output> {
         let bar = progress::bar("downloading", 0, true);
         let mut tick = |done: u64, total: u64| {
             bar.set_length(total);

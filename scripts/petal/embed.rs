@@ -14,7 +14,7 @@ use crate::train::weights_from;
 
 /// Which network and photos.
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// The pretrained network.
     #[arg(long, value_parser = crate::parsed::<Backbone>)]
     backbone: Backbone,
@@ -30,7 +30,7 @@ pub struct Options {
 
 impl Options {
     /// Writes the features of every photo that can be read. The others get a line on stderr, and exit status 1.
-    pub fn run(self, project: &Project) -> Result<Output> {
+    pub(crate) fn run(self, project: &Project) -> Result<Output> {
         if !self.folder.is_dir() {
             return Err(Error::new(ErrorKind::Dataset, "there is no such folder").at(&self.folder));
         }

@@ -13,7 +13,7 @@ use crate::output::Output;
 
 /// What to measure.
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// The model file.
     #[arg(long)]
     model: PathBuf,
@@ -27,7 +27,7 @@ pub struct Options {
 
 impl Options {
     /// Predicts every photo of the split.
-    pub fn run(self, project: &Project) -> Result<Output> {
+    pub(crate) fn run(self, project: &Project) -> Result<Output> {
         let (model, info) = models::load(&self.model, &project.device)?;
         let splits = Splits::open(&project.data)?;
         if splits.classes.as_ref() != info.classes.as_slice() {
@@ -49,7 +49,7 @@ impl Options {
 }
 
 /// An evaluation for machines.
-pub fn numbers(evaluation: &Evaluation) -> Value {
+pub(crate) fn numbers(evaluation: &Evaluation) -> Value {
     let accuracy = evaluation.accuracy();
     json!({
         "model": evaluation.model,

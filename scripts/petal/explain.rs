@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use petal::prelude::*;
-use petal::{eval, explain, models};
+use petal::{eval, models};
 use serde_json::json;
 
 use crate::output::Output;
 
 /// Which photos, and of which class.
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// The model file.
     #[arg(long)]
     model: PathBuf,
@@ -28,7 +28,7 @@ pub struct Options {
 
 impl Options {
     /// Writes one picture a photo: the photo and what spoke for the class, side by side.
-    pub fn run(self, project: &Project) -> Result<Output> {
+    pub(crate) fn run(self, project: &Project) -> Result<Output> {
         let (model, info) = models::load(&self.model, &project.device)?;
         let class = self.class.as_ref().map(|name| info.class(name)).transpose()?;
         let photos = eval::predict::photos(&self.paths)?;

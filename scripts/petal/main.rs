@@ -91,8 +91,10 @@ fn run(cli: Cli) -> Result<Output> {
 
 impl Common {
     fn project(&self) -> Result<Project> {
-        let project = Project::open_on(".", self.device)?;
-        Ok(Project { data: project.root.join(&self.data), models: project.root.join(&self.models), ..project })
+        let mut project = Project::open_on(".", self.device)?;
+        project.data = project.root.join(&self.data);
+        project.models = project.root.join(&self.models);
+        Ok(project)
     }
 }
 

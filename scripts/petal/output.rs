@@ -7,7 +7,7 @@ use petal::Error;
 use serde_json::{Value, json};
 
 /// What a subcommand says in the end.
-pub struct Output {
+pub(crate) struct Output {
     text: String,
     json: Value,
     /// A line each for what went wrong without ending the work, on stderr.
@@ -17,12 +17,12 @@ pub struct Output {
 
 impl Output {
     /// The work is done.
-    pub fn done(text: impl Into<String>, json: Value) -> Self {
+    pub(crate) fn done(text: impl Into<String>, json: Value) -> Self {
         Self { text: text.into(), json, complaints: Vec::new(), failed: false }
     }
 
     /// The work failed.
-    pub fn failed(error: &Error) -> Self {
+    pub(crate) fn failed(error: &Error) -> Self {
         let json = json!({
             "error": error.what(),
             "kind": format!("{:?}", error.kind()),
@@ -33,7 +33,7 @@ impl Output {
     }
 
     /// The rest is done, but these files could not be read: the exit status says so.
-    pub fn but(mut self, errors: &[petal::eval::predict::Unreadable]) -> Self {
+    pub(crate) fn but(mut self, errors: &[petal::eval::predict::Unreadable]) -> Self {
         let lines = errors.iter().map(|bad| format!("petal: {}: {}", bad.path.display(), bad.error.what()));
         self.complaints.extend(lines.map(|line| line.replace(char::is_control, " ")));
         self.failed |= !errors.is_empty();
@@ -41,8 +41,9 @@ impl Output {
     }
 
     /// Prints everything and gives the exit status.
-    pub fn print(self, json: bool) -> ExitCode {
-        let text = if json { format!("{}\n", self.json) } else { self.text };
+    pub(crate) fn print(self, json: bool) -> ExitCode {
+        let text = if json { self.json.to_string() } else { self.text };
+        let text = if text.is_empty() { text } else { format!("{}\n", text.trim_end()) };
         // A closed pipe (`petal … | head`) is the reader's choice, not an error.
         let _ = std::io::stdout().write_all(text.as_bytes());
         for line in &self.complaints {

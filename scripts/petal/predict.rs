@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use petal::prelude::*;
-use petal::{eval, files, models};
+use petal::{eval, models};
 use serde_json::json;
 
 use crate::output::Output;
 
 /// Which photos.
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// The model file.
     #[arg(long)]
     model: PathBuf,
@@ -25,21 +25,15 @@ pub struct Options {
 
 impl Options {
     /// One line a photo: probability, class, file. Files that cannot be read get a line on stderr, and exit status 1.
-    pub fn run(self, project: &Project) -> Result<Output> {
+    pub(crate) fn run(self, project: &Project) -> Result<Output> {
         let (model, info) = models::load(&self.model, &project.device)?;
         let photos = eval::predict::photos(&self.paths)?;
         let (predictions, unreadable) = eval::predict::predict(&model, &info.preprocess, &photos, &project.device)?;
-        let (mut text, mut csv, mut rows) = (String::new(), String::from("path,predicted"), Vec::new());
-        for class in &info.classes {
-            csv += &format!(",{}", field(class));
-        }
-        csv.push('\n');
+        let (mut text, mut rows) = (String::new(), Vec::new());
         for prediction in &predictions {
             let (class, probability) = prediction.best();
             let (name, path) = (&info.classes[class], prediction.path.display().to_string());
             text += &format!("{:5.1} %  {name:<14} {path}\n", 100.0 * probability);
-            let probabilities: Vec<String> = prediction.probabilities.iter().map(f32::to_string).collect();
-            csv += &format!("{},{},{}\n", field(&path), field(name), probabilities.join(","));
             rows.push(json!({
                 "path": prediction.path,
                 "class": name,
@@ -48,15 +42,10 @@ impl Options {
             }));
         }
         if let Some(path) = &self.csv {
-            files::write_bytes(path, csv.as_bytes())?;
+            eval::evaluation::write_predictions(path, &info.classes, &predictions)?;
         }
         let bad: Vec<_> = unreadable.iter().map(|u| json!({"path": u.path, "error": u.error.what()})).collect();
         let json = json!({ "classes": info.classes, "predictions": rows, "unreadable": bad });
         Ok(Output::done(text, json).but(&unreadable))
     }
-}
-
-/// A CSV field, quoted where it must be (RFC 4180).
-fn field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.into() }
 }

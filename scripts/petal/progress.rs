@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use petal::train::Event;
 
 /// A bar for counted work. It hides itself where stderr is no terminal.
-pub fn bar(what: &'static str, total: u64, bytes: bool) -> ProgressBar {
+pub(crate) fn bar(what: &'static str, total: u64, bytes: bool) -> ProgressBar {
     let template = if bytes {
         "{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left"
     } else {
@@ -18,13 +18,13 @@ pub fn bar(what: &'static str, total: u64, bytes: bool) -> ProgressBar {
 
 /// Shows a training.
 #[derive(Default)]
-pub struct Training {
+pub(crate) struct Training {
     bar: Option<(String, ProgressBar)>,
 }
 
 impl Training {
     /// Shows an event. Never asks to stop: Ctrl-C does that through the run's STOP file.
-    pub fn show(&mut self, event: &Event) -> ControlFlow<()> {
+    pub(crate) fn show(&mut self, event: &Event) -> ControlFlow<()> {
         match event {
             Event::Begin { phase, epochs, .. } => {
                 let on = if *epochs > 0 { format!(", going on after {epochs}") } else { String::new() };
@@ -56,7 +56,7 @@ impl Training {
     }
 
     /// Takes the bar away.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         if let Some((_, bar)) = self.bar.take() {
             bar.finish_and_clear();
         }

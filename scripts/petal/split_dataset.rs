@@ -11,7 +11,7 @@ use crate::output::Output;
 
 /// How to split.
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Folder with one folder of photos per class; without it, what `download-dataset` put into the data folder.
     #[arg(long)]
     photos: Option<PathBuf>,
@@ -25,15 +25,14 @@ pub struct Options {
 
 impl Options {
     /// Verifies every photo, then splits 80/10/10; a second run changes nothing.
-    pub fn run(self, project: &Project) -> Result<Output> {
+    pub(crate) fn run(self, project: &Project) -> Result<Output> {
         let folder = match &self.photos {
             Some(folder) => folder.clone(),
             None => only_folder(&project.data.join("raw"))?,
         };
         let dataset = Dataset::folder(&folder)?;
         let config = Config { seed: self.seed, ..Config::seed() };
-        let splits =
-            if self.replace { dataset.resplit(project, &config)? } else { dataset.split(project, &config)? };
+        let splits = if self.replace { dataset.resplit(project, &config)? } else { dataset.split(project, &config)? };
         let json = json!({
             "data": splits.root,
             "classes": splits.classes.to_vec(),

@@ -14,7 +14,7 @@ use crate::progress::Training;
 
 /// What to train, and how. What is not given is as the recipe says.
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// The transfer model, or the small network from scratch.
     #[arg(long, value_enum, default_value = "transfer")]
     model: Which,
@@ -56,7 +56,7 @@ enum Which {
 
 impl Options {
     /// Trains all phases, then measures the best epoch on the test photos.
-    pub fn run(self, project: &Project) -> Result<Output> {
+    pub(crate) fn run(self, project: &Project) -> Result<Output> {
         let config = self.config()?;
         let splits = Splits::open(&project.data)?;
         let (kind, phases) = match self.model {
@@ -73,10 +73,7 @@ impl Options {
                 Ended::Before => eprintln!("phase {} was finished before with the same settings", phase.name),
                 Ended::Finished(reason) => eprintln!("phase {}: {reason}", phase.name),
                 Ended::Stopped => {
-                    let text = format!(
-                        "stopped; the same command goes on ({} asked for it)\n",
-                        stop_file.display()
-                    );
+                    let text = format!("stopped; the same command goes on ({} asked for it)\n", stop_file.display());
                     return Ok(Output::done(text, json!({"stopped": true, "run": learner.run().folder})));
                 }
             }
@@ -134,7 +131,7 @@ impl Options {
 }
 
 /// `hub`, `embedded`, `random`, or else a path.
-pub fn weights_from(text: &str) -> WeightsFrom {
+pub(crate) fn weights_from(text: &str) -> WeightsFrom {
     match text {
         "hub" => WeightsFrom::Hub,
         "embedded" => WeightsFrom::Embedded,

@@ -55,9 +55,8 @@ pub fn unpack(archive: &Path, target: &Path, limits: &Limits) -> Result<Unpacked
         .prefix(&format!("incomplete-{name}-"))
         .tempdir_in(parent)
         .map_err(|cause| Error::io("create", parent, &cause))?;
-    let unpacked = entries(archive, scratch.path(), limits).map_err(|error| {
-        error.at(archive).mend("get the archive anew; nothing of this one was kept")
-    })?;
+    let unpacked = entries(archive, scratch.path(), limits)
+        .map_err(|error| error.at(archive).mend("get the archive anew; nothing of this one was kept"))?;
     let tops = files::sorted_dir(scratch.path())?;
     let [top] = tops.as_slice() else {
         let what = format!("the archive has {} files and folders at its top; expected one folder", tops.len());
@@ -82,8 +81,9 @@ fn entries(path: &Path, scratch: &Path, limits: &Limits) -> Result<Unpacked> {
             return Err(refused(format!("the archive has more than {} entries", limits.entries)));
         }
         let raw = entry.path_bytes().into_owned();
-        let name = String::from_utf8(raw)
-            .map_err(|e| refused(format!("entry {:?} has a name that is not UTF-8", String::from_utf8_lossy(e.as_bytes()))))?;
+        let name = String::from_utf8(raw).map_err(|e| {
+            refused(format!("entry {:?} has a name that is not UTF-8", String::from_utf8_lossy(e.as_bytes())))
+        })?;
         let relative = safe(&name, limits)?;
         if relative.as_os_str().is_empty() || is_litter(&relative) {
             if !relative.as_os_str().is_empty() {
@@ -96,12 +96,16 @@ fn entries(path: &Path, scratch: &Path, limits: &Limits) -> Result<Unpacked> {
             EntryType::Directory => files::create_dir(&place)?,
             EntryType::Regular | EntryType::Continuous => {
                 if !seen.insert(name.to_lowercase()) {
-                    return Err(refused(format!("entry {name:?} is there twice, or differs only in case from another")));
+                    return Err(refused(format!(
+                        "entry {name:?} is there twice, or differs only in case from another"
+                    )));
                 }
                 let before = bytes;
                 bytes = bytes.saturating_add(entry.size());
                 if bytes > limits.bytes || (bytes > 64 << 20 && bytes > packed.saturating_mul(limits.ratio)) {
-                    return Err(refused(format!("entry {name:?} brings the archive beyond {before} bytes: more than is allowed")));
+                    return Err(refused(format!(
+                        "entry {name:?} brings the archive beyond {before} bytes: more than is allowed"
+                    )));
                 }
                 if let Some(folder) = place.parent() {
                     files::create_dir(folder)?;
@@ -115,7 +119,9 @@ fn entries(path: &Path, scratch: &Path, limits: &Limits) -> Result<Unpacked> {
                 unpacked.files += 1;
             }
             EntryType::XGlobalHeader => {}
-            other => return Err(refused(format!("entry {name:?} is a {other:?}; only files and folders are unpacked"))),
+            other => {
+                return Err(refused(format!("entry {name:?} is a {other:?}; only files and folders are unpacked")));
+            }
         }
     }
     // The end of the gzip stream holds the checksum: read up to it, and see that nothing follows.

@@ -102,9 +102,14 @@ impl Dataset {
     /// [`ErrorKind::Dataset`]: no such folder, fewer than two classes, a class without photos, a name that is not UTF-8.
     pub fn folder(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref();
-        let failed = |what: String, path: &Path, mend: &str| Err(Error::new(ErrorKind::Dataset, what).at(path).mend(mend));
+        let failed =
+            |what: String, path: &Path, mend: &str| Err(Error::new(ErrorKind::Dataset, what).at(path).mend(mend));
         if !root.is_dir() {
-            return failed("there is no such folder".into(), root, "name a folder that holds one folder of photos per class");
+            return failed(
+                "there is no such folder".into(),
+                root,
+                "name a folder that holds one folder of photos per class",
+            );
         }
         let (mut classes, mut samples, mut ignored) = (Vec::new(), Vec::new(), Vec::new());
         for folder in files::sorted_dir(root)? {

@@ -88,7 +88,8 @@ impl Download<'_> {
             }
             _ => return Err(self.refused(&response)),
         }
-        let length = response.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let length =
+            response.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         let total = length.map_or(0, |length| done + length);
         let mut body = response.into_body().into_with_config().limit(LIMIT).reader();
         let mut buffer = vec![0; 1 << 18];

@@ -39,7 +39,13 @@ pub struct Loader {
 impl Loader {
     /// Photos as the network was trained to see them, `batch_size` at a time.
     pub fn new(subset: &Subset, preprocess: Preprocess, batch_size: usize, device: &Device) -> Self {
-        Self { subset: subset.clone(), preprocess, batch_size: batch_size.max(1), device: device.clone(), augment: None }
+        Self {
+            subset: subset.clone(),
+            preprocess,
+            batch_size: batch_size.max(1),
+            device: device.clone(),
+            augment: None,
+        }
     }
 
     /// Varies each photo; the variation is drawn from (seed, view, index of the photo). A photo whose shorter side is more than

@@ -114,8 +114,9 @@ impl Splits {
                 .mend("run `petal split-dataset` first"));
         }
         let (made_with, rows) = manifest::read(&path)?;
-        let made_with: MadeWith = serde_json::from_str(&made_with)
-            .map_err(|cause| Error::new(ErrorKind::Dataset, format!("its first line is not ours: {cause}")).at(&path))?;
+        let made_with: MadeWith = serde_json::from_str(&made_with).map_err(|cause| {
+            Error::new(ErrorKind::Dataset, format!("its first line is not ours: {cause}")).at(&path)
+        })?;
         let changed: Vec<_> = rows
             .iter()
             .filter(|row| !fs::metadata(row.file(data)).is_ok_and(|found| found.len() == row.bytes))
@@ -131,7 +132,8 @@ impl Splits {
             let (mut samples, mut names) = (Vec::new(), String::new());
             for row in rows.iter().filter(|row| row.split == split) {
                 let target = classes.binary_search(&row.class).map_err(|_| {
-                    Error::new(ErrorKind::Dataset, format!("the manifest has an unknown class {:?}", row.class)).at(&path)
+                    Error::new(ErrorKind::Dataset, format!("the manifest has an unknown class {:?}", row.class))
+                        .at(&path)
                 })?;
                 samples.push(Sample { path: row.file(data), target });
                 names += &format!("{},{},{}\n", row.path, row.class, row.sha256);
@@ -242,7 +244,10 @@ impl Dataset {
         }
         if made_with.fractions != fractions(&config.split) {
             let now = fractions(&config.split);
-            return failed(format!("this split was made with fractions {:?}; asked for is {now:?}", made_with.fractions));
+            return failed(format!(
+                "this split was made with fractions {:?}; asked for is {now:?}",
+                made_with.fractions
+            ));
         }
         let sized = |name: String, bytes: u64| (name, bytes);
         let mut then: BTreeSet<_> = rows

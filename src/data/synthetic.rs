@@ -217,10 +217,8 @@ impl Canvas {
 
     /// A leaf form: widest in the middle, lighter along it, pointed at the end.
     fn petal_from(&mut self, pose: &Pose, from: (f32, f32), angle: f32, length: f32, width: f32, colour: Colour) {
-        let (start, end) = (
-            pose.place(from.0, from.1),
-            pose.place(from.0 + angle.cos() * length, from.1 + angle.sin() * length),
-        );
+        let (start, end) =
+            (pose.place(from.0, from.1), pose.place(from.0 + angle.cos() * length, from.1 + angle.sin() * length));
         let (dx, dy) = (end.0 - start.0, end.1 - start.1);
         let long = dx.hypot(dy).max(1.0);
         let (ux, uy) = (dx / long, dy / long);

@@ -1,6 +1,13 @@
 //! How good a model is, and how sure of that one can be.
 
+pub mod compare;
+pub mod confusion;
 pub mod evaluation;
+pub mod metrics;
 pub mod predict;
 
-pub use evaluation::{Evaluation, Prediction};
+pub use compare::{Comparison, compare};
+pub use confusion::Confusion;
+pub use evaluation::{Evaluation, Prediction, evaluate};
+pub use metrics::{Interval, Scores};
+pub use predict::predict;

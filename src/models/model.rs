@@ -138,6 +138,11 @@ impl Model {
         &self.params
     }
 
+    /// Where its numbers are.
+    pub fn device(&self) -> Device {
+        self.params.iter().next().map_or(Device::Cpu, |(_, param)| param.var.device().clone())
+    }
+
     /// Names of what trains after this cut, sorted; no running statistics.
     pub fn trainable(&self, cut: Cut) -> Vec<String> {
         let mut names: Vec<String> = head_shapes(&self.architecture, self.features()).into_keys().collect();
@@ -209,7 +214,8 @@ impl Model {
             (Body::Staged(network), Cut::Images | Cut::Upper) => {
                 let from = if cut == Cut::Upper { network.upper } else { 0 };
                 let (_, c, h, w) = at_cut.dims4()?;
-                let maps = self.frozen_steps(from, network.program.steps.len(), Size { h, w, c }, false)?.run(at_cut)?;
+                let maps =
+                    self.frozen_steps(from, network.program.steps.len(), Size { h, w, c }, false)?.run(at_cut)?;
                 self.head_of_maps(&maps, None)?
             }
             _ => self.after(at_cut, cut, None)?,
@@ -364,7 +370,9 @@ impl Model {
         let hidden = self.linear(first, features)?;
         let hidden = (&hidden * hidden.gt(0f64)?.to_dtype(DType::F32)?.detach())?;
         let hidden = match (&self.architecture, dropout) {
-            (Architecture::Transfer { dropout: p, .. }, Some(stream)) if *p > 0.0 => (&hidden * mask(&hidden, *p, stream)?)?,
+            (Architecture::Transfer { dropout: p, .. }, Some(stream)) if *p > 0.0 => {
+                (&hidden * mask(&hidden, *p, stream)?)?
+            }
             _ => hidden,
         };
         self.linear(second, &hidden)
@@ -494,8 +502,7 @@ mod tests {
         let baseline = Architecture::Baseline { classes: 5, image_size: 224 };
         let baseline = Model::new(&baseline, Seed(1), &Device::Cpu).unwrap();
         assert_eq!(count(&baseline, Cut::Images), 11_169_605);
-        let resnet50 =
-            Architecture::Transfer { backbone: Backbone::Resnet50, hidden: 256, dropout: 0.3, classes: 5 };
+        let resnet50 = Architecture::Transfer { backbone: Backbone::Resnet50, hidden: 256, dropout: 0.3, classes: 5 };
         let resnet50 = Model::new(&resnet50, Seed(1), &Device::Cpu).unwrap();
         assert_eq!(count(&resnet50, Cut::Features), 525_829);
         assert_eq!(count(&resnet50, Cut::Upper), 525_829 + 16_936_448);

@@ -31,6 +31,27 @@ pub struct ModelInfo {
     pub metrics: BTreeMap<String, f64>,
 }
 
+impl ModelInfo {
+    /// A short name for tables and folders: `baseline`, `resnet50`.
+    pub fn name(&self) -> String {
+        match &self.architecture {
+            Architecture::Baseline { .. } => "baseline".into(),
+            Architecture::Transfer { backbone, .. } => backbone.name().into(),
+        }
+    }
+
+    /// The index of the class of this name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if the model knows no such class.
+    pub fn class(&self, name: &str) -> Result<usize> {
+        let found = self.classes.iter().position(|class| class == name);
+        found.ok_or_else(|| {
+            Error::config("class", format_args!("{name:?}"), &format!("one of {}", self.classes.join(", ")))
+        })
+    }
+}
+
 /// The newest layout of model files that this version of petal writes and reads.
 const FORMAT: u64 = 1;
 /// The one key of the file's metadata, which safetensors keeps in no fixed order.

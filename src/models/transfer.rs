@@ -60,9 +60,8 @@ impl Request<'_> {
                     let commit = text("x-repo-commit").unwrap_or_default().to_owned();
                     // Both become names of files.
                     if !is_sha256(&sha256) || commit.is_empty() || !commit.bytes().all(|b| b.is_ascii_alphanumeric()) {
-                        return Err(
-                            transfer.fatal("the answer is not the hub's: it gives no commit and SHA-256; a proxy's page?")
-                        );
+                        return Err(transfer
+                            .fatal("the answer is not the hub's: it gives no commit and SHA-256; a proxy's page?"));
                     }
                     return Ok(Description { commit, sha256 });
                 }

@@ -23,7 +23,13 @@ pub struct Params {
 
 impl Params {
     /// Adds a tensor.
-    pub fn insert(&mut self, name: impl Into<String>, values: Vec<f32>, shape: &[usize], device: &Device) -> Result<()> {
+    pub fn insert(
+        &mut self,
+        name: impl Into<String>,
+        values: Vec<f32>,
+        shape: &[usize],
+        device: &Device,
+    ) -> Result<()> {
         let name = name.into();
         let buffer = name.ends_with(".running_mean") || name.ends_with(".running_var");
         let var = Var::from_tensor(&Tensor::from_vec(values, shape, device)?)?;

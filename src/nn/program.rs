@@ -203,9 +203,7 @@ impl Program {
             Step::Conv(step) => {
                 Step::Conv(ConvStep { input: shift(step.input), residual: step.residual.map(shift), ..step })
             }
-            Step::MaxPool { input, kernel, stride, pad } => {
-                Step::MaxPool { input: shift(input), kernel, stride, pad }
-            }
+            Step::MaxPool { input, kernel, stride, pad } => Step::MaxPool { input: shift(input), kernel, stride, pad },
         });
         Self { steps: steps.collect() }
     }

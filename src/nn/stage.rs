@@ -34,7 +34,9 @@ impl Stage<'_> {
         for (index, step) in self.program.steps.iter().enumerate() {
             weights.push(match step {
                 Step::MaxPool { .. } => Weights::None,
-                Step::Conv(step) if index < self.trainable_from => Weights::Frozen(step.folded(self.params, self.prefix)?),
+                Step::Conv(step) if index < self.trainable_from => {
+                    Weights::Frozen(step.folded(self.params, self.prefix)?)
+                }
                 Step::Conv(step) => {
                     for name in step.trainable() {
                         flat.push(self.tensor(&name)?.flatten_all()?);
@@ -377,7 +379,8 @@ impl CustomOp2 for Fused {
         let dy = dy.contiguous()?.flatten_all()?.to_vec1::<f32>()?;
         let (x_storage, x_layout) = x.storage_and_layout();
         let (flat_storage, flat_layout) = flat.storage_and_layout();
-        let (candle_core::Storage::Cpu(x_values), candle_core::Storage::Cpu(flat_values)) = (&*x_storage, &*flat_storage)
+        let (candle_core::Storage::Cpu(x_values), candle_core::Storage::Cpu(flat_values)) =
+            (&*x_storage, &*flat_storage)
         else {
             candle_core::bail!("a stage runs on the CPU")
         };

@@ -54,7 +54,8 @@ pub fn read(path: &Path, device: &Device) -> Result<(BTreeMap<String, Tensor>, S
         if view.dtype() != Dtype::F32 {
             return Err(failed(format!("tensor {name} is {:?}; expected F32", view.dtype())));
         }
-        let values: Vec<f32> = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let values: Vec<f32> =
+            view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         tensors.insert(name, Tensor::from_vec(values, view.shape(), device)?);
     }
     Ok((tensors, metadata))

@@ -80,6 +80,14 @@ pub fn shrink(photo: Rgb, side: usize) -> Result<Rgb> {
     resize(&photo, Filter::Bilinear, frame, (scaled(width), scaled(height)))
 }
 
+/// Resizes a picture so that its longer side is `side`.
+pub fn fit(photo: &Rgb, side: usize) -> Result<Rgb> {
+    let longer = photo.width.max(photo.height).max(1);
+    let scaled = |length: usize| (length * side / longer).max(1);
+    let frame = (0.0, 0.0, photo.width as f64, photo.height as f64);
+    resize(photo, Filter::Bilinear, frame, (scaled(photo.width), scaled(photo.height)))
+}
+
 /// Resizes the frame (left, top, width, height) of a picture to so many pixels.
 fn resize(photo: &Rgb, filter: Filter, frame: (f64, f64, f64, f64), to: (usize, usize)) -> Result<Rgb> {
     let failed = |cause: &dyn std::fmt::Display| {

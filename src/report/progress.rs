@@ -70,16 +70,10 @@ impl Lines {
 
     /// Prints how it ended.
     pub fn end(&self, ended: &Ended, history: &History) {
-        match ended {
-            Ended::Before => println!("this phase was finished before with the same settings; nothing was trained"),
-            Ended::Stopped => println!("stopped; everything is kept. Run this again to go on"),
-            Ended::Finished(reason) => {
-                let best = history.best().map_or(String::new(), |best| {
-                    format!("; best is epoch {}, val loss {:.4}", best.epoch, best.val_loss)
-                });
-                println!("{reason}{best}");
-            }
-        }
+        let best = history
+            .best()
+            .map_or(String::new(), |best| format!("; the best is epoch {}, val loss {:.4}", best.epoch, best.val_loss));
+        println!("{}{best}", super::training::ended(ended));
     }
 
     fn quiet_for(&self, time: Duration) -> bool {

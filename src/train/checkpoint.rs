@@ -110,10 +110,12 @@ impl Run {
             return Ok(Checkpoint { progress, tensors: BTreeMap::new() });
         }
         let broken = |what: String| {
-            Error::new(ErrorKind::Checkpoint, what).at(&path).mend("reset() the run to train anew, or use another --run name")
+            Error::new(ErrorKind::Checkpoint, what)
+                .at(&path)
+                .mend("reset() the run to train anew, or use another --run name")
         };
-        let (tensors, metadata) =
-            store::read(&path, device).map_err(|error| broken(format!("cannot go on from this file: {}", error.what())))?;
+        let (tensors, metadata) = store::read(&path, device)
+            .map_err(|error| broken(format!("cannot go on from this file: {}", error.what())))?;
         let progress: Progress = serde_json::from_str(&metadata)
             .map_err(|cause| broken(format!("this is not a checkpoint that this version can read: {cause}")))?;
         if progress.format != FORMAT {

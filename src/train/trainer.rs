@@ -214,9 +214,8 @@ fn prepare<'a>(
     let frozen = inputs::frozen_hash(job.model, cut)?;
     let val_photos = job.val.len();
     let val = Inputs::cached(job.model, cut, job.val, 1, &frozen, job.cache, &mut |done, _| tick(done))?;
-    let train = Inputs::cached(job.model, cut, job.train, views, &frozen, job.cache, &mut |done, _| {
-        tick(val_photos + done)
-    })?;
+    let train =
+        Inputs::cached(job.model, cut, job.train, views, &frozen, job.cache, &mut |done, _| tick(val_photos + done))?;
     Ok((train, val))
 }
 

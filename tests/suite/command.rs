@@ -55,7 +55,8 @@ fn all_steps_from_drawn_flowers_to_features() {
     let explained = json(folder, &["explain", "--model", model, "data/test/roses", "--out", "cams"]);
     let picture = folder.join(explained["explained"][0]["picture"].as_str().unwrap());
     assert_eq!(&std::fs::read(picture).unwrap()[..8], b"\x89PNG\r\n\x1a\n");
-    let embed = ["embed", "--backbone", "efficientnet-lite0", "--weights", "embedded", "data/test", "--out", "f.safetensors"];
+    let embed =
+        ["embed", "--backbone", "efficientnet-lite0", "--weights", "embedded", "data/test", "--out", "f.safetensors"];
     let embedded = json(folder, &embed);
     assert_eq!(embedded["shape"], serde_json::json!([5, 1280]));
     assert_eq!(embedded["sha256"], json(folder, &embed)["sha256"]);
@@ -75,7 +76,8 @@ fn unreadable_photos_get_a_line_each_and_exit_status_1() {
     std::fs::write(photos.join("good.jpg"), &bytes).unwrap();
     std::fs::write(photos.join("cut.jpg"), &bytes[..bytes.len() / 2]).unwrap();
     std::fs::write(photos.join("text.jpg"), "not a picture").unwrap();
-    let embed = ["embed", "--backbone", "efficientnet-lite0", "--weights", "embedded", "photos", "--out", "f.safetensors"];
+    let embed =
+        ["embed", "--backbone", "efficientnet-lite0", "--weights", "embedded", "photos", "--out", "f.safetensors"];
     let output = petal(folder, &[&embed[..], &["--json"]].concat());
     assert_eq!(output.status.code(), Some(1));
     let object: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -95,7 +97,10 @@ fn failures_name_the_file_and_the_mend_and_leave_nothing() {
         (vec!["train"], vec!["split-dataset"]),
         (vec!["evaluate", "--model", "no.safetensors"], vec!["no.safetensors"]),
         (vec!["train", "--config", "no.toml"], vec!["no.toml"]),
-        (vec!["embed", "--backbone", "resnet18", "--weights", "w.pth", "data", "--out", "f"], vec!["w.pth", "safetensors"]),
+        (
+            vec!["embed", "--backbone", "resnet18", "--weights", "w.pth", "data", "--out", "f"],
+            vec!["w.pth", "safetensors"],
+        ),
     ] {
         let output = petal(folder, &arguments);
         let text = String::from_utf8(output.stderr).unwrap();

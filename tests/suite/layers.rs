@@ -96,7 +96,12 @@ fn unsafe_code_is_in_kernels_only_and_says_why() {
         for (number, line) in lines.iter().enumerate() {
             if line.contains("unsafe {") && !line.trim_start().starts_with("//") {
                 let above = &lines[number.saturating_sub(8)..=number];
-                assert!(above.iter().any(|l| l.contains("SAFETY")), "{}:{} has no SAFETY comment", source.name, number + 1);
+                assert!(
+                    above.iter().any(|l| l.contains("SAFETY")),
+                    "{}:{} has no SAFETY comment",
+                    source.name,
+                    number + 1
+                );
                 blocks += 1;
             }
         }
@@ -108,7 +113,14 @@ fn unsafe_code_is_in_kernels_only_and_says_why() {
 fn every_random_number_has_a_seed() {
     for source in sources() {
         if source.name != "seed.rs" {
-            source.must_not_contain(&["rand::", "rand_chacha", "Tensor::rand", "Tensor::randn", "Var::rand", "Var::randn"]);
+            source.must_not_contain(&[
+                "rand::",
+                "rand_chacha",
+                "Tensor::rand",
+                "Tensor::randn",
+                "Var::rand",
+                "Var::randn",
+            ]);
         }
     }
 }
@@ -154,7 +166,9 @@ impl Source {
         for rest in code.split("crate::").skip(1) {
             if let Some(group) = rest.strip_prefix('{') {
                 let group = group.split('}').next().unwrap_or_default();
-                found.extend(group.split(',').map(|item| item.trim().split("::").next().unwrap_or_default().to_string()));
+                found.extend(
+                    group.split(',').map(|item| item.trim().split("::").next().unwrap_or_default().to_string()),
+                );
             } else {
                 found.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
             }

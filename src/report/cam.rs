@@ -1,0 +1,73 @@
+//! Grad-CAM as a picture: each photo beside what spoke for its class.
+
+use candle_core::Tensor;
+use plotters::prelude::{RGBColor, Rectangle};
+use plotters::style::Color;
+
+use super::figure::{Anchor, Canvas, Figure, INK, Painted, SOFT};
+use super::gallery::{self, Tile, grid, said};
+use crate::error::Result;
+use crate::eval::Prediction;
+use crate::explain::{self, overlay};
+use crate::models::Model;
+use crate::pixels::Preprocess;
+
+/// Grad-CAM of photos: what the network saw of each, and the same with a heat map over it. All maps share one scale.
+///
+/// `class` is the class to explain; `None` for each photo's predicted one.
+///
+/// # Errors
+/// What reading a photo can give; [`ErrorKind::Config`](crate::ErrorKind::Config) if the backbone has no maps.
+pub fn grad_cam(
+    model: &Model,
+    preprocess: &Preprocess,
+    classes: &[String],
+    predictions: &[Prediction],
+    class: Option<usize>,
+) -> Result<Figure> {
+    let (mut cropped, mut values) = (Vec::new(), Vec::new());
+    for prediction in predictions {
+        let photo = preprocess.crop(&gallery::photo(&prediction.path)?).map_err(|error| error.at(&prediction.path))?;
+        values.extend(preprocess.normalize(&photo));
+        cropped.push(photo);
+    }
+    if cropped.is_empty() {
+        return grid("Grad-CAM", &[], 1, None);
+    }
+    let device = model.device();
+    let shape = (cropped.len(), preprocess.size, preprocess.size, 3);
+    let images = Tensor::from_vec(values, shape, &device)?.permute((0, 3, 1, 2))?;
+    let heat = explain::grad_cam(model, &images, &vec![class; cropped.len()])?;
+    let most = heat.iter().map(explain::HeatMap::max).fold(0.0, f32::max);
+    let tiles: Vec<Tile> = cropped
+        .into_iter()
+        .zip(&heat)
+        .zip(predictions)
+        .map(|((photo, heat), prediction)| {
+            let mut lines = said(prediction, classes);
+            if class.is_some() {
+                lines.push(format!("map for {}", classes.get(heat.class).map_or("?", String::as_str)));
+            }
+            let warm = overlay(&photo, heat, most);
+            Tile { pictures: vec![photo, warm], lines, right: prediction.is_right() }
+        })
+        .collect();
+    let columns = if tiles.len() == 1 { 1 } else { 2 };
+    let columns = if tiles.len() > 4 { 3 } else { columns };
+    let legend = |canvas: &Canvas, top: i32| legend(canvas, top, most);
+    grid("Grad-CAM: what spoke for the class", &tiles, columns, Some((52, &legend)))
+}
+
+/// The colour scale, from nothing to the most.
+fn legend(canvas: &Canvas, top: i32, most: f32) -> Painted {
+    const WIDTH: i32 = 160;
+    let (left, y) = (14, top + 10);
+    for step in 0..WIDTH {
+        let [r, g, b] = overlay::colour(step as f32 / (WIDTH - 1) as f32);
+        let corners = [(left + step, y), (left + step + 1, y + 14)];
+        canvas.area.draw(&Rectangle::new(corners, RGBColor(r, g, b).filled()))?;
+    }
+    canvas.text("0", (left, y + 27), 14.0, SOFT, Anchor::Left)?;
+    canvas.text(&format!("{most:.1}"), (left + WIDTH, y + 27), 14.0, SOFT, Anchor::Right)?;
+    canvas.text("part in the logit, one scale for all", (left + WIDTH + 14, y + 7), 14.0, INK, Anchor::Left)
+}

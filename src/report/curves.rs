@@ -1,0 +1,122 @@
+//! Learning curves.
+
+use plotters::coord::Shift;
+use plotters::prelude::{
+    BitMapBackend, ChartBuilder, Circle, DashedLineSeries, DrawingArea, LineSeries, PathElement, SeriesLabelPosition,
+};
+use plotters::style::{Color, RGBColor, ShapeStyle, WHITE};
+
+use super::figure::{BLUE, Figure, INK, Painted, SOFT, VERMILION, style};
+use crate::error::{Error, ErrorKind, Result};
+use crate::train::History;
+
+impl History {
+    /// Loss and accuracy over the epochs, for training and validation photos, with a line where a phase begins and a ring around
+    /// the best epoch.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Render`] if there is no epoch yet.
+    pub fn curves(&self) -> Result<Figure> {
+        let Some(last) = self.epochs.last() else {
+            return Err(Error::new(ErrorKind::Render, "there is no epoch to draw yet").mend("run the fit cell first"));
+        };
+        let description = format!(
+            "loss and accuracy over {} epochs; the last validation loss is {:.4}, accuracy {:.1} %",
+            self.epochs.len(),
+            last.val_loss,
+            100.0 * last.val_accuracy
+        );
+        Figure::draw((1000, 400), description, |canvas| {
+            let (left, right) = canvas.area.split_horizontally(500);
+            let panel = |value: fn(&crate::train::Epoch) -> f64| -> Vec<(usize, f64)> {
+                self.epochs.iter().map(|epoch| (epoch.epoch, value(epoch))).filter(|(_, v)| v.is_finite()).collect()
+            };
+            self.panel(&left, "loss (cross-entropy)", [panel(|e| e.train_loss), panel(|e| e.val_loss)], None)?;
+            let accuracy = [panel(|e| 100.0 * e.train_accuracy), panel(|e| 100.0 * e.val_accuracy)];
+            self.panel(&right, "accuracy, %", accuracy, Some(100.0))
+        })
+    }
+
+    fn panel(
+        &self,
+        area: &DrawingArea<BitMapBackend, Shift>,
+        title: &str,
+        [train, val]: [Vec<(usize, f64)>; 2],
+        most: Option<f64>,
+    ) -> Painted {
+        let values = || train.iter().chain(&val).map(|(_, value)| *value);
+        let (low, high) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+        let (low, high) = if low.is_finite() { (low, high) } else { (0.0, 1.0) };
+        let room = ((high - low) * 0.08).max(high.abs() * 0.01).max(1e-3);
+        // Losses start at 0, so that small changes look small; accuracies end at 100.
+        let (low, high) = match most {
+            None => (0.0, high + room),
+            Some(most) => ((low - room).max(0.0), most),
+        };
+        let epochs = self.epochs.len();
+        let mut chart = ChartBuilder::on(area)
+            .caption(title, style(18.0, INK))
+            .margin(14)
+            .x_label_area_size(46)
+            .y_label_area_size(58)
+            .build_cartesian_2d(0.5..epochs as f64 + 0.5, low..high)?;
+        let digits = if high - low > 20.0 {
+            0
+        } else if high - low > 0.5 {
+            1
+        } else {
+            2
+        };
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(WHITE)
+            .bold_line_style(RGBColor(228, 228, 228))
+            .axis_style(SOFT)
+            .x_labels(epochs.clamp(2, 12))
+            .x_label_formatter(&|x| if (x - x.round()).abs() < 1e-6 { format!("{x:.0}") } else { String::new() })
+            .y_label_formatter(&|y| format!("{y:.digits$}"))
+            .x_desc("epoch")
+            .label_style(style(15.0, INK))
+            .axis_desc_style(style(15.0, SOFT))
+            .draw()?;
+        for boundary in self.epochs.windows(2).filter(|pair| pair[0].phase != pair[1].phase) {
+            let x = boundary[0].epoch as f64 + 0.5;
+            let line = ShapeStyle::from(SOFT).stroke_width(1);
+            chart.draw_series(DashedLineSeries::new([(x, low), (x, high)], 5, 4, line))?;
+            let (px, _) = chart.backend_coord(&(x, high));
+            let (base_x, _) = area.get_base_pixel();
+            let text = style(14.0, SOFT).pos(plotters::style::text_anchor::Pos::new(
+                plotters::style::text_anchor::HPos::Left,
+                plotters::style::text_anchor::VPos::Top,
+            ));
+            area.draw_text(&boundary[1].phase, &text, (px - base_x + 6, 58))?;
+        }
+        for (name, points, colour) in [("training", &train, BLUE), ("validation", &val, VERMILION)] {
+            let points: Vec<(f64, f64)> = points.iter().map(|(epoch, value)| (*epoch as f64, *value)).collect();
+            chart
+                .draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?
+                .label(name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+            chart.draw_series(points.iter().map(|point| Circle::new(*point, 3, colour.filled())))?;
+        }
+        if let Some(best) = self.best() {
+            let of_best = val.iter().filter(|(epoch, _)| *epoch == best.epoch);
+            let ring = of_best.map(|(epoch, value)| Circle::new((*epoch as f64, *value), 8, INK.stroke_width(2)));
+            chart
+                .draw_series(ring)?
+                .label("best epoch")
+                .legend(|(x, y)| Circle::new((x + 9, y), 6, INK.stroke_width(2)));
+        }
+        let corner = if most.is_some() { SeriesLabelPosition::LowerRight } else { SeriesLabelPosition::UpperRight };
+        chart
+            .configure_series_labels()
+            .position(corner)
+            .margin(12)
+            .background_style(WHITE.mix(0.85))
+            .border_style(RGBColor(200, 200, 200))
+            .label_font(style(15.0, INK))
+            .draw()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,191 @@
+//! PNG pictures, drawn with plotters.
+
+use std::path::Path;
+
+use base64::Engine;
+use plotters::coord::Shift;
+use plotters::prelude::{BitMapBackend, BitMapElement, DrawingArea, IntoDrawingArea, RGBColor, Text, WHITE};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{Color, FontStyle, FontTransform, IntoFont, TextStyle, register_font};
+
+use super::view::{self, escape, printable};
+use crate::error::{Error, ErrorKind, Result};
+use crate::files;
+use crate::pixels::{Rgb, encode_png};
+
+/// A picture, with its description for those who do not see it. White behind, so that it reads in light and dark themes.
+#[derive(Clone)]
+pub struct Figure {
+    png: Vec<u8>,
+    width: usize,
+    height: usize,
+    description: String,
+}
+
+impl Figure {
+    /// From pixels.
+    pub fn new(pixels: &Rgb, description: impl Into<String>) -> Result<Self> {
+        let Rgb { width, height, .. } = *pixels;
+        Ok(Self { png: encode_png(pixels)?, width, height, description: printable(&description.into()) })
+    }
+
+    /// The PNG file's bytes.
+    pub fn png(&self) -> &[u8] {
+        &self.png
+    }
+
+    /// Width and height, in pixels.
+    pub fn size(&self) -> (usize, usize) {
+        (self.width, self.height)
+    }
+
+    /// Writes the PNG file, and gives the figure on, so that a cell can end with it.
+    pub fn save(self, path: impl AsRef<Path>) -> Result<Self> {
+        files::write_bytes(path.as_ref(), &self.png)?;
+        Ok(self)
+    }
+
+    /// An image element that holds the picture itself.
+    pub fn html(&self) -> String {
+        let alt = escape(&self.description);
+        format!("<img src=\"data:image/png;base64,{}\" alt=\"{alt}\" style=\"max-width:100%\">", self.base64())
+    }
+
+    /// The description.
+    pub fn text(&self) -> String {
+        format!("[picture: {}]", self.description)
+    }
+
+    /// Called by the notebook's kernel to show this.
+    pub fn evcxr_display(&self) {
+        view::show(&[("image/png", &self.base64()), ("text/plain", &self.text())]);
+    }
+
+    fn base64(&self) -> String {
+        base64::engine::general_purpose::STANDARD.encode(&self.png)
+    }
+
+    /// Draws a picture of this size.
+    pub(super) fn draw(
+        (width, height): (usize, usize),
+        description: impl Into<String>,
+        paint: impl FnOnce(&Canvas) -> Painted,
+    ) -> Result<Self> {
+        // Parsing it anew takes microseconds; a flag that it was done would be hidden state.
+        register_font(FONT, FontStyle::Normal, include_bytes!("font/DejaVuSans.ttf"))
+            .map_err(|_| Error::new(ErrorKind::Render, "the bundled font cannot be read"))?;
+        let mut data = vec![255; width * height * 3];
+        let failed = |cause: Box<dyn std::error::Error>| Error::new(ErrorKind::Render, format!("cannot draw: {cause}"));
+        {
+            let area = BitMapBackend::with_buffer(&mut data, (width as u32, height as u32)).into_drawing_area();
+            let canvas = Canvas { area };
+            canvas.area.fill(&WHITE).map_err(|cause| failed(cause.into()))?;
+            paint(&canvas).map_err(failed)?;
+            canvas.area.present().map_err(|cause| failed(cause.into()))?;
+        }
+        Self::new(&Rgb { width, height, data }, description)
+    }
+}
+
+impl std::fmt::Debug for Figure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Figure {{ {} × {}, {:?} }}", self.width, self.height, self.description)
+    }
+}
+
+/// What drawing comes to.
+pub(super) type Painted = std::result::Result<(), Box<dyn std::error::Error>>;
+
+/// The bundled font's name in plotters' table.
+pub(super) const FONT: &str = "petal-sans";
+/// Near black: text and axes.
+pub(super) const INK: RGBColor = RGBColor(38, 38, 38);
+/// Grey: what is said beside.
+pub(super) const SOFT: RGBColor = RGBColor(110, 110, 110);
+/// Okabe and Ito's blue: training, right.
+pub(super) const BLUE: RGBColor = RGBColor(0, 114, 178);
+/// Okabe and Ito's vermilion: validation, wrong. Both are told apart by people who see red and green alike.
+pub(super) const VERMILION: RGBColor = RGBColor(213, 94, 0);
+
+/// Where a text stands on its point.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Anchor {
+    /// The point is its left end.
+    Left,
+    /// The point is its middle.
+    Centre,
+    /// The point is its right end.
+    Right,
+}
+
+/// A picture while it is drawn.
+pub(super) struct Canvas<'a> {
+    /// plotters' area, for charts.
+    pub(super) area: DrawingArea<BitMapBackend<'a>, Shift>,
+}
+
+impl Canvas<'_> {
+    /// Writes text, vertically centred on `(x, y)`.
+    pub(super) fn text(&self, text: &str, (x, y): (i32, i32), size: f64, colour: RGBColor, anchor: Anchor) -> Painted {
+        self.write(text, (x, y), style(size, colour).pos(anchor.pos()))
+    }
+
+    /// Writes text from bottom to top, centred on `(x, y)`.
+    pub(super) fn upward(
+        &self,
+        text: &str,
+        (x, y): (i32, i32),
+        size: f64,
+        colour: RGBColor,
+        anchor: Anchor,
+    ) -> Painted {
+        let style = style(size, colour).transform(FontTransform::Rotate270).pos(anchor.pos());
+        self.write(text, (x, y), style)
+    }
+
+    fn write(&self, text: &str, at: (i32, i32), style: TextStyle) -> Painted {
+        Ok(self.area.draw(&Text::new(printable(text), at, style))?)
+    }
+
+    /// Puts a picture with its upper left corner at `(x, y)`.
+    pub(super) fn picture(&self, picture: &Rgb, at: (i32, i32)) -> Painted {
+        let size = (picture.width as u32, picture.height as u32);
+        let element =
+            BitMapElement::with_ref(at, size, &picture.data).ok_or("a picture of another size than its data")?;
+        Ok(self.area.draw(&element)?)
+    }
+
+    /// How wide a text is.
+    pub(super) fn width(&self, text: &str, size: f64) -> i32 {
+        self.area.estimate_text_size(text, &style(size, INK)).map_or(0, |(width, _)| width as i32)
+    }
+
+    /// The text, cut with "…" where it is wider than `width`.
+    pub(super) fn fitted(&self, text: &str, size: f64, width: i32) -> String {
+        let text = printable(text);
+        if self.width(&text, size) <= width {
+            return text;
+        }
+        let mut kept: Vec<char> = text.chars().collect();
+        while !kept.is_empty() && self.width(&format!("{}…", kept.iter().collect::<String>()), size) > width {
+            kept.pop();
+        }
+        format!("{}…", kept.into_iter().collect::<String>())
+    }
+}
+
+impl Anchor {
+    fn pos(self) -> Pos {
+        let horizontal = match self {
+            Self::Left => HPos::Left,
+            Self::Centre => HPos::Center,
+            Self::Right => HPos::Right,
+        };
+        Pos::new(horizontal, VPos::Center)
+    }
+}
+
+/// A text style in the bundled font.
+pub(super) fn style(size: f64, colour: RGBColor) -> TextStyle<'static> {
+    (FONT, size).into_font().color(&colour.to_rgba())
+}

@@ -1,0 +1,170 @@
+//! Photos in a grid, with what is said of each.
+
+use plotters::prelude::{RGBColor, Rectangle};
+use plotters::style::Color;
+
+use super::figure::{Anchor, BLUE, Canvas, Figure, INK, Painted, SOFT, VERMILION};
+use crate::config::Config;
+use crate::data::{Loader, Subset};
+use crate::error::{Error, ErrorKind, Result};
+use crate::eval::{Evaluation, Prediction};
+use crate::files;
+use crate::models::registry;
+use crate::pixels::{self, Limits, Preprocess, Rgb};
+use crate::project::Device;
+use crate::seed::{Purpose, Seed};
+
+/// Width of a gallery, in pixels: what Jupyter shows without shrinking it.
+const WIDTH: usize = 1000;
+const GAP: usize = 14;
+/// Height of a line of text.
+const LINE: usize = 21;
+
+/// One picture of a gallery, with what is said below it.
+pub(super) struct Tile {
+    /// What is shown, side by side.
+    pub(super) pictures: Vec<Rgb>,
+    /// Lines below it.
+    pub(super) lines: Vec<String>,
+    /// Whether it is right; gives the frame its colour.
+    pub(super) right: Option<bool>,
+}
+
+/// Draws tiles in a grid below a title. `footer` is drawn below, in the height that it asks for.
+pub(super) fn grid(
+    title: &str,
+    tiles: &[Tile],
+    columns: usize,
+    footer: Option<(usize, &dyn Fn(&Canvas, i32) -> Painted)>,
+) -> Result<Figure> {
+    let Some(first) = tiles.first() else {
+        return Err(Error::new(ErrorKind::Render, "there is no photo to show"));
+    };
+    let columns = columns.clamp(1, tiles.len());
+    let across = first.pictures.len();
+    let cell = (WIDTH - GAP) / columns - GAP;
+    let side = ((cell - (across - 1) * 4) / across).min(320);
+    let lines = tiles.iter().map(|tile| tile.lines.len()).max().unwrap_or(0);
+    let row = side + lines * LINE + GAP + 6;
+    let head = 48;
+    let foot = footer.as_ref().map_or(0, |(height, _)| *height);
+    let width = GAP + columns * (across * side + (across - 1) * 4 + GAP);
+    let height = head + tiles.len().div_ceil(columns) * row + foot;
+    let said: Vec<String> = tiles.iter().map(|tile| tile.lines.join(", ")).collect();
+    Figure::draw((width, height), format!("{title}: {}", said.join("; ")), |canvas| {
+        canvas.text(&canvas.fitted(title, 20.0, width as i32 - 32), (GAP as i32, 24), 20.0, INK, Anchor::Left)?;
+        for (index, tile) in tiles.iter().enumerate() {
+            let x = (GAP + index % columns * (across * side + (across - 1) * 4 + GAP)) as i32;
+            let y = (head + index / columns * row) as i32;
+            tile.draw(canvas, (x, y), side)?;
+        }
+        match footer {
+            Some((height_of_footer, draw)) => draw(canvas, (height - height_of_footer) as i32),
+            None => Ok(()),
+        }
+    })
+}
+
+impl Tile {
+    fn draw(&self, canvas: &Canvas, (x, y): (i32, i32), side: usize) -> Painted {
+        let width = (self.pictures.len() * (side + 4) - 4) as i32;
+        if let Some(right) = self.right {
+            let colour = if right { BLUE } else { VERMILION };
+            let corners = [(x - 4, y - 4), (x + width + 3, y + side as i32 + 3)];
+            canvas.area.draw(&Rectangle::new(corners, colour.filled()))?;
+        }
+        for (index, picture) in self.pictures.iter().enumerate() {
+            canvas.picture(&square(picture, side)?, (x + (index * (side + 4)) as i32, y))?;
+        }
+        for (index, line) in self.lines.iter().enumerate() {
+            let colour: RGBColor = if index == 0 { INK } else { SOFT };
+            let at = (x, y + (side + index * LINE) as i32 + 16);
+            canvas.text(&canvas.fitted(line, 15.0, width), at, 15.0, colour, Anchor::Left)?;
+        }
+        Ok(())
+    }
+}
+
+/// The whole picture, fitted into a white square.
+fn square(picture: &Rgb, side: usize) -> Result<Rgb> {
+    let fitted = pixels::preprocess::fit(picture, side)?;
+    if fitted.width == side && fitted.height == side {
+        return Ok(fitted);
+    }
+    let (left, top) = ((side - fitted.width) / 2, (side - fitted.height) / 2);
+    let mut data = vec![255; side * side * 3];
+    for (row, line) in fitted.data.chunks_exact(fitted.width * 3).enumerate() {
+        data[((top + row) * side + left) * 3..][..line.len()].copy_from_slice(line);
+    }
+    Ok(Rgb { width: side, height: side, data })
+}
+
+/// A photo as it is, upright.
+pub(super) fn photo(path: &std::path::Path) -> Result<Rgb> {
+    pixels::decode(&files::read(path)?, &Limits::default()).map_err(|error| error.at(path))
+}
+
+/// One photo, small, without a frame.
+pub(super) fn one(path: &std::path::Path) -> Result<Figure> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Figure::new(&pixels::preprocess::fit(&photo(path)?, 280)?, format!("the photo {name}"))
+}
+
+/// How many tiles side by side look best.
+fn columns(tiles: usize) -> usize {
+    match tiles {
+        0..=4 => tiles.max(1),
+        5 | 6 | 9 => 3,
+        _ => 4,
+    }
+}
+
+impl Subset {
+    /// `n` photos, drawn from the seed, as the network sees them in its first epoch: training photos after augmentation.
+    pub fn show_batch(&self, config: &Config, n: usize) -> Result<Figure> {
+        let preprocess = Preprocess { size: config.image_size, ..registry::weights(config.backbone).preprocess };
+        let loader = Loader::new(self, preprocess, config.batch_size, &Device::Cpu);
+        let train = self.split == crate::data::Split::Train;
+        let loader = if train { loader.augmented(config.augment, Seed(config.seed)) } else { loader };
+        let mut order: Vec<usize> = (0..self.samples.len()).collect();
+        Seed(config.seed).stream(Purpose::Examples, 0, 0).shuffle(&mut order);
+        let mut tiles = Vec::new();
+        for &index in order.iter().take(n) {
+            let lines = vec![self.classes[self.samples[index].target].clone()];
+            tiles.push(Tile { pictures: vec![loader.photo(index, 0)?], lines, right: None });
+        }
+        let how = if train { "after augmentation" } else { "as the network sees them" };
+        grid(&format!("{} photos, {how}", self.split), &tiles, columns(tiles.len()).max(tiles.len().min(4)), None)
+    }
+}
+
+impl Evaluation {
+    /// The `n` photos with the largest loss: what was predicted, what is true, how sure the model was.
+    pub fn top_losses(&self, n: usize) -> Result<Figure> {
+        self.gallery(&format!("{}: the largest losses", self.model), &self.worst(n))
+    }
+
+    /// Photos with their predictions; a blue frame for right ones, a red one for wrong ones.
+    pub fn gallery(&self, title: &str, predictions: &[Prediction]) -> Result<Figure> {
+        let mut tiles = Vec::new();
+        for prediction in predictions {
+            let mut lines = said(prediction, &self.classes);
+            lines.extend(prediction.loss().map(|loss| format!("loss {loss:.2}")));
+            let right = prediction.is_right();
+            tiles.push(Tile { pictures: vec![photo(&prediction.path)?], lines, right });
+        }
+        grid(title, &tiles, columns(tiles.len()), None)
+    }
+}
+
+/// What is said of a prediction: the class with its probability, and the true one where it is another.
+pub(super) fn said(prediction: &Prediction, classes: &[String]) -> Vec<String> {
+    let name = |class: usize| classes.get(class).map_or("?", String::as_str);
+    let (class, probability) = prediction.best();
+    let predicted = format!("{} {:.0} %", name(class), 100.0 * probability);
+    match prediction.target {
+        Some(target) if target != class => vec![predicted, format!("is {}", name(target))],
+        Some(_) => vec![predicted, "right".into()],
+        None => vec![predicted],
+    }
+}

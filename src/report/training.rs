@@ -1,0 +1,85 @@
+//! Views of a network and of its training.
+
+use super::data::with;
+use super::table::{Cells, Table, thousands};
+use super::{View, shows};
+use crate::error::Result;
+use crate::models::{Cut, Model};
+use crate::train::{Ended, History};
+
+shows!(History);
+
+/// Stage by stage: output shape, parameters, and how many of them train after this cut, for photos of this size.
+pub fn model_summary(model: &Model, cut: Cut, image_size: usize) -> Result<Table> {
+    let stages = model.summary(cut, image_size)?;
+    let shape = |dims: &Vec<usize>| dims.iter().map(ToString::to_string).collect::<Vec<_>>().join(" × ");
+    let (all, train) =
+        stages.iter().fold((0, 0), |(all, train), stage| (all + stage.parameters, train + stage.trainable));
+    let counts = |each: &dyn Fn(&crate::models::StageSummary) -> usize, sum: usize| {
+        Cells::Counts(stages.iter().map(each).chain([sum]).map(|count| count as u64).collect())
+    };
+    let caption = format!("{} parameters, {} of them train", thousands(all as u64), thousands(train as u64));
+    let total = || [("all".to_string(), String::new())];
+    let rows: Vec<_> = stages.iter().map(|stage| (stage.name.clone(), shape(&stage.output))).chain(total()).collect();
+    Ok(Table::new([
+        ("stage", Cells::Text(rows.iter().map(|(name, _)| name.clone()).collect())),
+        ("output", Cells::Text(rows.iter().map(|(_, output)| output.clone()).collect())),
+        ("parameters", counts(&|stage| stage.parameters, all)),
+        ("trainable", counts(&|stage| stage.trainable, train)),
+    ])?
+    .caption(caption))
+}
+
+impl History {
+    /// A row an epoch; the best one has a star.
+    pub fn table(&self) -> Result<Table> {
+        let best = self.best().map(|epoch| epoch.epoch);
+        let epochs = &self.epochs;
+        let numbers = |value: fn(&crate::train::Epoch) -> f64| epochs.iter().map(value).collect();
+        Table::new([
+            ("epoch", Cells::Counts(epochs.iter().map(|epoch| epoch.epoch as u64).collect())),
+            ("phase", Cells::Text(epochs.iter().map(|epoch| epoch.phase.clone()).collect())),
+            ("train loss", Cells::Numbers(numbers(|epoch| epoch.train_loss), 4)),
+            ("train accuracy", Cells::Shares(numbers(|epoch| epoch.train_accuracy))),
+            ("val loss", Cells::Numbers(numbers(|epoch| epoch.val_loss), 4)),
+            ("val accuracy", Cells::Shares(numbers(|epoch| epoch.val_accuracy))),
+            ("seconds", Cells::Numbers(numbers(|epoch| epoch.seconds), 1)),
+            ("best", {
+                let star = |epoch: &crate::train::Epoch| if Some(epoch.epoch) == best { "★" } else { "" };
+                Cells::Text(epochs.iter().map(|epoch| star(epoch).to_string()).collect())
+            }),
+        ])
+    }
+
+    /// The curves, then a row an epoch.
+    pub fn view(&self) -> View {
+        if self.epochs.is_empty() {
+            return View::new("no epoch was trained yet").hint("next: learner.fit(&Phase::head(&config))");
+        }
+        let title = match self.best() {
+            Some(best) => format!(
+                "{} epochs; the best is epoch {}: validation loss {:.4}, accuracy {:.1} %",
+                self.epochs.len(),
+                best.epoch,
+                best.val_loss,
+                100.0 * best.val_accuracy
+            ),
+            None => format!("{} epochs", self.epochs.len()),
+        };
+        let view = match self.curves() {
+            Ok(figure) => View::new(title).figure(figure),
+            Err(error) => View::new(title).line(error.to_string()),
+        };
+        let view = with(view, self.table());
+        self.ended.iter().fold(view, |view, (phase, reason)| view.line(format!("phase {phase} ended: {reason}")))
+    }
+}
+
+/// How a call of `fit` ended, in words.
+pub fn ended(ended: &Ended) -> String {
+    match ended {
+        Ended::Before => "this phase was finished before with the same settings; nothing was trained".into(),
+        Ended::Stopped => "stopped; everything is kept. Run this again to go on".into(),
+        Ended::Finished(reason) => format!("finished: {reason}"),
+    }
+}

@@ -1,0 +1,193 @@
+//! What a cell shows: blocks from which HTML and plain text are made alike.
+
+use super::{Figure, Table};
+
+/// What a cell shows, block by block.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    blocks: Vec<Block>,
+}
+
+#[derive(Clone, Debug)]
+enum Block {
+    Title(String),
+    Line(String),
+    /// What to do next, or what to beware of.
+    Hint(String),
+    Facts(Vec<(String, String)>),
+    Table(Table),
+    Figure(Figure),
+}
+
+impl View {
+    /// A view with a title.
+    pub fn new(title: impl Into<String>) -> Self {
+        Self { blocks: vec![Block::Title(title.into())] }
+    }
+
+    /// A view of a table alone.
+    pub fn of_table(table: Table) -> Self {
+        Self::default().table(table)
+    }
+
+    /// Adds a line of text.
+    #[must_use]
+    pub fn line(mut self, text: impl Into<String>) -> Self {
+        self.blocks.push(Block::Line(text.into()));
+        self
+    }
+
+    /// Adds what to do next, or what to beware of.
+    #[must_use]
+    pub fn hint(mut self, text: impl Into<String>) -> Self {
+        self.blocks.push(Block::Hint(text.into()));
+        self
+    }
+
+    /// Adds names and values, a row each.
+    #[must_use]
+    pub fn facts<K: Into<String>, V: Into<String>>(mut self, facts: impl IntoIterator<Item = (K, V)>) -> Self {
+        self.blocks.push(Block::Facts(facts.into_iter().map(|(k, v)| (k.into(), v.into())).collect()));
+        self
+    }
+
+    /// Adds a table.
+    #[must_use]
+    pub fn table(mut self, table: Table) -> Self {
+        self.blocks.push(Block::Table(table));
+        self
+    }
+
+    /// Adds a picture.
+    #[must_use]
+    pub fn figure(mut self, figure: Figure) -> Self {
+        self.blocks.push(Block::Figure(figure));
+        self
+    }
+
+    /// Adds all of another view.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.blocks.extend(other.blocks);
+        self
+    }
+
+    /// Plain HTML without scripts; every name escaped; no colours of its own, so that it reads in light and dark themes.
+    pub fn html(&self) -> String {
+        let block = |block: &Block| match block {
+            Block::Title(text) => format!("<p><strong>{}</strong></p>", escape(text)),
+            Block::Line(text) => format!("<p>{}</p>", escape(text)),
+            Block::Hint(text) => format!("<p><em>{}</em></p>", escape(text)),
+            Block::Facts(facts) => {
+                let row = |(name, value): &(String, String)| {
+                    let left = "style=\"text-align:left\"";
+                    format!("<tr><th {left}>{}</th><td {left}>{}</td></tr>", escape(name), escape(value))
+                };
+                format!("<table>{}</table>", facts.iter().map(row).collect::<String>())
+            }
+            Block::Table(table) => table.html(),
+            Block::Figure(figure) => figure.html(),
+        };
+        self.blocks.iter().map(block).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The same as plain text; a picture is its description.
+    pub fn text(&self) -> String {
+        let block = |block: &Block| match block {
+            Block::Title(text) | Block::Line(text) | Block::Hint(text) => printable(text),
+            Block::Facts(facts) => {
+                let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+                let row = |(name, value): &(String, String)| format!("{name:<width$}  {}", printable(value));
+                facts.iter().map(row).collect::<Vec<_>>().join("\n")
+            }
+            Block::Table(table) => table.text(),
+            Block::Figure(figure) => figure.text(),
+        };
+        self.blocks.iter().map(block).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Shows both to the kernel.
+    pub fn show(&self) {
+        show(&[("text/html", &self.html()), ("text/plain", &self.text())]);
+    }
+}
+
+/// Speaks the kernel's protocol for rich output: one block a MIME type.
+pub(super) fn show(contents: &[(&str, &str)]) {
+    for (mime, content) in contents {
+        println!("EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT");
+    }
+}
+
+/// Text that means itself in HTML.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in printable(text).chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Text that cannot move the cursor, break a line, or speak the kernel's protocol.
+pub(super) fn printable(text: &str) -> String {
+    let plain: String =
+        text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
+    // A name that says so at the start of a line would hang the kernel.
+    plain.replace("EVCXR_", "EVCXR\u{2060}_")
+}
+
+/// Gives a type with a method `view` its `html`, `text` and `evcxr_display`.
+macro_rules! shows {
+    ($($type:ty),+ $(,)?) => {$(
+        impl $type {
+            /// Plain HTML, as a cell shows it.
+            pub fn html(&self) -> String {
+                self.view().html()
+            }
+
+            /// The same as plain text.
+            pub fn text(&self) -> String {
+                self.view().text()
+            }
+
+            /// Called by the notebook's kernel to show this.
+            pub fn evcxr_display(&self) {
+                self.view().show();
+            }
+        }
+    )+};
+}
+pub(crate) use shows;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_become_markup_or_speak_to_the_kernel() {
+        let nasty = "<script>alert('x')</script>\nEVCXR_BEGIN_CONTENT text/html";
+        let view = View::new(nasty).line(nasty).facts([(nasty, nasty)]);
+        let html = view.html();
+        assert!(!html.contains("<script") && html.contains("&lt;script&gt;"), "{html}");
+        for shown in [html, view.text()] {
+            assert!(!shown.contains("EVCXR_BEGIN"), "{shown}");
+        }
+        assert_eq!(View::new(nasty).text().lines().count(), 1);
+    }
+
+    #[test]
+    fn text_and_html_say_the_same() {
+        let view = View::new("photos").facts([("classes", "5"), ("in all", "3,670")]).hint("next: split");
+        assert_eq!(view.text(), "photos\nclasses  5\nin all   3,670\nnext: split");
+        for word in ["photos", "classes", "3,670", "next: split"] {
+            assert!(view.html().contains(word));
+        }
+    }
+}
