@@ -1,0 +1,124 @@
+"""A live kernel, driven cell by cell, and what a cell showed.
+
+A cell that ends in a failed `?` or a panic answers `status: ok`; the message is text on stderr, and it may arrive after the
+answer. So a cell is well only if nothing at all came on stderr, and after each answer we wait a moment for what is late.
+"""
+
+import os
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty
+
+from jupyter_client.manager import KernelManager
+from nbformat.v4 import output_from_msg
+
+LATE = 0.1  # seconds to wait for messages after the answer
+SHOWN = ("execute_result", "display_data", "stream", "error")
+
+
+@dataclass
+class Result:
+    """What one cell showed."""
+
+    outputs: list = field(default_factory=list)
+    count: int | None = None
+    seconds: float = 0.0
+
+    def text(self, kind: str) -> str:
+        """All text of this kind: `stdout`, `stderr`, or a MIME type."""
+        parts = []
+        for output in self.outputs:
+            if output.output_type == "stream" and output.name == kind:
+                parts.append(output.text)
+            elif output.output_type in ("execute_result", "display_data") and kind in output.data:
+                parts.append(str(output.data[kind]))
+        return "".join(parts)
+
+    def problem(self) -> str | None:
+        """What went wrong, in words; none if all is well."""
+        for output in self.outputs:
+            if output.output_type == "error":
+                return plain("\n".join(output.traceback) or f"{output.ename}: {output.evalue}")
+        stderr = self.text("stderr").strip()
+        return f"on stderr: {plain(stderr)}" if stderr else None
+
+
+class Kernel:
+    """A kernel of the kernelspec `petal`, in a working folder."""
+
+    def __init__(self, folder: Path, environment: dict | None = None, on_output=None):
+        self.manager = KernelManager(kernel_name="petal")
+        self.on_output = on_output or (lambda output: None)
+        start = time.monotonic()
+        self.manager.start_kernel(cwd=str(folder), env={**os.environ, **(environment or {})})
+        self.client = self.manager.client()
+        self.client.start_channels()
+        try:
+            self.client.wait_for_ready(timeout=600)
+        except BaseException:
+            self.stop()
+            raise
+        self.start_seconds = time.monotonic() - start
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=False)
+
+    def run(self, code: str, timeout: float = 3600) -> Result:
+        """Runs a cell and collects what it shows."""
+        result = Result()
+        start = time.monotonic()
+        request = self.client.execute(code, allow_stdin=False)
+        idle, ends = False, None
+        while True:
+            try:
+                message = self.client.get_iopub_msg(timeout=LATE if idle else 1)
+            except Empty:
+                if idle:
+                    break
+                self._check(request, start, timeout)
+                continue
+            kind, content = message["msg_type"], message["content"]
+            if kind == "status" and message["parent_header"].get("msg_id") == request and content["execution_state"] == "idle":
+                idle, ends = True, time.monotonic()
+            elif kind in SHOWN:
+                self._add(result, output_from_msg(message))
+        reply = self._reply(request)
+        result.count = reply.get("execution_count")
+        result.seconds = ends - start
+        if reply["status"] != "ok" and result.problem() is None:
+            raise RuntimeError(f"the kernel answered {reply}, but showed no error")
+        return result
+
+    def _add(self, result: Result, output) -> None:
+        self.on_output(output)
+        last = result.outputs[-1] if result.outputs else None
+        if last and output.output_type == "stream" and last.output_type == "stream" and last.name == output.name:
+            last.text += output.text
+        else:
+            result.outputs.append(output)
+
+    def _check(self, request: str, start: float, timeout: float) -> None:
+        if not self.manager.is_alive():
+            raise RuntimeError("the kernel has died")
+        if time.monotonic() - start > timeout:
+            raise TimeoutError(f"the cell has not ended after {timeout:.0f} s")
+
+    def _reply(self, request: str) -> dict:
+        while True:
+            reply = self.client.get_shell_msg(timeout=60)
+            if reply["parent_header"].get("msg_id") == request:
+                return reply["content"]
+
+
+def plain(text: str) -> str:
+    """The text without a terminal's colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
