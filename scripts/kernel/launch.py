@@ -1,6 +1,6 @@
 """Starts an evcxr kernel in a folder of its own, made from the prepared build, and removes the folder when the kernel ends.
 
-    launch.py PREPARED CONNECTION_FILE        what Jupyter calls, by the kernelspec that prepare.py writes
+    launch.py EVCXR PREPARED CONNECTION_FILE        what Jupyter calls, by the kernelspec that prepare.py writes
 
 Nothing locks evcxr's folder, and it holds one src/lib.rs: two kernels in one would compile each other's cells.
 PETAL_KERNEL_FOLDER names a folder to use as it is and to keep; prepare.py makes the prepared build that way.
@@ -19,17 +19,17 @@ import workspace
 
 
 def main() -> int:
-    prepared, connection = Path(sys.argv[1]), sys.argv[2]
+    evcxr, prepared, connection = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
     given = os.environ.get("PETAL_KERNEL_FOLDER")
     if given:
-        return run(Path(given), connection, ())
+        return run([evcxr, "--control_file", connection], Path(given))
     folder, alive = own_folder()
     try:
         if prepared.is_dir():
             with workspace.locked(prepared, exclusive=False):
                 workspace.copy(prepared, folder)
         workspace.write(folder)
-        return run(folder, connection, (alive.fileno(),))
+        return run([evcxr, "--control_file", connection], folder, alive.fileno())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         alive.close()
@@ -53,7 +53,7 @@ def own_folder():
     return folder, alive
 
 
-def run(folder: Path, connection: str, inherited: tuple) -> int:
+def run(command: list, folder: Path, *inherited: int) -> int:
     environment = {
         **os.environ,
         **libraries(folder),
@@ -62,7 +62,7 @@ def run(folder: Path, connection: str, inherited: tuple) -> int:
         "EVCXR_CONFIG_DIR": str(folder / "no-settings"),
         "JUPYTER_PATH": str(folder / "no-kernels"),
     }
-    kernel = subprocess.Popen([workspace.EVCXR, "--control_file", connection], env=environment, pass_fds=inherited)
+    kernel = subprocess.Popen(command, env=environment, pass_fds=inherited)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: kernel.send_signal(number))
     signal.signal(signal.SIGINT, signal.SIG_IGN)

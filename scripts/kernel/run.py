@@ -15,6 +15,7 @@ An entry is `stdout` or a MIME type, and after a colon a regular expression that
 import argparse
 import base64
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from session import Kernel, Result
 
 def main() -> int:
     arguments = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the kernel is ended, too
     notebook = nbformat.read(arguments.notebook, as_version=4)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     try:

@@ -77,26 +77,32 @@ class Kernel:
         result = Result()
         start = time.monotonic()
         request = self.client.execute(code, allow_stdin=False)
-        idle, ends = False, None
+        ends = None
         while True:
-            try:
-                message = self.client.get_iopub_msg(timeout=LATE if idle else 1)
-            except Empty:
-                if idle:
+            message = self._next(LATE if ends else 1)
+            if message is None:
+                if ends:
                     break
-                self._check(request, start, timeout)
-                continue
-            kind, content = message["msg_type"], message["content"]
-            if kind == "status" and message["parent_header"].get("msg_id") == request and content["execution_state"] == "idle":
-                idle, ends = True, time.monotonic()
-            elif kind in SHOWN:
+                if not self.manager.is_alive():
+                    raise RuntimeError("the kernel has died")
+            elif message["msg_type"] in SHOWN:
                 self._add(result, output_from_msg(message))
+            elif is_idle(message, request):
+                ends = time.monotonic()
+            if not ends and time.monotonic() - start > timeout:
+                raise TimeoutError(f"the cell has not ended after {timeout:.0f} s")
         reply = self._reply(request)
         result.count = reply.get("execution_count")
         result.seconds = ends - start
         if reply["status"] != "ok" and result.problem() is None:
             raise RuntimeError(f"the kernel answered {reply}, but showed no error")
         return result
+
+    def _next(self, timeout: float) -> dict | None:
+        try:
+            return self.client.get_iopub_msg(timeout=timeout)
+        except Empty:
+            return None
 
     def _add(self, result: Result, output) -> None:
         self.on_output(output)
@@ -106,17 +112,20 @@ class Kernel:
         else:
             result.outputs.append(output)
 
-    def _check(self, request: str, start: float, timeout: float) -> None:
-        if not self.manager.is_alive():
-            raise RuntimeError("the kernel has died")
-        if time.monotonic() - start > timeout:
-            raise TimeoutError(f"the cell has not ended after {timeout:.0f} s")
-
     def _reply(self, request: str) -> dict:
         while True:
             reply = self.client.get_shell_msg(timeout=60)
             if reply["parent_header"].get("msg_id") == request:
                 return reply["content"]
+
+
+def is_idle(message: dict, request: str) -> bool:
+    """Whether this message says that the kernel has done what `request` asked for."""
+    return (
+        message["msg_type"] == "status"
+        and message["content"]["execution_state"] == "idle"
+        and message["parent_header"].get("msg_id") == request
+    )
 
 
 def plain(text: str) -> str:

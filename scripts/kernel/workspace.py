@@ -22,8 +22,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("PETAL_CACHE") or Path.home() / ".cache" / "petal").resolve()
 KERNELS = CACHE / "kernels"
-EVCXR_VERSION = "0.22.0"
-EVCXR = CACHE / f"evcxr-{EVCXR_VERSION}" / "bin" / "evcxr_jupyter"
 
 # Dependencies at full speed; a cell itself is short and compiles fastest without. No overflow checks, as in the command.
 MANIFEST = """\
@@ -64,11 +62,11 @@ def write(workspace: Path) -> None:
     shutil.copyfile(ROOT / "Cargo.lock", workspace / "Cargo.lock")
 
 
-def prepared() -> Path:
+def prepared(evcxr: Path) -> Path:
     """Where the build is that kernels start from: one for each compiler and set of locked versions."""
     digest = hashlib.sha256()
     digest.update(subprocess.run(["rustc", "-vV"], check=True, stdout=subprocess.PIPE, cwd=ROOT).stdout)
-    for text in (EVCXR_VERSION, MANIFEST, (ROOT / "Cargo.lock").read_text(encoding="utf-8")):
+    for text in (str(evcxr), MANIFEST, (ROOT / "Cargo.lock").read_text(encoding="utf-8")):
         digest.update(text.encode())
     return CACHE / f"notebook-{digest.hexdigest()[:16]}"
 
