@@ -42,10 +42,10 @@ setup_python() {
   say "Setting up Python's packages in .venv (240 MB)"
   "$python" -c 'import ensurepip, venv' 2> /dev/null ||
     fail "Python's venv module is missing. On Debian and Ubuntu: sudo apt-get install python3-venv"
-  "$python" -m venv --clear "$venv" &&
-    "$venv/bin/pip" install --quiet --require-hashes -r requirements-dev.txt &&
-    cp requirements-dev.txt "$venv/installed.txt" ||
+  if ! { "$python" -m venv --clear "$venv" && "$venv/bin/pip" install --quiet --require-hashes -r requirements-dev.txt; }; then
     fail "Python's packages could not be installed into .venv: see above."
+  fi
+  cp requirements-dev.txt "$venv/installed.txt"
 }
 
 setup_evcxr() {

@@ -6,7 +6,6 @@
 import json
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -60,16 +59,18 @@ def build(prepared: Path) -> None:
             problem = kernel.run(cell).problem()
             if problem:
                 sys.exit(f"petal cannot be built for the notebook. The cell\n    {cell}\nsays: {problem}")
-    for library in prepared.glob("cell/target/*/debug/deps/libcode_*"):
+    for library in prepared.glob("cell/target/*/debug/libcode_*"):
         library.unlink()
     print(f"Built in {time.monotonic() - start:.0f} s", flush=True)
 
 
 def remove_petal(prepared: Path) -> None:
     """Removes earlier builds of petal itself, of this or of another clone, so that they don't pile up. Dependencies stay."""
-    if (prepared / "cell" / "target").is_dir():
-        command = ["cargo", "clean", "--offline", "--quiet", "--target-dir", "target", "-p", "petal", "-p", "petal_notebook"]
-        subprocess.run(command, cwd=prepared / "cell", check=False)
+    for path in prepared.glob("cell/target/*/debug/**/*petal*"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def remove_unused(prepared: Path) -> None:
