@@ -63,9 +63,17 @@ def run(command: list, folder: Path, *inherited: int) -> int:
         "JUPYTER_PATH": str(folder / "no-kernels"),
     }
     kernel = subprocess.Popen(command, env=environment, pass_fds=inherited)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: kernel.send_signal(number))
+
+    def end(*_) -> None:
+        """Ends all that the kernel started, too: a cell may be computing. What is left to do here is to remove the folder."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGTERM)
+        else:
+            kernel.terminate()
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, end)
     return kernel.wait()
 
 

@@ -66,7 +66,7 @@ def build(prepared: Path) -> None:
 
 def remove_petal(prepared: Path) -> None:
     """Removes earlier builds of petal itself, of this or of another clone, so that they don't pile up. Dependencies stay."""
-    for path in prepared.glob("cell/target/*/debug/**/*petal*"):
+    for path in list(prepared.glob("cell/target/*/debug/**/*petal*")):
         if path.is_dir():
             shutil.rmtree(path)
         else:
