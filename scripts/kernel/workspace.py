@@ -1,12 +1,13 @@
-"""The folder that a kernel compiles its cells in.
+"""The folder that a kernel compiles its cells in: a cargo workspace.
 
     folder/
-        Cargo.lock            the repository's
-        .cargo/config.toml    the build profile, which goes before the one that evcxr writes for its crate
-        cell/                 evcxr's own folder (EVCXR_TMPDIR): the cell at hand as a crate, its Cargo.lock, and target/
+        Cargo.toml          the build profile, which goes before the one that evcxr writes for its crate
+        Cargo.lock          cargo's
+        repository.lock     the repository's Cargo.lock
+        cell/               evcxr's own folder (EVCXR_TMPDIR): the cell at hand as a crate, and target/
 
-evcxr first builds a cell without dependencies, for which cargo strikes every package from cell/Cargo.lock. Then it would choose
-versions anew; so the prelude in notebooks/evcxr.toml puts folder/Cargo.lock in its place again.
+evcxr first builds a cell without dependencies, for which cargo strikes every package from Cargo.lock. Then it would choose versions
+anew; so the prelude in notebooks/evcxr.toml puts repository.lock in its place again.
 """
 
 import fcntl
@@ -21,32 +22,43 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("PETAL_CACHE") or Path.home() / ".cache" / "petal").resolve()
 KERNELS = CACHE / "kernels"
 
-# The dependencies of a cell at full speed, without overflow checks, as in the command.
-PROFILE = """\
+# Dependencies at full speed; a cell itself is short, and compiles fastest without. No overflow checks, as in the command.
+MANIFEST = """\
+[workspace]
+members = ["cell"]
+resolver = "3"
+
 [profile.dev]
+opt-level = 0
 debug = false
+strip = "debuginfo"
+rpath = true
 debug-assertions = false
 overflow-checks = false
 incremental = false
-codegen-units = 16
 
 [profile.dev.package."*"]
 opt-level = 3
 """
+# Until evcxr writes its own.
+CELL = '[package]\nname = "ctx"\nversion = "1.0.0"\nedition = "2024"\n'
 
 
 def write(folder: Path) -> None:
     """Writes what such a folder begins with; leaves a build in it as it is."""
-    (folder / ".cargo").mkdir(parents=True, exist_ok=True)
-    (folder / ".cargo" / "config.toml").write_text(PROFILE, encoding="utf-8")
-    shutil.copyfile(ROOT / "Cargo.lock", folder / "Cargo.lock")
+    (folder / "cell" / "src").mkdir(parents=True, exist_ok=True)
+    (folder / "Cargo.toml").write_text(MANIFEST, encoding="utf-8")
+    (folder / "cell" / "Cargo.toml").write_text(CELL, encoding="utf-8")
+    (folder / "cell" / "src" / "lib.rs").write_text("", encoding="utf-8")
+    for name in ("Cargo.lock", "repository.lock"):
+        shutil.copyfile(ROOT / "Cargo.lock", folder / name)
 
 
 def prepared(evcxr: Path) -> Path:
     """Where the build is that kernels start from: one for each compiler and set of locked versions."""
     digest = hashlib.sha256()
     digest.update(subprocess.run(["rustc", "-vV"], check=True, stdout=subprocess.PIPE, cwd=ROOT).stdout)
-    for text in (str(evcxr), PROFILE, (ROOT / "Cargo.lock").read_text(encoding="utf-8")):
+    for text in (str(evcxr), MANIFEST, (ROOT / "Cargo.lock").read_text(encoding="utf-8")):
         digest.update(text.encode())
     return CACHE / f"notebook-{digest.hexdigest()[:16]}"
 

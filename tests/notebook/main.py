@@ -121,6 +121,18 @@ def test_the_checker_sees_what_jupyter_does_not(folder: Path) -> None:
     assert checked(folder, ['println!("two"); 1 + 1'], [["text/plain: 2", "stdout: two"]]) is None
 
 
+def test_the_checker_refuses_scripts_broken_pictures_and_private_paths(_folder: Path) -> None:
+    """Of a cell's stored outputs: what an untrusted notebook doesn't show, and what must not be committed."""
+    refused = {
+        "script": {"text/html": "<b onclick='x()'>"},
+        "no PNG": {"image/png": "bm8gcGljdHVyZQ=="},
+        "holds the path": {"text/plain": f"{ROOT}/data"},
+    }
+    for word, data in refused.items():
+        assert word in (stored(data) or ""), f"{data}: {stored(data)}"
+    assert stored({"text/html": "<b>one</b>", "image/png": "iVBORw0KGgo=", "text/plain": "data/raw"}) is None
+
+
 def test_the_notebook_runs_as_a_demo(folder: Path) -> None:
     """The committed notebook, offline, in a project folder of its own; every cell shows what it must."""
     os.environ.update(PETAL_RECIPE="demo", HF_HUB_OFFLINE="1")
@@ -146,6 +158,17 @@ def checked(folder: Path, sources: list, expects: list) -> str | None:
             cell.metadata["petal"] = {"expects": expected}
     try:
         run.execute(cells, folder)
+    except run.CellFailed as failed:
+        return str(failed)
+    return None
+
+
+def stored(data: dict) -> str | None:
+    """What the checker says of a cell that shows this."""
+    cell = nbformat.v4.new_code_cell("1 + 1", metadata={"petal": {"expects": list(data)}})
+    cell.outputs = [nbformat.v4.new_output("execute_result", data)]
+    try:
+        run.check_stored([cell])
     except run.CellFailed as failed:
         return str(failed)
     return None
