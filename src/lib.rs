@@ -54,4 +54,5 @@ pub mod prelude {
     pub use crate::recipe::fine_tune;
     pub use crate::report::{Figure, Table, View};
     pub use crate::seed::Seed;
+    pub use crate::train::Phase;
 }

@@ -98,7 +98,7 @@ fn failures_name_the_file_and_the_mend_and_leave_nothing() {
         (vec!["evaluate", "--model", "no.safetensors"], vec!["no.safetensors"]),
         (vec!["train", "--config", "no.toml"], vec!["no.toml"]),
         (
-            vec!["embed", "--backbone", "resnet18", "--weights", "w.pth", "data", "--out", "f"],
+            vec!["embed", "--backbone", "resnet18", "--weights", "w.pth", ".", "--out", "f"],
             vec!["w.pth", "safetensors"],
         ),
     ] {
