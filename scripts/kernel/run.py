@@ -33,7 +33,10 @@ def main() -> int:
         if arguments.stored:
             check_stored(cells)
         else:
-            execute(cells, arguments.folder or arguments.notebook.resolve().parent)
+            print("starting the kernel", flush=True)
+            with Kernel(arguments.folder or arguments.notebook.resolve().parent) as kernel:
+                print(f"started in {kernel.start_seconds:.1f} s", flush=True)
+                execute(cells, kernel)
     except CellFailed as failed:
         print(f"{arguments.notebook.name}: {failed}", file=sys.stderr)
         return 1
@@ -53,21 +56,19 @@ class CellFailed(Exception):
         super().__init__(f"cell {number} is not as it should be.\n{indent(cell.source)}\n{problem}")
 
 
-def execute(cells: list, folder: Path) -> None:
+def execute(cells: list, kernel: Kernel) -> None:
     """Runs the cells and puts what they show into them; raises at the first that isn't well."""
-    print("starting the kernel", flush=True)
-    with Kernel(folder, on_output=show) as kernel:
-        print(f"started in {kernel.start_seconds:.1f} s", flush=True)
-        total = 0.0
-        for number, cell in enumerate(cells, 1):
-            print(f"[{number}/{len(cells)}] {headline(cell)}", flush=True)
-            cell.outputs, cell.execution_count = [], None
-            result = kernel.run(cell.source)
-            cell.outputs, cell.execution_count = result.outputs, result.count
-            total += result.seconds
-            print(f"[{number}/{len(cells)}] {result.seconds:.1f} s", flush=True)
-            check(number, cell, result)
-        print(f"{len(cells)} cells, all as they should be, in {total:.0f} s", flush=True)
+    kernel.on_output = show
+    total = 0.0
+    for number, cell in enumerate(cells, 1):
+        print(f"[{number}/{len(cells)}] {headline(cell)}", flush=True)
+        cell.outputs, cell.execution_count = [], None
+        result = kernel.run(cell.source)
+        cell.outputs, cell.execution_count = result.outputs, result.count
+        total += result.seconds
+        print(f"[{number}/{len(cells)}] {result.seconds:.1f} s", flush=True)
+        check(number, cell, result)
+    print(f"{len(cells)} cells, all as they should be, in {total:.0f} s", flush=True)
 
 
 def check_stored(cells: list) -> None:
