@@ -5,7 +5,7 @@
 
 NOTEBOOK       executed in the folder it lies in, or in DIR; stops at the first cell that isn't well and exits with 1
 --out FILE     the notebook with its outputs, also where a cell failed
---update       writes the outputs back into NOTEBOOK, if all cells are well
+--update       writes the outputs back into NOTEBOOK, if all cells are well; the repository's path is `petal` in them
 --stored       runs nothing: checks the outputs that NOTEBOOK holds
 
 A code cell says in its metadata what it must show: `"petal": {"expects": ["stdout: epoch +1", "text/html", "image/png"]}`.
@@ -14,6 +14,7 @@ An entry is `stdout` or a MIME type, and after a colon a regular expression that
 
 import argparse
 import base64
+import html
 import re
 import signal
 import sys
@@ -44,6 +45,8 @@ def main() -> int:
         if arguments.out:
             write(notebook, arguments.out)
     if arguments.update:
+        for cell in cells:
+            cell.outputs = [without_root(output) for output in cell.outputs]
         check_portable(cells)
         write(notebook, arguments.notebook)
     return 0
@@ -102,7 +105,18 @@ def check_portable(cells: list) -> None:
         text = str(cell.outputs)
         for private in {str(workspace.ROOT), str(workspace.CACHE), str(Path.home())} - {"/"}:
             if private in text:
-                raise CellFailed(number, cell, f"its output holds the path {private}; the library should show it relative to the project")
+                raise CellFailed(number, cell, f"its output holds the path {private}")
+
+
+def without_root(value):
+    """The output with `petal` in place of the repository's path."""
+    if isinstance(value, str):
+        for path in (str(workspace.ROOT), html.escape(str(workspace.ROOT))):
+            value = value.replace(path, "petal")
+        return value
+    if isinstance(value, dict):
+        return type(value)({key: without_root(part) for key, part in value.items()})
+    return [without_root(part) for part in value] if isinstance(value, list) else value
 
 
 def write(notebook, path: Path) -> None:
@@ -110,11 +124,15 @@ def write(notebook, path: Path) -> None:
     keep = {"kernelspec": {"display_name": "Rust (petal)", "language": "rust", "name": "petal"}}
     keep["language_info"] = {"file_extension": ".rs", "mimetype": "text/rust", "name": "Rust", "pygment_lexer": "rust"}
     notebook.metadata = nbformat.from_dict(keep)
+    code_cells = (cell for cell in notebook.cells if cell.cell_type == "code")
     for cell in notebook.cells:
         for key in set(cell.metadata) - {"petal", "tags"}:
             del cell.metadata[key]
-        for output in cell.get("outputs", []):
-            output.pop("transient", None)
+    for number, cell in enumerate(code_cells, 1):
+        # evcxr counts its own prelude, too.
+        for counted in [cell, *cell.outputs]:
+            if counted.get("execution_count") is not None:
+                counted.execution_count = number
     nbformat.validate(notebook)
     text = nbformat.writes(notebook, version=nbformat.NO_CONVERT)
     part = path.with_name(path.name + ".part")
