@@ -50,6 +50,7 @@ class Kernel:
 
     def __init__(self, folder: Path, environment: dict | None = None):
         self.manager = KernelManager(kernel_name="petal")
+        self.manager.shutdown_wait_time = 30  # the launcher still has a folder to remove
         self.on_output = lambda output: None  # called with each output as it comes
         start = time.monotonic()
         self.manager.start_kernel(cwd=str(folder), env={**os.environ, **(environment or {})})
