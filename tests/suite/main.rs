@@ -2,6 +2,7 @@
 
 mod command;
 mod data;
+mod formulas;
 mod layers;
 mod parity;
 mod pixels;
