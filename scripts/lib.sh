@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 PETAL_CACHE=${PETAL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/petal}
-mkdir -p "$PETAL_CACHE"
+mkdir -p "$PETAL_CACHE/jupyter"
 PETAL_CACHE=$(cd "$PETAL_CACHE" && pwd -P)
 export PETAL_CACHE
 # Python's tools keep to the cache as well, instead of the home folder.

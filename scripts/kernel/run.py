@@ -8,7 +8,7 @@ NOTEBOOK       executed in the folder it lies in, or in DIR; stops at the first 
 --update       writes the outputs back into NOTEBOOK, if all cells are well
 --stored       runs nothing: checks the outputs that NOTEBOOK holds
 
-Each code cell says in its metadata what it must show: `"petal": {"expects": ["stdout: epoch +1", "text/html", "image/png"]}`.
+A code cell says in its metadata what it must show: `"petal": {"expects": ["stdout: epoch +1", "text/html", "image/png"]}`.
 An entry is `stdout` or a MIME type, and after a colon a regular expression that must be found in it. Nothing may be on stderr.
 """
 
@@ -33,7 +33,10 @@ def main() -> int:
         if arguments.stored:
             check_stored(cells)
         else:
-            execute(cells, arguments.folder or arguments.notebook.resolve().parent)
+            print("starting the kernel", flush=True)
+            with Kernel(arguments.folder or arguments.notebook.resolve().parent) as kernel:
+                print(f"started in {kernel.start_seconds:.1f} s", flush=True)
+                execute(cells, kernel)
     except CellFailed as failed:
         print(f"{arguments.notebook.name}: {failed}", file=sys.stderr)
         return 1
@@ -53,21 +56,19 @@ class CellFailed(Exception):
         super().__init__(f"cell {number} is not as it should be.\n{indent(cell.source)}\n{problem}")
 
 
-def execute(cells: list, folder: Path) -> None:
+def execute(cells: list, kernel: Kernel) -> None:
     """Runs the cells and puts what they show into them; raises at the first that isn't well."""
-    print("starting the kernel", flush=True)
-    with Kernel(folder, on_output=show) as kernel:
-        print(f"started in {kernel.start_seconds:.1f} s", flush=True)
-        total = 0.0
-        for number, cell in enumerate(cells, 1):
-            print(f"[{number}/{len(cells)}] {headline(cell)}", flush=True)
-            cell.outputs, cell.execution_count = [], None
-            result = kernel.run(cell.source)
-            cell.outputs, cell.execution_count = result.outputs, result.count
-            total += result.seconds
-            print(f"[{number}/{len(cells)}] {result.seconds:.1f} s", flush=True)
-            check(number, cell, result)
-        print(f"{len(cells)} cells, all as they should be, in {total:.0f} s", flush=True)
+    kernel.on_output = show
+    total = 0.0
+    for number, cell in enumerate(cells, 1):
+        print(f"[{number}/{len(cells)}] {headline(cell)}", flush=True)
+        cell.outputs, cell.execution_count = [], None
+        result = kernel.run(cell.source)
+        cell.outputs, cell.execution_count = result.outputs, result.count
+        total += result.seconds
+        print(f"[{number}/{len(cells)}] {result.seconds:.1f} s", flush=True)
+        check(number, cell, result)
+    print(f"{len(cells)} cells, all as they should be, in {total:.0f} s", flush=True)
 
 
 def check_stored(cells: list) -> None:
@@ -81,10 +82,7 @@ def check(number: int, cell, result: Result) -> None:
     problem = result.problem()
     if problem:
         raise CellFailed(number, cell, problem)
-    expects = cell.metadata.get("petal", {}).get("expects")
-    if expects is None:
-        raise CellFailed(number, cell, 'its metadata does not say what it must show: "petal": {"expects": [...]}')
-    for entry in expects:
+    for entry in cell.metadata.get("petal", {}).get("expects", []):
         kind, _, pattern = (part.strip() for part in entry.partition(":"))
         text = result.text(kind)
         if not text.strip():

@@ -48,13 +48,13 @@ class Result:
 class Kernel:
     """A kernel of the kernelspec `petal`, in a working folder."""
 
-    def __init__(self, folder: Path, environment: dict | None = None, on_output=None):
+    def __init__(self, folder: Path, environment: dict | None = None):
         self.manager = KernelManager(kernel_name="petal")
-        self.on_output = on_output or (lambda output: None)
+        self.on_output = lambda output: None  # called with each output as it comes
         start = time.monotonic()
         self.manager.start_kernel(cwd=str(folder), env={**os.environ, **(environment or {})})
         self.client = self.manager.client()
-        self.client.start_channels()
+        self.client.start_channels(hb=False)  # evcxr writes of a late heartbeat as if it were an error
         try:
             self.client.wait_for_ready(timeout=600)
         except BaseException:
@@ -69,8 +69,8 @@ class Kernel:
         self.stop()
 
     def stop(self) -> None:
-        self.client.stop_channels()
         self.manager.shutdown_kernel(now=False)
+        self.client.stop_channels()
 
     def run(self, code: str, timeout: float = 3600) -> Result:
         """Runs a cell and collects what it shows."""
