@@ -121,11 +121,8 @@ fn write(entry: &mut Entry<'_, impl Read>, name: &str, place: &Path) -> Result<(
     if let Some(parent) = place.parent() {
         files::create_dir(parent)?;
     }
-    let mut out = File::options()
-        .create_new(true)
-        .write(true)
-        .open(place)
-        .map_err(|cause| Error::io("create", place, &cause))?;
+    let mut out =
+        File::options().create_new(true).write(true).open(place).map_err(|cause| Error::io("create", place, &cause))?;
     let (mut buffer, mut copied) = (vec![0; 1 << 16], 0);
     loop {
         let read = entry.read(&mut buffer).map_err(damaged)?;

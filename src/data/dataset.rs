@@ -129,7 +129,8 @@ impl Dataset {
             if samples.len() == before {
                 let what = format!("class {name:?} has no photos (.jpg, .jpeg, .png)");
                 let nested = ignored.iter().any(|(path, _)| path.parent() == Some(&folder) && path.is_dir());
-                let mend = if nested { "name the folder right above the class folders" } else { "add photos, or remove it" };
+                let mend =
+                    if nested { "name the folder right above the class folders" } else { "add photos, or remove it" };
                 return failed(what, &folder, mend);
             }
             classes.push(name.to_string());

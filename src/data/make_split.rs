@@ -134,7 +134,8 @@ impl Plan {
             ours.extend(manifest::read(old)?.into_iter().map(|row| row.path));
         }
         // Before anything is removed or written: from here on, every file that a manifest names is ours.
-        let foreign = self.files.iter().map(|(_, row)| row).find(|row| !ours.contains(&row.path) && row.file(data).exists());
+        let foreign =
+            self.files.iter().map(|(_, row)| row).find(|row| !ours.contains(&row.path) && row.file(data).exists());
         if let Some(row) = foreign {
             let what = "a file that is not of this split is in its place";
             return Err(Error::new(ErrorKind::Dataset, what)

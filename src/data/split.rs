@@ -154,4 +154,5 @@ fn fail_for(rows: &[&Row], how: &str, manifest: &Path) -> Result<()> {
 }
 
 /// How to make a split anew.
-pub(super) const RESPLIT: &str = "make the split anew with `petal split-dataset --replace` (in a notebook: photos.resplit(…))";
+pub(super) const RESPLIT: &str =
+    "make the split anew with `petal split-dataset --replace` (in a notebook: photos.resplit(…))";

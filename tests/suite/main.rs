@@ -3,8 +3,10 @@
 mod command;
 mod data;
 mod layers;
+mod odd_photos;
 mod parity;
 mod pixels;
 mod report;
+mod support;
 mod training;
 mod weights;

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -124,4 +125,9 @@ fn answer(mut stream: &TcpStream, port: u16, state: &Mutex<State>) -> std::io::R
 /// 400,000 bytes without a pattern.
 pub(crate) fn some_bytes() -> Vec<u8> {
     (0..100_000u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
+}
+
+/// `fixtures/photos`: small pictures of all kinds.
+pub(crate) fn photos() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/photos")
 }
