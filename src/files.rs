@@ -44,6 +44,40 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomic(path, |out| out.write_all(bytes))
 }
 
+/// Makes a folder that either is there whole or not at all: filled under another name beside it, then renamed. What stood
+/// at `path` before stays until then. What a killed run left beside it is removed first.
+///
+/// # Errors
+/// What `fill` gives, and then nothing is left of it; [`ErrorKind::Locked`] while another process makes the same folder.
+pub fn write_dir<T>(path: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = |ending: &str| path.with_file_name(format!(".{name}.{ending}"));
+    let (scratch, old) = (beside("incomplete"), beside("old"));
+    let _lock = Lock::take(&beside("lock"))?;
+    remove_dir(&scratch)?;
+    remove_dir(&old)?;
+    create_dir(&scratch)?;
+    let filled = fill(&scratch).and_then(|value| {
+        let moved = |from: &Path, to: &Path| fs::rename(from, to).map_err(|cause| Error::io("create", to, &cause));
+        if path.exists() {
+            moved(path, &old)?;
+        }
+        moved(&scratch, path)?;
+        Ok(value)
+    });
+    // Whatever went wrong is told already.
+    let _ = remove_dir(if filled.is_ok() { &old } else { &scratch });
+    filled
+}
+
+/// Removes a folder with all that is in it; none is fine.
+fn remove_dir(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path, &cause)),
+        _ => Ok(()),
+    }
+}
+
 /// Reads a whole file.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|cause| Error::io("read", path, &cause))
@@ -139,6 +173,32 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::DiskFull);
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(sorted_dir(folder.path()).unwrap(), [path]);
+    }
+
+    #[test]
+    fn a_folder_is_there_whole_or_not_at_all() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("photos");
+        let fill = |text: &'static str| move |folder: &Path| write_bytes(&folder.join("1"), text.as_bytes());
+        let names = || -> Vec<_> {
+            let left = sorted_dir(parent.path()).unwrap();
+            left.iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+        };
+        let fails = |folder: &Path| fill("half")(folder).and(Err::<(), _>(Error::new(ErrorKind::Archive, "bad")));
+        assert_eq!(write_dir(&path, fails).unwrap_err().kind(), ErrorKind::Archive);
+        assert_eq!(names(), [".photos.lock"]);
+
+        // What a killed run left is not taken over.
+        write_bytes(&parent.path().join(".photos.incomplete/2"), b"left").unwrap();
+        write_dir(&path, fill("whole")).unwrap();
+        assert_eq!(names(), [".photos.lock", "photos"]);
+        assert_eq!(sorted_dir(&path).unwrap(), [path.join("1")]);
+
+        write_dir(&path, fails).unwrap_err();
+        assert_eq!(read(&path.join("1")).unwrap(), b"whole");
+        write_dir(&path, fill("new")).unwrap();
+        assert_eq!(read(&path.join("1")).unwrap(), b"new");
+        assert_eq!(names(), [".photos.lock", "photos"]);
     }
 
     #[test]

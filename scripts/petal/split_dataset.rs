@@ -1,6 +1,6 @@
 //! `petal split-dataset`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use petal::data::Dataset;
@@ -39,17 +39,22 @@ impl Options {
             "train": splits.train.samples.len(),
             "val": splits.val.samples.len(),
             "test": splits.test.samples.len(),
+            "duplicates": splits.duplicates,
+            "conflicts": splits.conflicts,
+            "left_out": splits.left_out,
         });
         Ok(Output::done(splits.text(), json))
     }
 }
 
-fn only_folder(raw: &std::path::Path) -> Result<PathBuf> {
+fn only_folder(raw: &Path) -> Result<PathBuf> {
     let mend = "run `petal download-dataset` first, or name your folder with --photos";
     if !raw.is_dir() {
         return Err(Error::new(ErrorKind::Dataset, "there are no photos yet").at(raw).mend(mend));
     }
-    let folders: Vec<_> = files::sorted_dir(raw)?.into_iter().filter(|path| path.is_dir()).collect();
+    // A hidden folder is what a killed run left.
+    let hidden = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    let folders: Vec<_> = files::sorted_dir(raw)?.into_iter().filter(|path| path.is_dir() && !hidden(path)).collect();
     match folders.as_slice() {
         [one] => Ok(one.clone()),
         [] => Err(Error::new(ErrorKind::Dataset, "there are no photos yet").at(raw).mend(mend)),

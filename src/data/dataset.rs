@@ -54,7 +54,7 @@ impl Dataset {
             Source::Synthetic { per_class } => {
                 let root = raw.join(format!("synthetic-{per_class}-{}", config.seed));
                 if !root.exists() {
-                    make_whole(&root, |scratch| synthetic::draw(scratch, *per_class, Seed(config.seed)))?;
+                    files::write_dir(&root, |scratch| synthetic::draw(scratch, *per_class, Seed(config.seed)))?;
                 }
                 Ok(Self { licence: "drawn by petal; do with them what you like".into(), ..Self::folder(&root)? })
             }
@@ -63,40 +63,36 @@ impl Dataset {
                 if !root.exists() {
                     let archive = raw.join("flower_photos.tgz");
                     download(&archive, tick)?;
-                    archive::unpack(&archive, &root, &Limits::default())?;
+                    unpack(&archive, source::SHA256, &root)?;
                 }
                 Ok(Self { licence: source::LICENCE.into(), ..Self::folder(&root)? })
             }
         }
     }
 
-    /// The photos of a local archive (`.tgz`), unpacked to `data/raw/flower_photos`.
+    /// The photos of a local archive (`.tgz`), unpacked to `data/raw/flower_photos`: from then on they take the place of the download.
     ///
     /// # Errors
-    /// [`ErrorKind::Dataset`] if another archive was unpacked there before and `replace` is false.
+    /// [`ErrorKind::Dataset`] if another archive was unpacked there before and `replace` is false; [`ErrorKind::Archive`] for
+    /// one that is damaged or holds what no data set should. What was there before is still there then.
     pub fn from_archive(project: &Project, path: &Path, replace: bool) -> Result<Self> {
         let root = project.data.join("raw").join("flower_photos");
-        let mark = project.data.join("raw").join("flower_photos.sha256");
         let sha256 = files::sha256_file(path)?;
-        let known = std::fs::read_to_string(&mark).unwrap_or_default();
-        if root.exists() && known != sha256 {
-            if !replace {
-                let what = "another archive was unpacked here before";
-                return Err(Error::new(ErrorKind::Dataset, what)
-                    .at(&root)
-                    .mend("replace it with --replace, or use another --data folder"));
-            }
-            std::fs::remove_dir_all(&root).map_err(|cause| Error::io("remove", &root, &cause))?;
+        let known = std::fs::read_to_string(root.join(MARK)).unwrap_or_default();
+        if root.exists() && known != sha256 && !replace {
+            let what = "another archive was unpacked here before";
+            let mend = "replace it with --replace, or use another --data folder";
+            return Err(Error::new(ErrorKind::Dataset, what).at(&root).mend(mend));
         }
-        if !root.exists() {
-            archive::unpack(path, &root, &Limits::default())?;
-            files::write_bytes(&mark, sha256.as_bytes())?;
+        if !root.exists() || known != sha256 {
+            unpack(path, &sha256, &root)?;
         }
         Ok(Self { licence: source::LICENCE.into(), ..Self::folder(&root)? })
     }
 
     /// Any folder with one folder of JPEG or PNG photos per class. The classes are the folders' names, sorted. Hidden files and
-    /// folders (`.ipynb_checkpoints`), `__MACOSX` and files with other endings are left out and listed in `ignored`.
+    /// folders (`.ipynb_checkpoints`), `__MACOSX`, folders in class folders and files with other endings are left out and listed
+    /// in `ignored`.
     ///
     /// # Errors
     /// [`ErrorKind::Dataset`]: no such folder, fewer than two classes, a class without photos, a name that is not UTF-8.
@@ -116,6 +112,9 @@ impl Dataset {
             let Some(name) = folder.file_name().and_then(|name| name.to_str()) else {
                 return failed("this name is not UTF-8".into(), &folder, "rename it");
             };
+            if name == MARK {
+                continue;
+            }
             if !folder.is_dir() || name.starts_with('.') || name == "__MACOSX" {
                 ignored.push((folder, "not a class folder".into()));
                 continue;
@@ -129,7 +128,10 @@ impl Dataset {
             }
             if samples.len() == before {
                 let what = format!("class {name:?} has no photos (.jpg, .jpeg, .png)");
-                return failed(what, &folder, "add photos, or remove the folder");
+                let nested = ignored.iter().any(|(path, _)| path.parent() == Some(&folder) && path.is_dir());
+                let mend =
+                    if nested { "name the folder right above the class folders" } else { "add photos, or remove it" };
+                return failed(what, &folder, mend);
             }
             classes.push(name.to_string());
         }
@@ -149,6 +151,16 @@ impl Dataset {
         }
         counts
     }
+}
+
+/// In an unpacked archive's folder: the archive's SHA-256.
+const MARK: &str = ".archive.sha256";
+
+fn unpack(archive: &Path, sha256: &str, root: &Path) -> Result<()> {
+    files::write_dir(root, |scratch| {
+        archive::unpack(archive, scratch, &Limits::default())?;
+        files::write_bytes(&scratch.join(MARK), sha256.as_bytes())
+    })
 }
 
 /// Why a file is no photo of a class; nothing for photos.
@@ -185,14 +197,4 @@ fn download(archive: &Path, tick: &mut dyn FnMut(u64, u64)) -> Result<()> {
         return Err(Error::new(ErrorKind::Offline, what).at(archive).mend(by_hand));
     }
     Download { url: source::URL, sha256: source::SHA256, token: None, by_hand }.to(archive, tick)
-}
-
-/// Makes a folder that is whole or not there.
-fn make_whole(root: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let parent = root.parent().unwrap_or(Path::new("."));
-    files::create_dir(parent)?;
-    let scratch = tempfile::Builder::new().prefix("incomplete-").tempdir_in(parent);
-    let scratch = scratch.map_err(|cause| Error::io("create", parent, &cause))?;
-    fill(scratch.path())?;
-    std::fs::rename(scratch.keep(), root).map_err(|cause| Error::io("create", root, &cause))
 }

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -41,12 +41,17 @@ impl Download<'_> {
     /// [`ErrorKind::Network`] for a server that cannot be reached or does not have it; [`ErrorKind::Checksum`] for other bytes;
     /// [`ErrorKind::Locked`] while another process downloads it.
     pub fn to(&self, path: &Path, tick: &mut dyn FnMut(u64, u64)) -> Result<()> {
-        let _lock = files::Lock::take(&path.with_extension("lock"))?;
+        let _lock = files::Lock::take(&beside(path, "lock"))?;
         // Another process may have finished it meanwhile.
         if path.exists() {
             return Ok(());
         }
-        let part = path.with_extension("part");
+        let part = beside(path, "part");
+        let named = || fs::rename(&part, path).map_err(|cause| Error::io("rename", &part, &cause));
+        // An earlier try may have ended between the last byte and the name.
+        if part.exists() && files::sha256_file(&part)? == self.sha256 {
+            return named();
+        }
         let agent = agent(self.url);
         let mut got = String::new();
         // What an earlier try left may be wrong: one clean try more.
@@ -54,7 +59,7 @@ impl Download<'_> {
             with_retries(|| self.receive(&agent, &part, tick))?;
             got = files::sha256_file(&part)?;
             if got == self.sha256 {
-                return fs::rename(&part, path).map_err(|cause| Error::io("rename", &part, &cause));
+                return named();
             }
             if looks_like_html(&part) {
                 got.push_str(" (it looks like HTML: a proxy's page?)");
@@ -62,7 +67,7 @@ impl Download<'_> {
             fs::remove_file(&part).map_err(|cause| Error::io("remove", &part, &cause))?;
         }
         let what = format!("{} gave other bytes: expected SHA-256 {}, got {got}", self.url, self.sha256);
-        Err(Error::new(ErrorKind::Checksum, what).mend(self.by_hand.clone()))
+        Err(Error::new(ErrorKind::Checksum, what).at(path).mend(self.by_hand.clone()))
     }
 
     /// One request for all that is still missing.
@@ -155,6 +160,14 @@ impl Download<'_> {
     pub(crate) fn fatal(&self, what: &str) -> Failure {
         Error::new(ErrorKind::Network, format!("{} {what}", self.url)).mend(self.by_hand.clone()).into()
     }
+}
+
+/// `<path>.<ending>`.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(ending);
+    name.into()
 }
 
 /// A client for this address. From an https address it follows to https only.

@@ -1,16 +1,15 @@
 //! From photos to batches: decoded in parallel, in order, one batch ahead.
 
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use candle_core::Tensor;
 use rayon::prelude::*;
 
-use super::Subset;
+use super::{Subset, photo};
 use crate::config::AugmentConfig;
-use crate::error::Result;
-use crate::files;
-use crate::pixels::{self, Augmentation, Limits, Preprocess, Rgb};
+use crate::error::{Error, ErrorKind, Result};
+use crate::pixels::{self, Augmentation, Preprocess, Rgb};
 use crate::project::Device;
 use crate::seed::{Purpose, Seed};
 
@@ -67,20 +66,21 @@ impl Loader {
         // One batch waits here while another is being made: a reader that computes never waits for decoding, and one that
         // stops reading ends the thread at its next send.
         let (send, receive) = sync_channel(1);
-        thread::spawn(move || {
+        let left = order.len().div_ceil(self.batch_size);
+        let thread = thread::spawn(move || {
             for indices in order.chunks(loader.batch_size) {
                 if send.send(loader.pixels(indices, view)).is_err() {
                     return;
                 }
             }
         });
-        Batches { loader: self.clone(), receive }
+        Batches { loader: self.clone(), left, receive: Some(receive), thread: Some(thread) }
     }
 
     /// What the network sees of a photo, before normalization.
     pub fn photo(&self, index: usize, view: u64) -> Result<Rgb> {
         let path = &self.subset.samples[index].path;
-        let mut photo = pixels::decode(&files::read(path)?, &Limits::default()).map_err(|error| error.at(path))?;
+        let mut photo = photo::read(path)?;
         if let Some((config, seed)) = &self.augment {
             let drawn = Augmentation::draw(config, &mut seed.stream(Purpose::Augment, view, index as u64));
             let enough = (2.0 * self.preprocess.size as f64 / self.preprocess.crop) as usize;
@@ -142,16 +142,40 @@ impl Loader {
     }
 }
 
+/// What the thread hands over: the photos' indices and their pixels.
+type Pixels = (Vec<usize>, Result<Vec<Vec<f32>>>);
+
 struct Batches {
     loader: Loader,
-    receive: Receiver<(Vec<usize>, Result<Vec<Vec<f32>>>)>,
+    /// Batches that are still to come.
+    left: usize,
+    receive: Option<Receiver<Pixels>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Iterator for Batches {
     type Item = Result<Batch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (indices, pixels) = self.receive.recv().ok()?;
+        if self.left == 0 {
+            return None;
+        }
+        let received = self.receive.as_ref().and_then(|receive| receive.recv().ok());
+        let Some((indices, pixels)) = received else {
+            // The thread panicked. Without a word, its photos would be missing from the epoch.
+            let what = format!("loading photos ended {} batches too early", self.left);
+            self.left = 0;
+            return Some(Err(Error::new(ErrorKind::Image, what)));
+        };
+        self.left -= 1;
         Some(pixels.and_then(|pixels| self.loader.batch(indices, pixels)))
+    }
+}
+
+impl Drop for Batches {
+    /// No thread goes on reading files after its reader is gone.
+    fn drop(&mut self) {
+        drop(self.receive.take());
+        self.thread.take().map(JoinHandle::join);
     }
 }

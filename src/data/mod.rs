@@ -3,8 +3,12 @@
 pub mod archive;
 pub mod dataset;
 pub mod download;
+pub mod duplicates;
 pub mod loader;
+mod make_split;
 pub mod manifest;
+pub mod partition;
+pub mod photo;
 pub mod source;
 pub mod split;
 pub mod synthetic;

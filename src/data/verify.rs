@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
-use super::{Dataset, Sample};
+use super::{Dataset, Sample, photo};
 use crate::error::Result;
 use crate::files;
-use crate::pixels::{self, Limits, hash};
+use crate::pixels::hash;
 
 /// What was found in a good photo.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,8 +54,8 @@ impl Dataset {
 }
 
 fn look(sample: &Sample) -> Result<Checked> {
-    let bytes = files::read(&sample.path)?;
-    let photo = pixels::decode(&bytes, &Limits::default())?;
+    let bytes = photo::bytes(&sample.path)?;
+    let photo = photo::decode(&sample.path, &bytes)?;
     Ok(Checked {
         sample: sample.clone(),
         bytes: bytes.len() as u64,

@@ -6,10 +6,11 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::Prediction;
+use crate::data::photo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 use crate::models::{Cut, Model};
-use crate::pixels::{self, Limits, Preprocess};
+use crate::pixels::Preprocess;
 
 /// A photo that could not be read, and why.
 #[derive(Clone, Debug)]
@@ -115,8 +116,7 @@ fn in_batches(
 }
 
 fn read(path: &Path, preprocess: &Preprocess) -> Result<Vec<f32>> {
-    let photo = pixels::decode(&files::read(path)?, &Limits::default()).map_err(|error| error.at(path))?;
-    let cropped = preprocess.crop(&photo).map_err(|error| error.at(path))?;
+    let cropped = preprocess.crop(&photo::read(path)?).map_err(|error| error.at(path))?;
     Ok(preprocess.normalize(&cropped))
 }
 

@@ -216,6 +216,20 @@ mod tests {
         }
     }
 
+    /// The same with `(1e-8 * p ** 3).sum()`: gradients as small as ε show its size and its place.
+    #[test]
+    fn three_steps_on_tiny_gradients_match_pytorch() {
+        let (mut adam, p) = fresh();
+        for _ in 0..3 {
+            let loss = (p.powf(3.0).unwrap() * 1e-8).unwrap().sum_all().unwrap();
+            adam.step(&loss.backward().unwrap()).unwrap();
+        }
+        let expected = [0.932_088_97, -2.165_905, 2.782_934_9];
+        for (got, expected) in p.to_vec1::<f32>().unwrap().iter().zip(expected) {
+            assert!((got - expected).abs() < 5e-7, "{got} {expected}");
+        }
+    }
+
     #[test]
     fn restored_state_goes_on_with_the_same_bytes() {
         let (mut whole, p) = fresh();

@@ -71,20 +71,31 @@ impl Format {
             _ if at(4, b"ftyphei") || at(4, b"ftypmif1") || at(4, b"ftyphev") => Self::Other("a HEIC"),
             _ if at(0, b"BM") => Self::Other("a BMP"),
             _ if at(0, b"II*\0") || at(0, b"MM\0*") => Self::Other("a TIFF"),
-            _ if bytes.iter().take(512).all(|b| (b' '..127).contains(b) || b.is_ascii_whitespace()) => {
-                Self::Other("text, not a picture")
-            }
+            _ if is_text(bytes) => Self::Other("text, not a picture"),
             _ => Self::Other("not a picture"),
         }
     }
 }
 
+/// Whether a file begins as UTF-8 text does.
+fn is_text(bytes: &[u8]) -> bool {
+    let start = &bytes[..bytes.len().min(512)];
+    let text = match std::str::from_utf8(start) {
+        Ok(text) => text,
+        // A letter may be cut in two.
+        Err(cause) if cause.error_len().is_none() => std::str::from_utf8(&start[..cause.valid_up_to()]).unwrap_or(""),
+        Err(_) => "",
+    };
+    !text.is_empty() && text.chars().all(|c| !c.is_control() || c.is_whitespace())
+}
+
 fn jpeg(bytes: &[u8], limits: &Limits) -> Result<RgbImage> {
-    // A decoder fills what is missing with grey. The end marker tells; some cameras write a few bytes after it.
-    if !bytes.windows(2).any(|pair| pair == [0xff, 0xd9]) {
+    if !has_end(bytes) {
         return Err(refused("the JPEG is cut short: its end is missing".into()));
     }
-    let damaged = |cause: zune_jpeg::errors::DecodeErrors| refused(format!("the JPEG is damaged: {cause:?}"));
+    let damaged = |cause: zune_jpeg::errors::DecodeErrors| {
+        refused(format!("the JPEG is damaged: {}", cause.to_string().trim_matches('"')))
+    };
     let options = DecoderOptions::default()
         .set_max_width(limits.side)
         .set_max_height(limits.side)
@@ -104,6 +115,27 @@ fn jpeg(bytes: &[u8], limits: &Limits) -> Result<RgbImage> {
     let picture = RgbImage::from_raw(width as u32, height as u32, data)
         .ok_or_else(|| refused("the JPEG has another number of pixels than its header says".into()))?;
     Ok(upright(picture, turn))
+}
+
+/// Whether the end marker of this JPEG is there. A decoder fills what is missing with grey, without a word.
+///
+/// Markers are followed one by one: a preview inside the EXIF data has an end of its own, and some cameras write more after the end.
+fn has_end(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let [byte, after @ ..] = rest {
+        rest = match (byte, after) {
+            (0xff, [0xd9, ..]) => return true,
+            // Fill bytes, stuffed bytes of a scan, and markers without content.
+            (0xff, [0xff, ..]) => after,
+            (0xff, [0x00 | 0x01 | 0xd0..=0xd8, after @ ..]) => after,
+            (0xff, [_, high, low, ..]) => {
+                after.get(1 + usize::from(u16::from_be_bytes([*high, *low]))..).unwrap_or(&[])
+            }
+            // Content of a scan.
+            _ => after,
+        };
+    }
+    false
 }
 
 fn png(bytes: &[u8], limits: &Limits) -> Result<RgbImage> {

@@ -147,13 +147,16 @@ impl Splits {
             0 => "no photo is (nearly) the same as another".into(),
             count => format!("{count} photos are (nearly) the same as another; each such group is in one part"),
         };
-        let left_out = match self.left_out {
+        let left_out = match self.left_out.len() {
             0 => "no photo was left out".into(),
             count => format!("{count} photos cannot be read and are in no part"),
         };
-        with(View::new("Split"), table)
-            .line(format!("{near}; {left_out}"))
-            .facts([("folder", self.root.display().to_string())])
+        let mut view = with(View::new("Split"), table).line(format!("{near}; {left_out}"));
+        if !self.conflicts.is_empty() {
+            let pairs = short_list(self.conflicts.iter().map(|(a, b)| format!("{a} and {b}")));
+            view = view.line(format!("the same photo in two classes: {pairs}"));
+        }
+        view.facts([("folder", self.root.display().to_string())])
     }
 }
 

@@ -2,9 +2,12 @@
 
 mod command;
 mod data;
+mod formulas;
 mod layers;
+mod odd_photos;
 mod parity;
 mod pixels;
 mod report;
+mod support;
 mod training;
 mod weights;

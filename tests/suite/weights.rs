@@ -1,67 +1,22 @@
 //! Weights from a hub on this machine, networks of the zoo against timm, model files.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::thread;
 
-use candle_core::{Device, Tensor};
+use candle_core::Device;
 use petal::config::{Backbone, WeightsFrom};
 use petal::models::{Architecture, Hub, Model, ModelInfo, Zoo, hub::Fetched, model_file, registry, weights};
 use petal::{ErrorKind, Result, Seed, files};
 use safetensors::SafeTensors;
 use safetensors::tensor::serialize;
-use tempfile::TempDir;
 
-const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+use crate::formulas::{calm, fixture};
+use crate::support::{Answer, COMMIT, Server as FakeHub, some_bytes};
 
-/// How the storage answers one request for content. Without any, it does what it should.
-enum Answer {
-    /// The first bytes of what was asked for, then the connection ends.
-    Cut(usize),
-    /// Everything, whatever range was asked for.
-    Whole,
-    /// Other bytes, with the status of success.
-    Bytes(Vec<u8>),
-    /// An error, at once.
-    Status(&'static str),
-}
-
-/// A hub: `HEAD` and `GET` of a file redirect to a storage on another host, as on the real one.
-struct FakeHub {
-    port: u16,
-    state: Arc<Mutex<State>>,
-    folder: TempDir,
-}
-
-struct State {
-    content: Vec<u8>,
-    answers: VecDeque<Answer>,
-    /// Replaces the answer to `HEAD`.
-    head: Option<String>,
-    /// Each request's first line, then its `range` and `authorization` headers.
-    log: Vec<String>,
-}
-
+/// The server as a hub.
 impl FakeHub {
-    fn new(content: &[u8], answers: impl IntoIterator<Item = Answer>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let answers = answers.into_iter().collect();
-        let state = Arc::new(Mutex::new(State { content: content.into(), answers, head: None, log: vec![] }));
-        let shared = Arc::clone(&state);
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                // A client that hangs up early is no failure of the server's.
-                let _ = answer(&stream.unwrap(), port, &shared);
-            }
-        });
-        Self { port, state, folder: tempfile::tempdir().unwrap() }
-    }
-
     fn hub(&self) -> Hub {
         let endpoint = format!("http://127.0.0.1:{}", self.port);
         Hub { endpoint, cache: self.folder.path().join("hub"), token: None, offline: false }
@@ -79,66 +34,6 @@ impl FakeHub {
         let name = files::sha256(&self.state.lock().unwrap().content);
         self.folder.path().join("hub/models--owner--name/blobs").join(name)
     }
-
-    fn log(&self) -> Vec<String> {
-        self.state.lock().unwrap().log.clone()
-    }
-
-    /// The requests for content that reached the storage.
-    fn content_requests(&self) -> Vec<String> {
-        self.log().into_iter().filter(|line| line.contains("/storage")).collect()
-    }
-}
-
-fn answer(mut stream: &TcpStream, port: u16, state: &Mutex<State>) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream).lines();
-    let first = lines.next().unwrap_or_else(|| Ok(String::new()))?;
-    let mut headers = HashMap::new();
-    for line in lines {
-        let line = line?.to_lowercase();
-        match line.split_once(": ") {
-            Some((name, value)) => headers.insert(name.to_owned(), value.to_owned()),
-            None => break,
-        };
-    }
-    let mut state = state.lock().unwrap();
-    let header = |name: &str| headers.get(name).map(|value| format!(" {name}={value}")).unwrap_or_default();
-    state.log.push(format!("{first}{}{}", header("range"), header("authorization")));
-
-    let whole = state.content.clone();
-    let mut send = |status: &str, headers: &str, body: &[u8], bytes: usize| {
-        write!(stream, "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n", body.len())?;
-        stream.write_all(&body[..bytes])
-    };
-    if !first.contains("/storage") {
-        if let Some(head) = state.head.clone() {
-            return write!(stream, "{head}\r\nconnection: close\r\n\r\n");
-        }
-        let headers = format!(
-            "x-repo-commit: {COMMIT}\r\nx-linked-etag: \"{}\"\r\nx-linked-size: {}\r\nlocation: http://localhost:{port}/storage\r\n",
-            files::sha256(&whole),
-            whole.len()
-        );
-        return send("302 Found", &headers, b"", 0);
-    }
-    let start = headers.get("range").map_or(0, |r| r["bytes=".len()..].trim_end_matches('-').parse::<usize>().unwrap());
-    let next = state.answers.pop_front();
-    if start >= whole.len() && !matches!(next, Some(Answer::Whole)) {
-        return send("416 Range Not Satisfiable", "", b"", 0);
-    }
-    let range = format!("content-range: bytes {start}-{}/{}\r\n", whole.len() - 1, whole.len());
-    let (status, range) = if start > 0 { ("206 Partial Content", range.as_str()) } else { ("200 OK", "") };
-    match next {
-        None => send(status, range, &whole[start..], whole.len() - start),
-        Some(Answer::Cut(bytes)) => send(status, range, &whole[start..], bytes),
-        Some(Answer::Whole) => send("200 OK", "", &whole, whole.len()),
-        Some(Answer::Bytes(bytes)) => send("200 OK", "", &bytes, bytes.len()),
-        Some(Answer::Status(status)) => send(status, "retry-after: 0\r\n", b"", 0),
-    }
-}
-
-fn some_bytes() -> Vec<u8> {
-    (0..100_000u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
 }
 
 #[test]
@@ -314,36 +209,11 @@ fn a_backbone_is_loaded_from_the_hub() {
     assert!(error.path().is_some());
 }
 
-/// A number for each index, the same as in fixtures/zoo_features.py.
-fn numbers(name: &str, count: usize) -> impl Iterator<Item = f32> {
-    let key = name.bytes().fold(0x811c_9dc5_u32, |key, byte| (key ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    (0..count as u32).map(move |i| {
-        let mut x = i.wrapping_add(key).wrapping_mul(2_654_435_761);
-        x ^= x >> 15;
-        x = x.wrapping_mul(2_246_822_519);
-        x ^= x >> 13;
-        (x >> 8) as f32 / (1 << 24) as f32 - 0.5
-    })
-}
-
-fn tensor(name: &str, shape: &[usize]) -> Tensor {
-    let values = numbers(name, shape.iter().product());
-    let values: Vec<f32> = if shape.len() == 1 {
-        let middle = if name.ends_with("bias") { 0.0 } else { 1.0 };
-        values.map(|u| u * 0.2 + middle).collect()
-    } else {
-        let scale = (12.0 / shape[1..].iter().product::<usize>() as f32).sqrt();
-        values.map(|u| u * scale).collect()
-    };
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
-}
-
 /// Features near 1 in size; 1e-4 covers f32 sums in another order through 12 and 18 blocks.
 #[test]
 fn the_zoo_gives_the_features_that_timm_gives() {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/zoo_features.safetensors");
-    let expected = weights::parse(&fs::read(fixture).unwrap(), &Device::Cpu).unwrap();
-    let images = (tensor("images", &[1, 3, 224, 224]) * 200.0).unwrap();
+    let expected = fixture("zoo_features");
+    let images = (calm("images", &[1, 3, 224, 224]) * 200.0).unwrap();
     // Channels-last in memory, as the loader gives them.
     let images = images.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap().permute((0, 3, 1, 2)).unwrap();
     for backbone in [Backbone::VitBase16, Backbone::ConvnextTiny] {
@@ -351,7 +221,7 @@ fn the_zoo_gives_the_features_that_timm_gives() {
             .unwrap()
             .into_iter()
             .map(|(name, shape)| {
-                let tensor = tensor(&name, &shape);
+                let tensor = calm(&name, &shape);
                 (name, tensor)
             })
             .collect();

@@ -1,0 +1,210 @@
+//! Makes a split on disk: `data/train`, `data/val`, `data/test` and the manifest.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::duplicates;
+use super::manifest::{self, LeftOut, MANIFEST, MadeWith, Row};
+use super::partition::{fractions, partition};
+use super::split::RESPLIT;
+use super::{Dataset, Sample, Split, Splits, Verification};
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::files::{self, Lock};
+use crate::project::Project;
+use crate::seed::Seed;
+
+/// Written before the first file is placed, renamed when the last one is: what a killed run leaves can be told by it.
+const UNFINISHED: &str = "manifest.unfinished.csv";
+
+impl Dataset {
+    /// Verifies every photo and sorts them into `data/train`, `data/val` and `data/test`, stratified by class, (near)
+    /// duplicates together, with a `manifest.csv`. Where the same was done before, it changes nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Dataset`]: a class has fewer than three photos; or the data folder holds a split that was made with another
+    /// seed, other fractions or other photos — it is not replaced unasked. Nothing is written then.
+    pub fn split(&self, project: &Project, config: &Config) -> Result<Splits> {
+        config.check()?;
+        if let Some(splits) = self.made_before(&project.data, config)? {
+            return Ok(splits);
+        }
+        let plan = self.plan(config)?;
+        let _lock = Lock::take(&project.data.join("lock"))?;
+        // Another process may have made it meanwhile.
+        match self.made_before(&project.data, config)? {
+            Some(splits) => Ok(splits),
+            None => plan.carry_out(&project.data),
+        }
+    }
+
+    /// The same, in the place of whatever split was there. Only files of the old manifest are removed.
+    pub fn resplit(&self, project: &Project, config: &Config) -> Result<Splits> {
+        config.check()?;
+        let plan = self.plan(config)?;
+        let _lock = Lock::take(&project.data.join("lock"))?;
+        plan.carry_out(&project.data)
+    }
+
+    /// The split that is there, if it was made of these photos with these settings; an error if it was made otherwise.
+    fn made_before(&self, data: &Path, config: &Config) -> Result<Option<Splits>> {
+        let path = data.join(MANIFEST);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let rows = manifest::read(&path)?;
+        let made_with = MadeWith::read(data)?;
+        let failed = |what: String| Err(Error::new(ErrorKind::Dataset, what).at(&path).mend(RESPLIT));
+        if made_with.seed != config.seed {
+            return failed(format!("this split was made with seed {}; asked for is {}", made_with.seed, config.seed));
+        }
+        let (then, now) = (made_with.fractions, fractions(&config.split));
+        if then != now {
+            return failed(format!("this split was made with fractions {then:?}; asked for is {now:?}"));
+        }
+        let left_out = made_with.left_out.iter().map(|(name, photo)| (name.clone(), photo.bytes));
+        let then: BTreeSet<_> = rows.iter().map(|row| (row.name().to_string(), row.bytes)).chain(left_out).collect();
+        let photo = |Sample { path, .. }: &Sample| Ok((short(path)?, size_of(path)));
+        let now = self.samples.iter().map(photo).collect::<Result<BTreeSet<_>>>()?;
+        let differ: BTreeSet<&str> = then.symmetric_difference(&now).map(|(name, _)| name.as_str()).collect();
+        if differ.is_empty() {
+            return Splits::open(data).map(Some);
+        }
+        let names = differ.iter().take(5).copied().collect::<Vec<_>>().join(", ");
+        failed(format!("{} photos were added, removed or changed since this split was made: {names}", differ.len()))
+    }
+
+    fn plan(&self, config: &Config) -> Result<Plan> {
+        let Verification { good, bad } = self.verify()?;
+        let groups = duplicates::groups(&good);
+        let splits = partition(&good, &groups, &self.classes, &config.split, Seed(config.seed))
+            .map_err(|error| error.at(&self.root))?;
+        let mut files = Vec::with_capacity(good.len());
+        for split in Split::ALL {
+            for (checked, _) in good.iter().zip(&splits).filter(|(_, own)| **own == split) {
+                let path = &checked.sample.path;
+                let class = self.classes[checked.sample.target].clone();
+                let row = Row {
+                    path: format!("{split}/{class}/{}", name_of(path)?),
+                    class,
+                    split,
+                    bytes: checked.bytes,
+                    sha256: checked.sha256.clone(),
+                };
+                files.push((path.clone(), row));
+            }
+        }
+        let twins: Vec<_> = groups.iter().enumerate().filter(|(photo, first)| photo != *first).collect();
+        let mut conflicts = Vec::new();
+        for &(photo, &first) in &twins {
+            let (photo, first) = (&good[photo].sample, &good[first].sample);
+            if photo.target != first.target {
+                conflicts.push((short(&first.path)?, short(&photo.path)?));
+            }
+        }
+        let made_with = MadeWith {
+            seed: config.seed,
+            fractions: fractions(&config.split),
+            classes: self.classes.to_vec(),
+            duplicates: twins.len(),
+            conflicts,
+            left_out: bad
+                .into_iter()
+                .map(|(path, why)| Ok((short(&path)?, LeftOut { bytes: size_of(&path), why })))
+                .collect::<Result<_>>()?,
+        };
+        Ok(Plan { files, made_with })
+    }
+}
+
+/// What a split will be.
+struct Plan {
+    /// Each photo and its place.
+    files: Vec<(PathBuf, Row)>,
+    made_with: MadeWith,
+}
+
+impl Plan {
+    /// Does it; the caller holds the lock. A run that is killed in between is undone by the next one.
+    fn carry_out(&self, data: &Path) -> Result<Splits> {
+        let (manifest, unfinished) = (data.join(MANIFEST), data.join(UNFINISHED));
+        let mut ours = BTreeSet::new();
+        for old in [&manifest, &unfinished].into_iter().filter(|path| path.exists()) {
+            ours.extend(manifest::read(old)?.into_iter().map(|row| row.path));
+        }
+        // Before anything is removed or written: from here on, every file that a manifest names is ours.
+        let foreign =
+            self.files.iter().map(|(_, row)| row).find(|row| !ours.contains(&row.path) && row.file(data).exists());
+        if let Some(row) = foreign {
+            let what = "a file that is not of this split is in its place";
+            return Err(Error::new(ErrorKind::Dataset, what)
+                .at(row.file(data))
+                .mend("move it away and run this again"));
+        }
+        remove_rows(data, &unfinished)?;
+        remove_rows(data, &manifest)?;
+        let rows: Vec<Row> = self.files.iter().map(|(_, row)| row.clone()).collect();
+        manifest::write(&unfinished, &rows)?;
+        for (source, row) in &self.files {
+            place(source, &row.file(data))?;
+        }
+        self.made_with.write(data)?;
+        fs::rename(&unfinished, &manifest).map_err(|cause| Error::io("rename", &unfinished, &cause))?;
+        Splits::open(data)
+    }
+}
+
+/// A hard link where the file system has them, else a copy.
+fn place(source: &Path, target: &Path) -> Result<()> {
+    if let Some(folder) = target.parent() {
+        files::create_dir(folder)?;
+    }
+    // A link to a link would lead nowhere from another folder.
+    let source = source.canonicalize().map_err(|cause| Error::io("read", source, &cause))?;
+    if fs::hard_link(&source, target).is_err() {
+        fs::copy(&source, target).map_err(|cause| Error::io("copy to", target, &cause))?;
+    }
+    Ok(())
+}
+
+/// Removes what a manifest lists, then the manifest, then folders that are empty. Other files stay.
+fn remove_rows(data: &Path, manifest: &Path) -> Result<()> {
+    if !manifest.exists() {
+        return Ok(());
+    }
+    let mut folders = BTreeSet::new();
+    for row in manifest::read(manifest)? {
+        let file = row.file(data);
+        match fs::remove_file(&file) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &file, &cause));
+            }
+            _ => {}
+        }
+        folders.extend(file.ancestors().skip(1).take(2).map(Path::to_path_buf));
+    }
+    fs::remove_file(manifest).map_err(|cause| Error::io("remove", manifest, &cause))?;
+    // The deepest first; one that still holds something stays.
+    for folder in folders.iter().rev() {
+        let _ = fs::remove_dir(folder);
+    }
+    Ok(())
+}
+
+/// Bytes of a file; 0 where it cannot be found.
+fn size_of(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |found| found.len())
+}
+
+/// `class/file`.
+fn short(path: &Path) -> Result<String> {
+    let class = path.parent().map(name_of).transpose()?.unwrap_or_default();
+    Ok(format!("{class}/{}", name_of(path)?))
+}
+
+fn name_of(path: &Path) -> Result<String> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.map(str::to_string)
+        .ok_or_else(|| Error::new(ErrorKind::Dataset, "this name is not UTF-8").at(path).mend("rename it"))
+}

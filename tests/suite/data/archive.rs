@@ -1,0 +1,287 @@
+//! What is unpacked, and what is refused so that nothing is left of it.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use petal::data::Dataset;
+use petal::data::archive::{Limits, Unpacked, unpack};
+use petal::{ErrorKind, Result, files};
+use tar::{Builder, EntryType, Header};
+use tempfile::TempDir;
+
+use super::{listed, names, picture, project};
+use petal::pixels::encode_jpeg;
+
+type Tar = Builder<Vec<u8>>;
+
+/// Adds an entry with any name at all: the builder itself would refuse some.
+fn add(tar: &mut Tar, kind: EntryType, name: &[u8], link: &str, content: &[u8]) {
+    let mut header = Header::new_gnu();
+    header.as_mut_bytes()[..name.len()].copy_from_slice(name);
+    header.as_mut_bytes()[157..157 + link.len()].copy_from_slice(link.as_bytes());
+    header.set_entry_type(kind);
+    header.set_mode(0o644);
+    header.set_size(content.len() as u64);
+    header.set_cksum();
+    tar.append(&header, content).unwrap();
+}
+
+fn file(tar: &mut Tar, name: &str, content: &[u8]) {
+    add(tar, EntryType::Regular, name.as_bytes(), "", content);
+}
+
+/// Two good photos, as every archive below begins.
+fn begun() -> Tar {
+    let mut tar = Builder::new(Vec::new());
+    add(&mut tar, EntryType::Directory, b"photos/", "", b"");
+    file(&mut tar, "photos/roses/1.jpg", b"a rose");
+    file(&mut tar, "photos/LICENSE.txt", b"CC-BY");
+    tar
+}
+
+fn packed(tar: Tar) -> Vec<u8> {
+    let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
+    gz.write_all(&tar.into_inner().unwrap()).unwrap();
+    gz.finish().unwrap()
+}
+
+/// A folder with an archive in it, and what comes of unpacking it beside that.
+struct Place(TempDir);
+
+impl Place {
+    fn new(archive: &[u8]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.tgz"), archive).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn unpack(&self, limits: &Limits) -> Result<Unpacked> {
+        let archive = self.path().join("a.tgz");
+        files::write_dir(&self.path().join("in/photos"), |scratch| unpack(&archive, scratch, limits))
+    }
+
+    /// Expects that it is refused with these words, that the error names the archive, and that nothing is left.
+    fn refused(&self, limits: &Limits, words: &str) {
+        let error = self.unpack(limits).expect_err(words);
+        assert_eq!(error.kind(), ErrorKind::Archive, "{error}");
+        assert!(error.what().contains(words), "{words}: {error}");
+        assert_eq!(error.path(), Some(self.path().join("a.tgz").as_path()));
+        assert!(error.how_to_mend().is_some());
+        assert_eq!(names(self.path()), ["a.tgz", "in/.photos.lock"], "{words}");
+        assert_eq!(files::sorted_dir(&self.path().join("in")).unwrap().len(), 1);
+    }
+}
+
+fn refused(tar: Tar, words: &str) {
+    Place::new(&packed(tar)).refused(&Limits::default(), words);
+}
+
+#[test]
+fn the_real_layout_is_unpacked_without_what_macos_adds() {
+    let mut tar = begun();
+    add(&mut tar, EntryType::Directory, b"./photos/./tulips", "", b"");
+    file(&mut tar, "photos/tulips/gelbe Tulpe \u{1F337}.JPG", b"a tulip");
+    let long = format!("photos/tulips/{}.jpg", "long".repeat(40));
+    tar.append_data(&mut plain(6), &long, &b"a long"[..]).unwrap();
+    file(&mut tar, "photos/tulips/._1.jpg", b"fork");
+    file(&mut tar, "__MACOSX/photos/x", b"fork");
+    file(&mut tar, "photos/.DS_Store", b"view");
+    let place = Place::new(&packed(tar));
+    let unpacked = place.unpack(&Limits::default()).unwrap();
+    assert_eq!(unpacked.files, 4);
+    assert_eq!(unpacked.ignored, ["photos/tulips/._1.jpg", "__MACOSX/photos/x", "photos/.DS_Store"]);
+    let long = long.strip_prefix("photos/").unwrap().to_string();
+    let expected = ["LICENSE.txt", "roses/1.jpg", "tulips/gelbe Tulpe \u{1F337}.JPG", &long];
+    assert_eq!(names(&place.path().join("in/photos")), expected);
+    assert_eq!(fs::read(place.path().join("in/photos/roses/1.jpg")).unwrap(), b"a rose");
+}
+
+fn plain(size: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(EntryType::Regular);
+    header.set_mode(0o600);
+    header.set_size(size);
+    header
+}
+
+#[test]
+fn names_that_lead_elsewhere_are_refused() {
+    for name in [
+        "../evil",
+        "photos/../../evil",
+        "photos/roses/../../../evil",
+        "/tmp/evil",
+        "C:\\evil",
+        "photos\\..\\evil",
+        "C:evil",
+    ] {
+        let mut tar = begun();
+        file(&mut tar, name, b"evil");
+        refused(tar, "leads out of");
+    }
+    let mut tar = begun();
+    add(&mut tar, EntryType::Directory, b"photos/../../evil/", "", b"");
+    refused(tar, "leads out of");
+    // A name of an extended header, which no length limits.
+    let mut tar = begun();
+    tar.append_pax_extensions([("path", &b"photos/../../evil"[..])]).unwrap();
+    file(&mut tar, "photos/good", b"evil");
+    refused(tar, "leads out of");
+    let mut tar = begun();
+    add(&mut tar, EntryType::Regular, b"photos/\xff.jpg", "", b"x");
+    refused(tar, "not UTF-8");
+}
+
+#[test]
+fn links_and_devices_are_refused() {
+    for (kind, link, word) in [
+        (EntryType::Symlink, "/etc", "Symlink"),
+        (EntryType::Symlink, "roses", "Symlink"),
+        (EntryType::Link, "/etc/passwd", "Link"),
+        (EntryType::Link, "photos/roses/1.jpg", "Link"),
+        (EntryType::Char, "", "Char"),
+        (EntryType::Block, "", "Block"),
+        (EntryType::Fifo, "", "Fifo"),
+    ] {
+        let mut tar = begun();
+        add(&mut tar, kind, b"photos/daisy", link, b"");
+        // What would go through the link.
+        file(&mut tar, "photos/daisy/1.jpg", b"x");
+        refused(tar, word);
+    }
+}
+
+#[test]
+fn what_is_there_twice_is_refused() {
+    for name in [
+        "photos/roses/1.jpg",
+        "photos/./roses//1.jpg",
+        "photos/Roses/1.jpg",
+        "photos/roses/1.JPG",
+        "photos/ROSES/2.jpg",
+    ] {
+        let mut tar = begun();
+        file(&mut tar, name, b"other");
+        refused(tar, "there twice");
+    }
+    // A file where a folder is, and the other way round.
+    let mut tar = begun();
+    file(&mut tar, "photos/roses", b"other");
+    refused(tar, "there twice");
+    let mut tar = begun();
+    file(&mut tar, "photos/LICENSE.txt/1.jpg", b"other");
+    refused(tar, "there twice");
+}
+
+#[test]
+fn anything_but_one_folder_at_the_top_is_refused() {
+    for name in ["stray.jpg", "other/roses/1.jpg", "photos"] {
+        let mut tar = begun();
+        file(&mut tar, name, b"x");
+        refused(tar, "not in the one folder");
+    }
+    refused(Builder::new(Vec::new()), "no files");
+}
+
+#[test]
+fn limits_hold() {
+    let limits = Limits { entries: 3, bytes: 11, ratio: 200, depth: 3 };
+    Place::new(&packed(begun())).unpack(&limits).unwrap();
+    Place::new(&packed(begun())).refused(&Limits { entries: 2, ..limits }, "more than 2 entries");
+    Place::new(&packed(begun())).refused(&Limits { bytes: 10, ..limits }, "11 bytes; at most 10");
+    Place::new(&packed(begun())).refused(&Limits { depth: 2, ..limits }, "more than 2 folders deep");
+}
+
+#[test]
+fn bombs_are_refused_before_they_go_off() {
+    // 65 MiB of nothing, in a file, in what is ignored, and in the padding after the end.
+    let much = vec![0; 65 << 20];
+    let mut tar = begun();
+    file(&mut tar, "photos/zero", &much);
+    refused(tar, "at most 67108864 are unpacked");
+    let mut tar = begun();
+    file(&mut tar, "photos/._zero", &much);
+    refused(tar, "at most 67108864 are unpacked");
+    let mut tar = begun();
+    add(&mut tar, EntryType::GNULongName, b"././@LongLink", "", &much);
+    refused(tar, "more than its entries say");
+    let mut bytes = begun().into_inner().unwrap();
+    bytes.extend(much);
+    let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
+    gz.write_all(&bytes).unwrap();
+    Place::new(&gz.finish().unwrap()).refused(&Limits::default(), "more than its entries say");
+}
+
+#[test]
+fn a_damaged_archive_is_refused() {
+    let whole = packed(begun());
+    for length in [0, 5, whole.len() / 2, whole.len() - 9, whole.len() - 1] {
+        Place::new(&whole[..length]).refused(&Limits::default(), "damaged or cut short");
+    }
+    let mut wrong = whole.clone();
+    // The checksum of the whole content.
+    let at = wrong.len() - 6;
+    wrong[at] ^= 1;
+    Place::new(&wrong).refused(&Limits::default(), "damaged or cut short");
+    Place::new(&[whole.clone(), b"more".to_vec()].concat()).refused(&Limits::default(), "something follows");
+    for other in [&b"PK\x03\x04 a zip"[..], b"<html>", &begun().into_inner().unwrap()] {
+        Place::new(other).refused(&Limits::default(), "damaged or cut short");
+    }
+    // An entry that says it is longer than the rest of the archive.
+    let mut tar = begun().into_inner().unwrap();
+    tar.truncate(tar.len() - 1024 - 512);
+    let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
+    gz.write_all(&tar).unwrap();
+    Place::new(&gz.finish().unwrap()).refused(&Limits::default(), "cut short");
+}
+
+/// An archive with two classes of three photos each.
+fn flowers(first: u64) -> Vec<u8> {
+    let mut tar = Builder::new(Vec::new());
+    for (number, class) in (first..).zip(["roses", "roses", "roses", "tulips", "tulips", "tulips"]) {
+        file(&mut tar, &format!("flower_photos/{class}/{number}.jpg"), &encode_jpeg(&picture(number), 90).unwrap());
+    }
+    file(&mut tar, "flower_photos/LICENSE.txt", b"CC-BY");
+    packed(tar)
+}
+
+#[test]
+fn another_archive_is_asked_about_and_a_bad_one_costs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = project(folder.path());
+    let archive = |name: &str, bytes: &[u8]| {
+        fs::write(folder.path().join(name), bytes).unwrap();
+        folder.path().join(name)
+    };
+    let (first, second) = (archive("1.tgz", &flowers(1)), archive("2.tgz", &flowers(7)));
+    let mut evil = begun();
+    file(&mut evil, "../evil", b"x");
+    let evil = archive("evil.tgz", &packed(evil));
+
+    let photos = Dataset::from_archive(&project, &first, false).unwrap();
+    assert_eq!(photos.classes[..], ["roses", "tulips"]);
+    let then = listed(&photos);
+    assert_eq!(then[0], "roses/1.jpg");
+    assert_eq!(photos.ignored.len(), 1);
+    // The same again is found there.
+    assert_eq!(listed(&Dataset::from_archive(&project, &first, false).unwrap()), then);
+
+    let error = Dataset::from_archive(&project, &second, false).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Dataset);
+    assert!(error.how_to_mend().unwrap().contains("--replace"));
+    assert_eq!(Dataset::from_archive(&project, &evil, true).unwrap_err().kind(), ErrorKind::Archive);
+    assert_eq!(listed(&Dataset::folder(&photos.root).unwrap()), then);
+    assert!(Dataset::from_archive(&project, &folder.path().join("no.tgz"), true).is_err());
+
+    let now = Dataset::from_archive(&project, &second, true).unwrap();
+    assert_eq!(listed(&now)[0], "roses/7.jpg");
+    assert_eq!(now.samples.len(), 6);
+    assert_eq!(files::sorted_dir(&project.data.join("raw")).unwrap().len(), 2, "the lock and the photos");
+}
