@@ -290,7 +290,7 @@ impl Config {
     /// Reads and checks TOML text.
     pub fn from_toml(text: &str) -> Result<Self> {
         let config: Self = toml::from_str(text).map_err(|cause| {
-            let line = cause.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+            let line = cause.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             Error::new(ErrorKind::Config, format!("line {line}: {}", cause.message()))
         })?;
         config.check()?;

@@ -35,6 +35,8 @@ pub mod report;
 pub mod seed;
 pub mod train;
 
+/// The tensors that petal computes with. A notebook cell uses these, never a candle of its own: ids and gradients belong to one copy.
+pub use candle_core as candle;
 pub use config::Config;
 pub use error::{Error, ErrorKind, Result};
 pub use project::Project;
@@ -52,4 +54,5 @@ pub mod prelude {
     pub use crate::recipe::fine_tune;
     pub use crate::report::{Figure, Table, View};
     pub use crate::seed::Seed;
+    pub use crate::train::Phase;
 }

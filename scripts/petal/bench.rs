@@ -91,10 +91,8 @@ fn images(batch: usize, side: usize, device: &Device) -> Result<Tensor> {
 
 /// A training step from the images on, or from what a cache would hold.
 fn step_rate(model: &Model, images: &Tensor, targets: &Tensor, cut: Cut, cached: bool) -> Result<f64> {
-    let names = model.trainable(cut).into_iter();
-    let vars = names.map(|name| Ok((name.clone(), model.params().get(&name)?.var.clone()))).collect::<Result<_>>()?;
     // So small a learning rate that the numbers stay as they are.
-    let mut adam = Adam::new(vars, 1e-12)?;
+    let mut adam = Adam::new(model.trainable_vars(cut)?, 1e-12)?;
     let at_cut = if cut == Cut::Images { images.clone() } else { model.before(images, cut)? };
     rate(targets.dim(0)? as f64, || {
         let at_cut = if cached { at_cut.clone() } else { model.before(images, cut)? };

@@ -10,7 +10,7 @@ use super::metrics::{self, Interval, Scores};
 use crate::data::Loader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
-use crate::models::{Architecture, Cut, Model};
+use crate::models::{Cut, Model};
 
 /// What a model says of one photo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -193,17 +193,12 @@ pub fn write_predictions(path: &Path, classes: &[String], predictions: &[Predict
 
 /// Predicts every photo of a loader, in order.
 pub fn evaluate(model: &Model, loader: &Loader, name: &str) -> Result<Evaluation> {
-    let cut = match model.architecture() {
-        Architecture::Baseline { .. } => Cut::Images,
-        Architecture::Transfer { .. } => Cut::Features,
-    };
     let side = loader.preprocess().size;
-    let frozen = model.frozen(cut, side, side)?;
+    let inference = model.inference(Cut::Images, &[3, side, side])?;
     let mut predictions = Vec::with_capacity(loader.len());
     for batch in loader.batches() {
         let batch = batch?;
-        let logits = model.infer(&frozen.run(&batch.images)?, cut)?;
-        let probabilities = candle_nn::ops::softmax(&logits, 1)?.to_vec2::<f32>()?;
+        let probabilities = inference.probabilities(&batch.images)?;
         for (index, probabilities) in batch.indices.into_iter().zip(probabilities) {
             let sample = &loader.subset().samples[index];
             predictions.push(Prediction { path: sample.path.clone(), target: Some(sample.target), probabilities });

@@ -38,9 +38,10 @@ pub fn predict(
     photos: &[PathBuf],
     device: &Device,
 ) -> Result<(Vec<Prediction>, Vec<Unreadable>)> {
+    let inference = model.inference(Cut::Images, &[3, preprocess.size, preprocess.size])?;
     let mut predictions = Vec::with_capacity(photos.len());
     let unreadable = in_batches(preprocess, photos, device, |paths, images| {
-        let probabilities = candle_nn::ops::softmax(&model.logits(images)?, 1)?.to_vec2::<f32>()?;
+        let probabilities = inference.probabilities(images)?;
         predictions.extend(paths.into_iter().zip(probabilities).map(|(path, probabilities)| Prediction {
             path,
             target: None,
@@ -70,9 +71,10 @@ pub fn embed(
     photos: &[PathBuf],
     device: &Device,
 ) -> Result<(Features, Vec<Unreadable>)> {
+    let frozen = model.frozen(Cut::Features, preprocess.size, preprocess.size)?;
     let (mut names, mut rows) = (Vec::new(), Vec::new());
     let unreadable = in_batches(preprocess, photos, device, |paths, images| {
-        rows.push(model.before(images, Cut::Features)?.to_device(&Device::Cpu)?);
+        rows.push(frozen.run(images)?.to_device(&Device::Cpu)?);
         names.extend(paths);
         Ok(())
     })?;

@@ -13,7 +13,7 @@ pub mod weights;
 pub mod zoo;
 
 pub use hub::Hub;
-pub use model::{Architecture, Cut, Frozen, Model, Ops, StageSummary};
+pub use model::{Architecture, Cut, Frozen, Inference, Model, Ops, StageSummary};
 pub use model_file::{ModelInfo, load, save};
 pub use registry::Weights;
 pub use weights::{Loaded, Origin};

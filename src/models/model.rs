@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{D, DType, Device, Tensor};
+use candle_core::{D, DType, Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
 use super::network::Network;
@@ -154,6 +154,12 @@ impl Model {
         names
     }
 
+    /// What trains after this cut, by name, sorted: what an optimizer takes. The values are shared with the model.
+    pub fn trainable_vars(&self, cut: Cut) -> Result<Vec<(String, Var)>> {
+        let names = self.trainable(cut).into_iter();
+        names.map(|name| Ok((name.clone(), self.params.get(&name)?.var.clone()))).collect()
+    }
+
     /// Numbers a photo in the backbone's pooled output.
     pub fn features(&self) -> usize {
         match &self.body {
@@ -208,27 +214,41 @@ impl Model {
         self.head(&at_head, dropout)
     }
 
-    /// What comes after the cut, without a graph or dropout: logits `[B, K]`.
-    pub fn infer(&self, at_cut: &Tensor, cut: Cut) -> Result<Tensor> {
-        let logits = match (&self.body, cut) {
-            (Body::Staged(network), Cut::Images | Cut::Upper) => {
-                let from = if cut == Cut::Upper { network.upper } else { 0 };
-                let (_, c, h, w) = at_cut.dims4()?;
-                let maps =
-                    self.frozen_steps(from, network.program.steps.len(), Size { h, w, c }, false)?.run(at_cut)?;
-                self.head_of_maps(&maps, None)?
+    /// What comes after the cut, without a graph or dropout, made ready once for inputs of this shape: `[3, H, W]` of images,
+    /// `[C, h, w]` of activations, `[D]` of features. As [`Model::frozen`], it holds a copy of the weights.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Tensor`] for a shape that is not one of a picture, where the cut is before the features.
+    pub fn inference(&self, cut: Cut, shape: &[usize]) -> Result<Inference<'_>> {
+        if matches!(self.body, Body::Zoo(_)) && cut == Cut::Upper {
+            self.check_zoo(cut)?;
+        }
+        let body = match (&self.body, cut, shape) {
+            (_, Cut::Features, _) if self.is_transfer() => None,
+            (Body::Zoo(_), Cut::Images, &[_, h, w]) => Some(self.frozen(Cut::Features, h, w)?),
+            (Body::Staged(network), cut, &[c, h, w]) => {
+                let end = network.program.steps.len();
+                let from = match cut {
+                    Cut::Images => 0,
+                    Cut::Upper => network.upper,
+                    Cut::Features => end,
+                };
+                Some(self.frozen_steps(from, end, Size { h, w, c }, true)?)
             }
-            _ => self.after(at_cut, cut, None)?,
+            _ => return Err(Error::new(ErrorKind::Tensor, format!("a picture has three dimensions; got {shape:?}"))),
         };
-        Ok(logits.detach())
+        Ok(Inference { model: self, body })
+    }
+
+    /// What comes after the cut, without a graph or dropout: logits `[B, K]`. For more than one batch,
+    /// [`Model::inference`] saves work.
+    pub fn infer(&self, at_cut: &Tensor, cut: Cut) -> Result<Tensor> {
+        self.inference(cut, &at_cut.dims()[1..])?.logits(at_cut)
     }
 
     /// Logits `[B, K]` of images `[B, 3, H, W]`, without a graph or dropout.
     pub fn logits(&self, images: &Tensor) -> Result<Tensor> {
-        match &self.body {
-            Body::Zoo(_) => self.infer(&self.before(images, Cut::Features)?, Cut::Features),
-            Body::Staged(_) => self.infer(images, Cut::Images),
-        }
+        self.infer(images, Cut::Images)
     }
 
     /// The last stage's maps `[B, C, h, w]`, without a graph: what Grad-CAM weighs.
@@ -386,6 +406,34 @@ impl Model {
             return Err(Error::new(ErrorKind::Tensor, what).mend("use the image size that the model was made for"));
         }
         Ok(x.matmul(&weight.t()?)?.broadcast_add(bias)?)
+    }
+}
+
+/// What comes after a cut, ready to run.
+#[derive(Debug)]
+pub struct Inference<'a> {
+    model: &'a Model,
+    /// Gives what the head takes; none where the input already is that.
+    body: Option<Frozen<'a>>,
+}
+
+impl Inference<'_> {
+    /// Logits `[B, K]`, without a graph.
+    pub fn logits(&self, at_cut: &Tensor) -> Result<Tensor> {
+        let at_head = match &self.body {
+            Some(body) => body.run(at_cut)?,
+            None => at_cut.clone(),
+        };
+        let logits = match self.model.is_transfer() {
+            true => self.model.head(&at_head, None)?,
+            false => self.model.head_of_maps(&at_head, None)?,
+        };
+        Ok(logits.detach())
+    }
+
+    /// Probabilities of the classes, `[B][K]`.
+    pub fn probabilities(&self, at_cut: &Tensor) -> Result<Vec<Vec<f32>>> {
+        Ok(candle_nn::ops::softmax(&self.logits(at_cut)?, 1)?.to_vec2()?)
     }
 }
 

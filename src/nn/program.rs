@@ -3,6 +3,8 @@
 //! Architectures are written once, as a [`Program`]; three readers run it: inference on the CPU (here), training on the CPU
 //! and both on Candle's own operations (in [`stage`](super::stage)).
 
+use std::sync::Mutex;
+
 use rayon::prelude::*;
 
 use super::Params;
@@ -298,7 +300,13 @@ pub struct Frozen {
     packed: Vec<Option<(Packed, Vec<f32>)>>,
     input: Size,
     output: Size,
+    plan: Plan,
+    /// Memory for the registers of chunks that were run before, to be used again: fresh memory costs as much as computing.
+    scratch: Mutex<Vec<Slots>>,
 }
+
+/// Memory for registers, by slot.
+type Slots = Vec<Vec<f32>>;
 
 /// Pictures that go through all steps together. Their number does not depend on the threads, and no picture's numbers depend
 /// on its neighbours.
@@ -319,7 +327,8 @@ impl Frozen {
             });
         }
         let output = sized.last().map_or(input, Sized::output);
-        Ok(Self { program: program.clone(), sized, packed, input, output })
+        let plan = Plan::new(program, &sized);
+        Ok(Self { program: program.clone(), sized, packed, input, output, plan, scratch: Mutex::default() })
     }
 
     /// Size of a picture's output.
@@ -333,23 +342,37 @@ impl Frozen {
     /// Where `x` is not a whole number of pictures.
     pub fn run(&self, x: &[f32]) -> Vec<f32> {
         assert_eq!(x.len() % self.input.len(), 0, "whole pictures");
+        if self.program.steps.is_empty() {
+            return x.to_vec();
+        }
         let pictures = x.len() / self.input.len();
         let mut y = vec![0.0; pictures * self.output.len()];
-        x.par_chunks(CHUNK * self.input.len())
-            .zip(y.par_chunks_mut(CHUNK * self.output.len()))
-            .for_each(|(x, y)| self.run_chunk(x, y));
+        x.par_chunks(CHUNK * self.input.len()).zip(y.par_chunks_mut(CHUNK * self.output.len())).for_each(|(x, y)| {
+            let kept = self.scratch.lock().ok().and_then(|mut scratch| scratch.pop());
+            let mut slots = kept.unwrap_or_else(|| vec![Vec::new(); self.plan.slots]);
+            self.run_chunk(x, &mut slots, y);
+            if let Ok(mut scratch) = self.scratch.lock() {
+                scratch.push(slots);
+            }
+        });
         y
     }
 
-    fn run_chunk(&self, x: &[f32], y: &mut [f32]) {
+    fn run_chunk(&self, x: &[f32], slots: &mut Slots, y: &mut [f32]) {
         let pictures = x.len() / self.input.len();
-        let last_use = self.program.last_use();
-        let mut registers: Vec<Vec<f32>> = vec![Vec::new(); self.program.steps.len() + 1];
         for (index, (step, sized)) in self.program.steps.iter().zip(&self.sized).enumerate() {
             let is_last = index + 1 == self.program.steps.len();
-            let mut fresh = if is_last { Vec::new() } else { vec![0.0; pictures * sized.output().len()] };
-            let read = |register: usize| if register == 0 { x } else { registers[register].as_slice() };
-            let out = if is_last { &mut *y } else { fresh.as_mut_slice() };
+            let slot = self.plan.slot[index];
+            let len = pictures * sized.output().len();
+            let mut own = std::mem::take(&mut slots[slot]);
+            if own.len() < len && !is_last {
+                own.resize(len, 0.0);
+            }
+            let read = |register: usize| match register {
+                0 => x,
+                register => &slots[self.plan.slot[register - 1]][..pictures * self.sized[register - 1].output().len()],
+            };
+            let out = if is_last { &mut *y } else { &mut own[..len] };
             match (step, sized, &self.packed[index]) {
                 (Step::Conv(step), _, Some((packed, bias))) => {
                     conv::forward_packed(packed, read(step.input), bias, step.residual.map(read), step.act, out);
@@ -357,15 +380,108 @@ impl Frozen {
                 (_, Sized::MaxPool(pool), _) => pool::max_pool_forward(pool, read(step.input()), out),
                 _ => unreachable!("a convolution has weights"),
             }
-            registers[index + 1] = fresh;
-            for register in 1..=index {
-                if last_use[register] == index {
-                    registers[register] = Vec::new();
+            slots[slot] = own;
+        }
+    }
+}
+
+/// Which registers share memory: those that are never needed at the same time.
+#[derive(Debug)]
+struct Plan {
+    /// The slot of each step's output.
+    slot: Vec<usize>,
+    /// How many there are.
+    slots: usize,
+}
+
+impl Plan {
+    fn new(program: &Program, sized: &[Sized]) -> Self {
+        let last_use = program.last_use();
+        // For each slot: how long it is, and whether a register lives in it.
+        let mut slots: Vec<(usize, bool)> = Vec::new();
+        let mut slot = Vec::with_capacity(sized.len());
+        for (index, step) in sized.iter().enumerate() {
+            let len = step.output().len();
+            // The free slot that fits best: the shortest that is long enough, else the longest.
+            let free = slots.iter().enumerate().filter(|(_, (_, taken))| !taken);
+            let best = free.min_by_key(|(_, (own, _))| if *own >= len { (0, *own) } else { (1, usize::MAX - own) });
+            let chosen = match best {
+                Some((chosen, _)) => chosen,
+                None => {
+                    slots.push((0, false));
+                    slots.len() - 1
                 }
+            };
+            slots[chosen] = (slots[chosen].0.max(len), true);
+            slot.push(chosen);
+            for register in (1..=index).filter(|register| last_use[*register] == index) {
+                slots[slot[register - 1]].1 = false;
             }
         }
-        if self.program.steps.is_empty() {
-            y.copy_from_slice(x);
+        Self { slot, slots: slots.len() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two blocks with a residual each: the input of a block lives until its end.
+    fn program() -> Program {
+        let conv = |input: usize, residual: Option<usize>, name: &str| ConvStep {
+            input,
+            residual,
+            name: name.into(),
+            norm: None,
+            in_c: 3,
+            out_c: 3,
+            kernel: 3,
+            stride: 1,
+            pad: Pad::Even(1),
+            depthwise: false,
+            act: Activation::Relu,
+        };
+        let mut program = Program::default();
+        program.conv(conv(0, None, "a"));
+        program.conv(conv(1, None, "b"));
+        program.conv(conv(2, Some(1), "c"));
+        program.conv(conv(3, None, "d"));
+        program.conv(conv(4, Some(3), "e"));
+        program
+    }
+
+    #[test]
+    fn registers_share_memory_only_when_none_is_needed() {
+        let program = program();
+        let plan = Plan::new(&program, &program.sized(Size { h: 5, w: 5, c: 3 }));
+        assert_eq!(plan.slots, 3, "{plan:?}");
+        for (index, step) in program.steps.iter().enumerate() {
+            for register in std::iter::once(step.input()).chain(step.residual()).filter(|register| *register > 0) {
+                // What is read was written last by its own step.
+                let writers = plan.slot[..index].iter().rposition(|slot| *slot == plan.slot[register - 1]);
+                assert_eq!(writers, Some(register - 1), "step {index} reads register {register}");
+                assert_ne!(plan.slot[index], plan.slot[register - 1], "step {index} writes over what it reads");
+            }
         }
+    }
+
+    #[test]
+    fn running_again_gives_the_same_bytes() {
+        let program = program();
+        let mut params = Params::default();
+        for (_, step) in program.convs(0, 5) {
+            for (name, shape) in step.tensors() {
+                let count: usize = shape.iter().product();
+                let values = (0..count).map(|i| ((i * 37 + name.len()) % 11) as f32 / 11.0 - 0.4).collect();
+                params.insert(name, values, &shape, &candle_core::Device::Cpu).unwrap();
+            }
+        }
+        let size = Size { h: 5, w: 5, c: 3 };
+        let frozen = Frozen::new(&program, &params, "", size).unwrap();
+        let pictures = |count: usize| -> Vec<f32> { (0..count * size.len()).map(|i| (i % 13) as f32 - 6.0).collect() };
+        let many = frozen.run(&pictures(11));
+        // Fewer pictures afterwards, in memory that others have used.
+        assert_eq!(frozen.run(&pictures(2)), many[..2 * size.len()]);
+        assert_eq!(frozen.run(&pictures(11)), many);
     }
 }

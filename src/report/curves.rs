@@ -60,7 +60,7 @@ impl History {
             .x_label_area_size(46)
             .y_label_area_size(58)
             .build_cartesian_2d(0.5..epochs as f64 + 0.5, low..high)?;
-        let digits = if high - low > 20.0 {
+        let digits = if high - low > 5.0 {
             0
         } else if high - low > 0.5 {
             1
@@ -90,7 +90,8 @@ impl History {
                 plotters::style::text_anchor::HPos::Left,
                 plotters::style::text_anchor::VPos::Top,
             ));
-            area.draw_text(&boundary[1].phase, &text, (px - base_x + 6, 58))?;
+            // Half-way up, where neither falling losses nor rising accuracies pass.
+            area.draw_text(&boundary[1].phase, &text, (px - base_x + 6, 190))?;
         }
         for (name, points, colour) in [("training", &train, BLUE), ("validation", &val, VERMILION)] {
             let points: Vec<(f64, f64)> = points.iter().map(|(epoch, value)| (*epoch as f64, *value)).collect();

@@ -17,6 +17,10 @@ use crate::seed::{Purpose, Seed};
 /// Width of a gallery, in pixels: what Jupyter shows without shrinking it.
 const WIDTH: usize = 1000;
 const GAP: usize = 14;
+/// Between pictures of one tile.
+const SEAM: usize = 4;
+/// Height of the title.
+const HEAD: usize = 48;
 /// Height of a line of text.
 const LINE: usize = 21;
 
@@ -43,60 +47,62 @@ pub(super) fn grid(
     let columns = columns.clamp(1, tiles.len());
     let across = first.pictures.len();
     let cell = (WIDTH - GAP) / columns - GAP;
-    let side = ((cell - (across - 1) * 4) / across).min(320);
+    let side = ((cell - (across - 1) * SEAM) / across).min(320);
+    let cell = across * side + (across - 1) * SEAM;
+    let fitted = tiles.iter().map(|tile| tile.fitted(side)).collect::<Result<Vec<_>>>()?;
     let lines = tiles.iter().map(|tile| tile.lines.len()).max().unwrap_or(0);
-    let row = side + lines * LINE + GAP + 6;
-    let head = 48;
+    // Each row is as high as its tallest picture.
+    let heights: Vec<usize> =
+        fitted.chunks(columns).map(|row| row.iter().flatten().map(|p| p.height).max().unwrap_or(0)).collect();
+    let below = lines * LINE + GAP + 6;
     let foot = footer.as_ref().map_or(0, |(height, _)| *height);
-    let width = GAP + columns * (across * side + (across - 1) * 4 + GAP);
-    let height = head + tiles.len().div_ceil(columns) * row + foot;
+    let width = GAP + columns * (cell + GAP);
+    let height = HEAD + heights.iter().map(|height| height + below).sum::<usize>() + foot;
     let said: Vec<String> = tiles.iter().map(|tile| tile.lines.join(", ")).collect();
     Figure::draw((width, height), format!("{title}: {}", said.join("; ")), |canvas| {
         canvas.text(&canvas.fitted(title, 20.0, width as i32 - 32), (GAP as i32, 24), 20.0, INK, Anchor::Left)?;
-        for (index, tile) in tiles.iter().enumerate() {
-            let x = (GAP + index % columns * (across * side + (across - 1) * 4 + GAP)) as i32;
-            let y = (head + index / columns * row) as i32;
-            tile.draw(canvas, (x, y), side)?;
+        let mut y = HEAD;
+        for ((row, pictures), height) in tiles.chunks(columns).zip(fitted.chunks(columns)).zip(&heights) {
+            for (column, (tile, pictures)) in row.iter().zip(pictures).enumerate() {
+                tile.draw(canvas, (GAP + column * (cell + GAP), y), (cell, *height), pictures)?;
+            }
+            y += height + below;
         }
         match footer {
-            Some((height_of_footer, draw)) => draw(canvas, (height - height_of_footer) as i32),
+            Some((_, draw)) => draw(canvas, y as i32),
             None => Ok(()),
         }
     })
 }
 
 impl Tile {
-    fn draw(&self, canvas: &Canvas, (x, y): (i32, i32), side: usize) -> Painted {
-        let width = (self.pictures.len() * (side + 4) - 4) as i32;
-        if let Some(right) = self.right {
-            let colour = if right { BLUE } else { VERMILION };
-            let corners = [(x - 4, y - 4), (x + width + 3, y + side as i32 + 3)];
-            canvas.area.draw(&Rectangle::new(corners, colour.filled()))?;
-        }
-        for (index, picture) in self.pictures.iter().enumerate() {
-            canvas.picture(&square(picture, side)?, (x + (index * (side + 4)) as i32, y))?;
+    /// Its pictures, each in a square of this side at most.
+    fn fitted(&self, side: usize) -> Result<Vec<Rgb>> {
+        self.pictures.iter().map(|picture| pixels::preprocess::fit(picture, side)).collect()
+    }
+
+    fn draw(&self, canvas: &Canvas, at: (usize, usize), (width, height): (usize, usize), pictures: &[Rgb]) -> Painted {
+        let (x, y) = (at.0 as i32, at.1 as i32);
+        let own = pictures.iter().map(|picture| picture.width + SEAM).sum::<usize>() - SEAM;
+        let mut left = x + ((width - own) / 2) as i32;
+        for picture in pictures {
+            // On the ground of the row, next to its lines.
+            let top = y + (height - picture.height) as i32;
+            let (right, bottom) = (left + picture.width as i32, top + picture.height as i32);
+            if let Some(is_right) = self.right {
+                let colour = if is_right { BLUE } else { VERMILION };
+                canvas.area.draw(&Rectangle::new([(left - 4, top - 4), (right + 3, bottom + 3)], colour.filled()))?;
+            }
+            canvas.picture(picture, (left, top))?;
+            left = right + SEAM as i32;
         }
         for (index, line) in self.lines.iter().enumerate() {
             let colour: RGBColor = if index == 0 { INK } else { SOFT };
-            let at = (x, y + (side + index * LINE) as i32 + 16);
-            canvas.text(&canvas.fitted(line, 15.0, width), at, 15.0, colour, Anchor::Left)?;
+            let at = (x, y + (height + index * LINE) as i32 + 17);
+            canvas.text(&canvas.fitted(line, 15.0, width as i32), at, 15.0, colour, Anchor::Left)?;
         }
         Ok(())
     }
-}
-
-/// The whole picture, fitted into a white square.
-fn square(picture: &Rgb, side: usize) -> Result<Rgb> {
-    let fitted = pixels::preprocess::fit(picture, side)?;
-    if fitted.width == side && fitted.height == side {
-        return Ok(fitted);
-    }
-    let (left, top) = ((side - fitted.width) / 2, (side - fitted.height) / 2);
-    let mut data = vec![255; side * side * 3];
-    for (row, line) in fitted.data.chunks_exact(fitted.width * 3).enumerate() {
-        data[((top + row) * side + left) * 3..][..line.len()].copy_from_slice(line);
-    }
-    Ok(Rgb { width: side, height: side, data })
 }
 
 /// A photo as it is, upright.

@@ -97,7 +97,8 @@ impl View {
             Block::Title(text) | Block::Line(text) | Block::Hint(text) => printable(text),
             Block::Facts(facts) => {
                 let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-                let row = |(name, value): &(String, String)| format!("{name:<width$}  {}", printable(value));
+                let row =
+                    |(name, value): &(String, String)| format!("{:<width$}  {}", printable(name), printable(value));
                 facts.iter().map(row).collect::<Vec<_>>().join("\n")
             }
             Block::Table(table) => table.text(),

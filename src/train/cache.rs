@@ -14,7 +14,7 @@ use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use crate::data::Loader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
-use crate::models::{Cut, Model};
+use crate::models::{Cut, Frozen};
 use crate::project::Machine;
 
 /// What the frozen part gives for every photo of a loader in one view: rows of a file.
@@ -30,7 +30,7 @@ impl Cached {
     /// Finds the file, or computes and writes it. `tick` is told after each batch how many photos are done, and can end
     /// the work with an error; nothing is left behind then.
     pub fn prepare(
-        model: &Model,
+        frozen: Option<&Frozen>,
         cut: Cut,
         loader: &Loader,
         view: u64,
@@ -51,7 +51,10 @@ impl Cached {
             let mut done = 0;
             for batch in batches.by_ref() {
                 let batch = batch?;
-                let at_cut = stored_layout(&model.before(&batch.images, cut)?)?;
+                let at_cut = match frozen {
+                    Some(frozen) => stored_layout(&frozen.run(&batch.images)?)?,
+                    None => stored_layout(&batch.images)?,
+                };
                 if shape.is_empty() {
                     shape = at_cut.dims()[1..].to_vec();
                     check_room(folder, rows * shape.iter().product::<usize>() * cut_bytes(cut))?;

@@ -9,7 +9,7 @@ use super::cache::{self, Cached};
 use crate::data::{Batch, Loader};
 use crate::error::Result;
 use crate::files;
-use crate::models::{Cut, Model};
+use crate::models::{Cut, Frozen, Model};
 
 /// A batch as the trainable part takes it.
 #[derive(Clone, Debug)]
@@ -24,17 +24,18 @@ pub struct AtCut {
 
 /// Gives batches at the cut.
 pub struct Inputs<'a> {
-    model: &'a Model,
     cut: Cut,
     loader: &'a Loader,
+    /// What computes uncached batches; none where the cut is before everything.
+    frozen: Option<Frozen<'a>>,
     /// By view; empty where nothing is cached.
     cached: BTreeMap<u64, Cached>,
 }
 
 impl<'a> Inputs<'a> {
     /// Everything is computed each time it is asked for.
-    pub fn direct(model: &'a Model, cut: Cut, loader: &'a Loader) -> Self {
-        Self { model, cut, loader, cached: BTreeMap::new() }
+    pub fn direct(model: &'a Model, cut: Cut, loader: &'a Loader) -> Result<Self> {
+        Ok(Self { cut, loader, frozen: frozen(model, cut, loader)?, cached: BTreeMap::new() })
     }
 
     /// Views `0..views` come from cache files, which are made now where they are missing.
@@ -43,19 +44,20 @@ impl<'a> Inputs<'a> {
         cut: Cut,
         loader: &'a Loader,
         views: u64,
-        frozen: &str,
+        frozen_hash: &str,
         folder: &Path,
         tick: &mut dyn FnMut(usize, usize) -> Result<()>,
     ) -> Result<Self> {
         let mut cached = BTreeMap::new();
+        let frozen = frozen(model, cut, loader)?;
         let total = loader.len() * views as usize;
         for view in 0..views {
-            let key = files::sha256(format!("1;{frozen};{cut:?};{};{view}", loader.key(view)).as_bytes());
+            let key = files::sha256(format!("1;{frozen_hash};{cut:?};{};{view}", loader.key(view)).as_bytes());
             let before = loader.len() * view as usize;
             let mut tick = |done: usize, _: usize| tick(before + done, total);
-            cached.insert(view, Cached::prepare(model, cut, loader, view, &key, folder, &mut tick)?);
+            cached.insert(view, Cached::prepare(frozen.as_ref(), cut, loader, view, &key, folder, &mut tick)?);
         }
-        Ok(Self { model, cut, loader, cached })
+        Ok(Self { cut, loader, frozen, cached })
     }
 
     /// Photos in all.
@@ -87,14 +89,19 @@ impl<'a> Inputs<'a> {
             }))),
             None => Ok(Box::new(self.loader.batches_of(order, view).map(move |batch| {
                 let Batch { images, targets, indices } = batch?;
-                let values = match self.cut {
-                    Cut::Images => images,
-                    cut => cache::round(&self.model.before(&images, cut)?, cut)?,
+                let values = match &self.frozen {
+                    None => images,
+                    Some(frozen) => cache::round(&frozen.run(&images)?, self.cut)?,
                 };
                 Ok(AtCut { values, targets, indices })
             }))),
         }
     }
+}
+
+fn frozen<'a>(model: &'a Model, cut: Cut, loader: &Loader) -> Result<Option<Frozen<'a>>> {
+    let side = loader.preprocess().size;
+    (cut != Cut::Images).then(|| model.frozen(cut, side, side)).transpose()
 }
 
 /// Names the frozen part of a model exactly: the hash over the tensors that do not train after this cut, and over what

@@ -107,7 +107,7 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
         return Ok(Ended::Before);
     }
 
-    let vars = trainable(job.model, job.phase.cut)?;
+    let vars = job.model.trainable_vars(job.phase.cut)?;
     let mut adam = Adam::new(vars.clone(), job.phase.learning_rate)?;
     let mut best = checkpoint.under("best.");
     if progress.phase == job.phase.name {
@@ -191,11 +191,6 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
     Ok(Ended::Finished(reason))
 }
 
-/// The tensors that train after this cut, by name.
-fn trainable(model: &Model, cut: Cut) -> Result<Vec<(String, Var)>> {
-    model.trainable(cut).into_iter().map(|name| Ok((name.clone(), model.params().get(&name)?.var.clone()))).collect()
-}
-
 fn prepare<'a>(
     job: &Job<'a>,
     stop: &mut bool,
@@ -203,7 +198,7 @@ fn prepare<'a>(
 ) -> Result<(Inputs<'a>, Inputs<'a>)> {
     let cut = job.phase.cut;
     if cut == Cut::Images || !job.config.cache {
-        return Ok((Inputs::direct(job.model, cut, job.train), Inputs::direct(job.model, cut, job.val)));
+        return Ok((Inputs::direct(job.model, cut, job.train)?, Inputs::direct(job.model, cut, job.val)?));
     }
     let views = job.config.views.min(job.phase.epochs.max(1)) as u64;
     let total = job.train.len() * views as usize + job.val.len();
@@ -268,9 +263,14 @@ fn epoch_of_training(
 fn validate(job: &Job, inputs: &Inputs) -> Result<(f64, f64)> {
     let order: Vec<usize> = (0..inputs.len()).collect();
     let (mut loss_sum, mut correct) = (0.0, 0);
+    let mut inference = None;
     for batch in inputs.batches(&order, 0)? {
         let AtCut { values, targets, indices } = batch?;
-        let logits = job.model.after(&values, job.phase.cut, None)?.detach();
+        let inference = match &mut inference {
+            Some(ready) => ready,
+            none => none.insert(job.model.inference(job.phase.cut, &values.dims()[1..])?),
+        };
+        let logits = inference.logits(&values)?;
         loss_sum += f64::from(loss::cross_entropy(&logits, &targets)?.to_scalar::<f32>()?) * indices.len() as f64;
         correct += count_correct(&logits, &targets)?;
     }

@@ -2,6 +2,7 @@
 
 mod command;
 mod data;
+mod formulas;
 mod layers;
 mod odd_photos;
 mod parity;

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use petal::config::{Backbone, Config, PhaseConfig, Source, WeightsFrom};
+use petal::config::{AugmentConfig, Backbone, Config, PhaseConfig, Source, WeightsFrom};
 use petal::data::{Dataset, Split, Splits};
 use petal::learner::Learner;
 use petal::project::{DeviceChoice, Project};
@@ -201,10 +201,12 @@ fn the_stop_file_stops_after_a_step_and_the_next_call_goes_on() {
 #[test]
 fn the_baseline_learns_the_drawn_flowers() {
     let folder = tempfile::tempdir().unwrap();
-    let config = Config { baseline: PhaseConfig { epochs: 3, ..small().baseline }, ..small() };
+    // Fifty pictures that stay as they are can be learned by heart; chance is a loss of ln 5 = 1.61.
+    let baseline = PhaseConfig { epochs: 12, ..small().baseline };
+    let config = Config { baseline, augment: AugmentConfig::NONE, ..small() };
     let (project, splits) = flowers(folder.path(), &config);
     let mut learner = Learner::baseline(&project, &splits, &config).unwrap();
     learner.fit_with(&Phase::baseline(&config), &mut |_| ControlFlow::Continue(())).unwrap();
-    let epochs = learner.history().unwrap().epochs;
-    assert!(epochs[2].train_loss < 0.9 * epochs[0].train_loss, "{epochs:?}");
+    let last = learner.history().unwrap().epochs.pop().unwrap();
+    assert!(last.train_loss < 0.5 && last.train_accuracy > 0.8, "{last:?}");
 }

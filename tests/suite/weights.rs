@@ -5,13 +5,14 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor};
+use candle_core::Device;
 use petal::config::{Backbone, WeightsFrom};
 use petal::models::{Architecture, Hub, Model, ModelInfo, Zoo, hub::Fetched, model_file, registry, weights};
 use petal::{ErrorKind, Result, Seed, files};
 use safetensors::SafeTensors;
 use safetensors::tensor::serialize;
 
+use crate::formulas::{calm, fixture};
 use crate::support::{Answer, COMMIT, Server as FakeHub, some_bytes};
 
 /// The server as a hub.
@@ -208,36 +209,11 @@ fn a_backbone_is_loaded_from_the_hub() {
     assert!(error.path().is_some());
 }
 
-/// A number for each index, the same as in fixtures/zoo_features.py.
-fn numbers(name: &str, count: usize) -> impl Iterator<Item = f32> {
-    let key = name.bytes().fold(0x811c_9dc5_u32, |key, byte| (key ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    (0..count as u32).map(move |i| {
-        let mut x = i.wrapping_add(key).wrapping_mul(2_654_435_761);
-        x ^= x >> 15;
-        x = x.wrapping_mul(2_246_822_519);
-        x ^= x >> 13;
-        (x >> 8) as f32 / (1 << 24) as f32 - 0.5
-    })
-}
-
-fn tensor(name: &str, shape: &[usize]) -> Tensor {
-    let values = numbers(name, shape.iter().product());
-    let values: Vec<f32> = if shape.len() == 1 {
-        let middle = if name.ends_with("bias") { 0.0 } else { 1.0 };
-        values.map(|u| u * 0.2 + middle).collect()
-    } else {
-        let scale = (12.0 / shape[1..].iter().product::<usize>() as f32).sqrt();
-        values.map(|u| u * scale).collect()
-    };
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
-}
-
 /// Features near 1 in size; 1e-4 covers f32 sums in another order through 12 and 18 blocks.
 #[test]
 fn the_zoo_gives_the_features_that_timm_gives() {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/zoo_features.safetensors");
-    let expected = weights::parse(&fs::read(fixture).unwrap(), &Device::Cpu).unwrap();
-    let images = (tensor("images", &[1, 3, 224, 224]) * 200.0).unwrap();
+    let expected = fixture("zoo_features");
+    let images = (calm("images", &[1, 3, 224, 224]) * 200.0).unwrap();
     // Channels-last in memory, as the loader gives them.
     let images = images.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap().permute((0, 3, 1, 2)).unwrap();
     for backbone in [Backbone::VitBase16, Backbone::ConvnextTiny] {
@@ -245,7 +221,7 @@ fn the_zoo_gives_the_features_that_timm_gives() {
             .unwrap()
             .into_iter()
             .map(|(name, shape)| {
-                let tensor = tensor(&name, &shape);
+                let tensor = calm(&name, &shape);
                 (name, tensor)
             })
             .collect();

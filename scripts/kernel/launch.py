@@ -1,0 +1,91 @@
+"""Starts an evcxr kernel in a folder of its own, made from the prepared build, and removes the folder when the kernel ends.
+
+    launch.py EVCXR PREPARED CONNECTION_FILE        what Jupyter calls, by the kernelspec that prepare.py writes
+
+Nothing locks evcxr's folder, and it holds one src/lib.rs: two kernels in one would compile each other's cells.
+PETAL_KERNEL_FOLDER names a folder to use as it is and to keep; prepare.py makes the prepared build that way.
+"""
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import workspace
+
+
+def main() -> int:
+    evcxr, prepared, connection = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+    given = os.environ.get("PETAL_KERNEL_FOLDER")
+    if given:
+        return run([evcxr, "--control_file", connection], Path(given))
+    folder, alive = own_folder()
+    try:
+        if prepared.is_dir():
+            with workspace.locked(prepared, exclusive=False):
+                workspace.copy(prepared, folder)
+        workspace.write(folder)
+        return run([evcxr, "--control_file", connection], folder, alive.fileno())
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        alive.close()
+
+
+def own_folder():
+    """A new folder, and the open file `alive` in it. The kernel inherits this file with its lock: as long as the kernel or one of its
+    processes lives, the folder is not stale. Stale ones, of kernels that were killed, are removed here."""
+    with workspace.locked(workspace.KERNELS, exclusive=True):
+        for file in workspace.KERNELS.glob("kernel-*/alive"):
+            with open(file) as alive:
+                try:
+                    fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    continue
+                shutil.rmtree(file.parent, ignore_errors=True)
+        workspace.KERNELS.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="kernel-", dir=workspace.KERNELS))
+        alive = open(folder / "alive", "w")
+        fcntl.flock(alive, fcntl.LOCK_EX)
+    return folder, alive
+
+
+def run(command: list, folder: Path, *inherited: int) -> int:
+    environment = {
+        **os.environ,
+        **libraries(folder),
+        "EVCXR_TMPDIR": str(folder / "cell"),
+        # Neither the user's settings for other evcxr kernels are read, nor other kernels updated.
+        "EVCXR_CONFIG_DIR": str(folder / "no-settings"),
+        "JUPYTER_PATH": str(folder / "no-kernels"),
+    }
+    kernel = subprocess.Popen(command, env=environment, pass_fds=inherited)
+
+    def end(*_) -> None:
+        """Ends all that the kernel started, too: a cell may be computing. What is left to do here is to remove the folder."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGTERM)
+        else:
+            kernel.terminate()
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, end)
+    return kernel.wait()
+
+
+def libraries(folder: Path) -> dict:
+    """Where the loader finds Rust's standard library and petal. The search paths in a cell's library are relative to where it was
+    compiled, and evcxr moves it."""
+    rust = subprocess.run(["rustc", "--print", "target-libdir"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    target = Path(rust).parent.name
+    name = "DYLD_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"
+    paths = [str(folder / "cell" / "target" / target / "debug" / "deps"), rust, os.environ.get(name)]
+    return {name: ":".join(path for path in paths if path)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

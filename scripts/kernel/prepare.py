@@ -1,0 +1,85 @@
+"""Makes the build that every kernel starts from, and tells Jupyter of the kernel. Does nothing where both are as they should be.
+
+    prepare.py EVCXR        run with the kernel's path in the repository's .venv, by notebook.sh and test.sh
+"""
+
+import json
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import workspace
+from session import Kernel
+
+# As in the notebook's first cell. A second cell, since the first alone compiles nothing.
+CELLS = [':dep petal = { package = "petal_notebook", path = "kernel" }', "use petal::prelude::*;", "let project: Option<Project> = None;"]
+KEEP_UNUSED = 14 * 24 * 3600
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the kernel is ended, too
+    evcxr = Path(sys.argv[1]).resolve()
+    prepared = workspace.prepared(evcxr)
+    write_kernelspec(evcxr, prepared)
+    with workspace.locked(prepared, exclusive=True):
+        stamp = prepared / "stamp"
+        wanted = workspace.sources()
+        if not (stamp.is_file() and stamp.read_text() == wanted):
+            stamp.unlink(missing_ok=True)
+            workspace.write(prepared)
+            remove_petal(prepared)
+            print("Building petal for the notebook: about ten minutes the first time, one after a change of petal", flush=True)
+            build(prepared)
+            stamp.write_text(wanted)
+        stamp.touch()
+    remove_unused(prepared)
+    return 0
+
+
+def write_kernelspec(evcxr: Path, prepared: Path) -> None:
+    folder = Path(sys.prefix) / "share" / "jupyter" / "kernels" / "petal"
+    folder.mkdir(parents=True, exist_ok=True)
+    spec = {
+        "argv": [sys.executable, str(Path(__file__).with_name("launch.py")), str(evcxr), str(prepared), "{connection_file}"],
+        "display_name": "Rust (petal)",
+        "language": "rust",
+        "interrupt_mode": "message",
+        "env": {"PETAL_CACHE": str(workspace.CACHE)},
+    }
+    (folder / "kernel.json").write_text(json.dumps(spec, indent=2) + "\n", encoding="utf-8")
+
+
+def build(prepared: Path) -> None:
+    """Runs the first cells in the prepared folder itself: then everything is compiled just as a kernel does it."""
+    start = time.monotonic()
+    with Kernel(workspace.ROOT / "notebooks", {"PETAL_KERNEL_FOLDER": str(prepared)}) as kernel:
+        for cell in CELLS:
+            problem = kernel.run(cell).problem()
+            if problem:
+                sys.exit(f"petal cannot be built for the notebook. The cell\n    {cell}\nsays: {problem}")
+    for library in prepared.glob("cell/target/*/debug/libcode_*"):
+        library.unlink()
+    print(f"Built in {time.monotonic() - start:.0f} s", flush=True)
+
+
+def remove_petal(prepared: Path) -> None:
+    """Removes earlier builds of petal itself, of this or of another clone, so that they don't pile up. Dependencies stay."""
+    for path in list(prepared.glob("cell/target/*/debug/**/*petal*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def remove_unused(prepared: Path) -> None:
+    """Removes builds for other versions that no one has used for two weeks."""
+    for stamp in workspace.CACHE.glob("notebook-*/stamp"):
+        if stamp.parent != prepared and time.time() - stamp.stat().st_mtime > KEEP_UNUSED:
+            with workspace.locked(stamp.parent, exclusive=True):
+                shutil.rmtree(stamp.parent, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""The folder that a kernel compiles its cells in: a cargo workspace.
+
+    folder/
+        Cargo.toml          the build profile, which goes before the one that evcxr writes for its crate
+        Cargo.lock          cargo's
+        repository.lock     the repository's Cargo.lock
+        cell/               evcxr's own folder (EVCXR_TMPDIR): the cell at hand as a crate, and target/
+
+evcxr first builds a cell without dependencies, for which cargo strikes every package from Cargo.lock. Then it would choose versions
+anew; so the prelude in notebooks/evcxr.toml puts repository.lock in its place again.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = Path(os.environ.get("PETAL_CACHE") or Path.home() / ".cache" / "petal").resolve()
+KERNELS = CACHE / "kernels"
+
+# Dependencies at full speed; a cell itself is short, and compiles fastest without. No overflow checks, as in the command.
+MANIFEST = """\
+[workspace]
+members = ["cell"]
+resolver = "3"
+
+[profile.dev]
+opt-level = 0
+debug = false
+strip = "debuginfo"
+rpath = true
+debug-assertions = false
+overflow-checks = false
+incremental = false
+
+[profile.dev.package."*"]
+opt-level = 3
+"""
+# Until evcxr writes its own.
+CELL = '[package]\nname = "ctx"\nversion = "1.0.0"\nedition = "2024"\n'
+
+
+def write(folder: Path) -> None:
+    """Writes what such a folder begins with; leaves a build in it as it is."""
+    (folder / "cell" / "src").mkdir(parents=True, exist_ok=True)
+    (folder / "Cargo.toml").write_text(MANIFEST, encoding="utf-8")
+    (folder / "cell" / "Cargo.toml").write_text(CELL, encoding="utf-8")
+    (folder / "cell" / "src" / "lib.rs").write_text("", encoding="utf-8")
+    for name in ("Cargo.lock", "repository.lock"):
+        shutil.copyfile(ROOT / "Cargo.lock", folder / name)
+
+
+def prepared(evcxr: Path) -> Path:
+    """Where the build is that kernels start from: one for each compiler and set of locked versions."""
+    digest = hashlib.sha256()
+    digest.update(subprocess.run(["rustc", "-vV"], check=True, stdout=subprocess.PIPE, cwd=ROOT).stdout)
+    for text in (str(evcxr), MANIFEST, (ROOT / "Cargo.lock").read_text(encoding="utf-8")):
+        digest.update(text.encode())
+    return CACHE / f"notebook-{digest.hexdigest()[:16]}"
+
+
+def sources() -> str:
+    """A hash of everything that petal is compiled from, and of where it is."""
+    digest = hashlib.sha256(str(ROOT).encode())
+    files = [ROOT / "Cargo.toml", ROOT / "Cargo.lock", ROOT / "notebooks" / "evcxr.toml"]
+    for folder in (ROOT / "src", ROOT / "notebooks" / "kernel", ROOT / "models" / "pretrained"):
+        files += sorted(path for path in folder.rglob("*") if path.is_file() and "target" not in path.parts)
+    for file in files:
+        digest.update(str(file.relative_to(ROOT)).encode() + b"\0")
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copies such a folder with its build. What rustc only ever replaces as a whole is linked; what may be written in place is copied,
+    so that no kernel can change the prepared build."""
+    copied = {}  # cargo links some files to two names
+    for folder, _, files in os.walk(source):
+        there = os.path.join(target, os.path.relpath(folder, source))
+        os.makedirs(there, exist_ok=True)
+        for name in files:
+            old, new = os.path.join(folder, name), os.path.join(there, name)
+            inode = os.stat(old).st_ino
+            if inode in copied or name.endswith((".rlib", ".rmeta")):
+                try:
+                    os.link(copied.get(inode, old), new)
+                    continue
+                except OSError:
+                    pass  # another file system, or one without links
+            shutil.copy2(old, new)
+            copied[inode] = new
+
+
+@contextmanager
+def locked(folder: Path, exclusive: bool):
+    """Holds a lock that stands for `folder`, in a file beside it: many may read, one may change it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.with_name(folder.name + ".lock"), "a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        yield

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Sets up what the notebook needs, and opens it in JupyterLab on the real photos.
+#
+#   scripts/notebook.sh [OPTION FOR JUPYTERLAB…]
+#   scripts/notebook.sh --demo       runs it without a browser and without the network, on drawn flowers, into
+#                                    notebooks/train_and_eval.executed.ipynb; exit status 1 if any cell is not as it should be
+#   scripts/notebook.sh --update     the same, into notebooks/train_and_eval.ipynb itself
+#   scripts/notebook.sh --setup      sets up, and no more
+#
+# Nothing is touched outside the repository and the cache (PETAL_CACHE, default ~/.cache/petal), Rust's own folders aside.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/lib.sh
+notebook=notebooks/train_and_eval.ipynb
+
+case ${1:-} in
+  -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' scripts/notebook.sh && exit ;;
+  --demo) out=(--out notebooks/train_and_eval.executed.ipynb) ;;
+  --update) out=(--update) ;;
+  *) out=() ;;
+esac
+
+setup_notebook
+[ "${1:-}" != --setup ] || exit 0
+if [ ${#out[@]} -gt 0 ]; then
+  say "Running $notebook on drawn flowers"
+  PETAL_RECIPE=demo HF_HUB_OFFLINE=1 "$venv/bin/python" scripts/kernel/run.py "$notebook" "${out[@]}"
+  [ "${out[0]}" = --update ] || say "The notebook with its results: ${out[1]}"
+else
+  exec "$venv/bin/jupyter" lab --ServerApp.root_dir="$PWD" --LabApp.default_url="/lab/tree/$notebook" "$@"
+fi

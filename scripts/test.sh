@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Sets up what the tests need, and runs every check. Needs Rust, Python and a C compiler; about 40 minutes the first time.
+#
+#   scripts/test.sh            all: format, scripts, clippy, tests, documentation, the notebook through its real kernel
+#   scripts/test.sh --fast     without the notebook
+#
+# PETAL_PHOTOS_ARCHIVE   an archive of real photos; the tests that need one are skipped without it, and say so
+# PETAL_CACHE            where builds are kept, default ~/.cache/petal; CARGO_TARGET_DIR, default $PETAL_CACHE/target
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+. scripts/lib.sh
+fast=
+case ${1:-} in
+  "") ;;
+  --fast) fast=yes ;;
+  *) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' scripts/test.sh && exit 2 ;;
+esac
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PETAL_CACHE/target}
+passed=0 failed=() skipped=() seconds=()
+
+# check NAME COMMAND… goes on after a failure, so that one run shows all that is wrong.
+check() {
+  local name=$1 start=$SECONDS
+  shift
+  say "$name: $*"
+  if "$@"; then passed=$((passed + 1)); else failed+=("$name"); fi
+  seconds+=("$(printf '%5d s  %s' $((SECONDS - start)) "$name")")
+}
+
+documentation() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet; }
+
+check_rust
+setup_python
+if [ -z "${PETAL_PHOTOS_ARCHIVE:-}" ]; then skipped+=("tests on real photos (PETAL_PHOTOS_ARCHIVE is not set)"); fi
+
+check format cargo fmt --all --check
+check scripts "$venv/bin/shellcheck" --external-sources scripts/*.sh .ci/run
+check clippy cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+check documentation documentation
+check tests cargo test --locked --workspace --no-fail-fast
+if [ -n "$fast" ]; then
+  skipped+=("the notebook (--fast)")
+else
+  check stored "$venv/bin/python" scripts/kernel/run.py --stored notebooks/train_and_eval.ipynb
+  check set-up scripts/notebook.sh --setup
+  check notebook "$venv/bin/python" tests/notebook/main.py
+fi
+
+say "Summary, after $SECONDS s"
+printf '%s\n' "${seconds[@]}"
+for name in ${skipped[@]+"${skipped[@]}"}; do printf 'skipped: %s\n' "$name"; done
+for name in ${failed[@]+"${failed[@]}"}; do printf 'FAILED: %s\n' "$name"; done
+printf 'checks: %d passed, %d failed, %d skipped\n' "$passed" ${#failed[@]} ${#skipped[@]}
+[ ${#failed[@]} -eq 0 ]
