@@ -79,7 +79,8 @@ impl Loader {
 
     /// What the network sees of a photo, before normalization.
     pub fn photo(&self, index: usize, view: u64) -> Result<Rgb> {
-        let path = &self.subset.samples[index].path;
+        let samples = &self.subset.samples;
+        let path = &samples.get(index).ok_or_else(|| no_photo(index, samples.len()))?.path;
         let mut photo = photo::read(path)?;
         if let Some((config, seed)) = &self.augment {
             let drawn = Augmentation::draw(config, &mut seed.stream(Purpose::Augment, view, index as u64));
@@ -142,6 +143,10 @@ impl Loader {
     }
 }
 
+fn no_photo(index: usize, len: usize) -> Error {
+    Error::new(ErrorKind::Dataset, format!("there is no photo {index}: this part has {len}"))
+}
+
 /// What the thread hands over: the photos' indices and their pixels.
 type Pixels = (Vec<usize>, Result<Vec<Vec<f32>>>);
 
@@ -162,7 +167,7 @@ impl Iterator for Batches {
         }
         let received = self.receive.as_ref().and_then(|receive| receive.recv().ok());
         let Some((indices, pixels)) = received else {
-            // The thread panicked. Without a word, its photos would be missing from the epoch.
+            // The thread panicked, which nothing should bring about. Without a word, its photos would be missing from the epoch.
             let what = format!("loading photos ended {} batches too early", self.left);
             self.left = 0;
             return Some(Err(Error::new(ErrorKind::Image, what)));

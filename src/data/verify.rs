@@ -22,8 +22,8 @@ pub struct Checked {
     pub size: (usize, usize),
     /// Perceptual hash.
     pub dhash: u64,
-    /// 16 × 16 mean greys, 0 to 255.
-    pub thumbnail: Vec<f32>,
+    /// 32 × 32 mean greys.
+    pub thumbnail: Vec<u8>,
 }
 
 /// What a look at every file has found.
@@ -62,6 +62,6 @@ fn look(sample: &Sample) -> Result<Checked> {
         sha256: files::sha256(&bytes),
         size: (photo.width, photo.height),
         dhash: hash::dhash(&photo),
-        thumbnail: hash::thumbnail(&photo, 16, 16),
+        thumbnail: hash::thumbnail(&photo, 32, 32).into_iter().map(|grey| grey.round() as u8).collect(),
     })
 }

@@ -66,11 +66,10 @@ fn all_steps_from_drawn_flowers_to_features() {
 fn unreadable_photos_get_a_line_each_and_exit_status_1() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path();
-    json(folder, &["download-dataset", "--source", "synthetic", "--per-class", "10"]);
+    let data = json(folder, &["download-dataset", "--source", "synthetic", "--per-class", "10"]);
     let photos = folder.join("photos");
     std::fs::create_dir(&photos).unwrap();
-    let raw = folder.join("data/raw");
-    let drawn = std::fs::read_dir(&raw).unwrap().next().unwrap().unwrap().path().join("roses");
+    let drawn = Path::new(data["root"].as_str().unwrap()).join("roses");
     let good = std::fs::read_dir(drawn).unwrap().next().unwrap().unwrap().path();
     let bytes = std::fs::read(good).unwrap();
     std::fs::write(photos.join("good.jpg"), &bytes).unwrap();

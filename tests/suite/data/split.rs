@@ -114,12 +114,15 @@ fn copies_stay_together_even_resized_or_in_another_class() {
     for index in 0..8 {
         let name = format!("{index:03}.jpg");
         let original = photo::read(&root.join("daisy").join(&name)).unwrap();
-        // An exact copy, one encoded again, one resized, and one as PNG.
+        // An exact copy, one encoded again, one resized, and a darker one of other colours, as PNG.
         fs::copy(root.join("daisy").join(&name), root.join(format!("daisy/copy {name}"))).unwrap();
         fs::write(root.join(format!("daisy/again {name}")), encode_jpeg(&original, 60).unwrap()).unwrap();
         let smaller = preprocess::fit(&original, 40).unwrap();
         write_picture(&root.join(format!("daisy/small {name}")), &smaller);
-        fs::write(root.join(format!("daisy/png {index:03}.png")), encode_png(&original).unwrap()).unwrap();
+        let mut recoloured = original.clone();
+        let dark = |(i, v): (usize, &mut u8)| *v = (f64::from(*v) * [0.8, 0.7, 0.5][i % 3]) as u8 + 20;
+        recoloured.data.iter_mut().enumerate().for_each(dark);
+        fs::write(root.join(format!("daisy/png {index:03}.png")), encode_png(&recoloured).unwrap()).unwrap();
     }
     fs::copy(root.join("roses/004.jpg"), root.join("tulips/a rose.jpg")).unwrap();
     let photos = Dataset::folder(&root).unwrap();
