@@ -23,13 +23,14 @@ else
 fi
 
 for seed in "${seeds[@]}"; do
-  data=$out/data-$seed
-  "$petal" split-dataset --photos "$out/photos/raw/flower_photos" --data "$data" --seed "$seed"
-  for model in transfer baseline; do
+  "$petal" split-dataset --photos "$out/photos/raw/flower_photos" --data "$out/data-$seed" --seed "$seed"
+done
+for model in transfer baseline; do
+  for seed in "${seeds[@]}"; do
     result=$out/$model-$backbone-$seed.json
     [ -s "$result" ] && continue # measured before
     start=$(date +%s)
-    "$petal" train --data "$data" --models "$out/models" --model "$model" --backbone "$backbone" --weights "$weights" \
+    "$petal" train --data "$out/data-$seed" --models "$out/models" --model "$model" --backbone "$backbone" --weights "$weights" \
       --seed "$seed" --json > "$result.part"
     python3 - "$result.part" $(($(date +%s) - start)) <<'PY'
 import json, sys
