@@ -31,9 +31,9 @@ pub(crate) struct Options {
     /// Folder of photos to decode; without one, decoding is not measured.
     #[arg(long)]
     photos: Option<PathBuf>,
-    /// Leave out the step with all layers trainable, which needs the most memory.
-    #[arg(long)]
-    no_all_layers: bool,
+    /// Measure only what has this in its name: "forward", "phase-2", "all-layers", "baseline", …
+    #[arg(long, default_value = "")]
+    only: String,
 }
 
 /// Repetitions of each measurement; the median counts.
@@ -44,27 +44,36 @@ impl Options {
     pub(crate) fn run(self, project: &Project) -> Result<Output> {
         let config = Config { backbone: self.backbone, weights: weights_from(&self.weights), ..Config::seed() };
         let (model, preprocess) = backbone_model(&config, project)?;
-        let mut rates: Vec<(&str, f64)> = Vec::new();
-        let images = images(self.batch, preprocess.size, &project.device)?;
+        let side = preprocess.size;
+        let images = images(self.batch, side, &project.device)?;
         let targets: Vec<u32> = (0..self.batch as u32).map(|i| i % 5).collect();
         let targets = Tensor::from_vec(targets, self.batch, &project.device)?;
-        if let Some(folder) = &self.photos {
-            rates.push(("decode", decode_rate(folder, &preprocess)?));
-        }
-        let batch = self.batch as f64;
-        rates.push(("forward", rate(batch, || model.before(&images, Cut::Features).map(drop))?));
-        rates.push(("phase-1 step", step_rate(&model, &images, &targets, Cut::Features, false)?));
-        rates.push(("phase-1 step, cached", step_rate(&model, &images, &targets, Cut::Features, true)?));
-        if !model.trainable(Cut::Upper).is_empty() {
-            rates.push(("phase-2 step", step_rate(&model, &images, &targets, Cut::Upper, false)?));
-            rates.push(("phase-2 step, cached", step_rate(&model, &images, &targets, Cut::Upper, true)?));
-            if !self.no_all_layers {
-                rates.push(("all-layers step", step_rate(&model, &images, &targets, Cut::Images, true)?));
+        let mut rates: Vec<(&str, f64)> = Vec::new();
+        let mut measure = |name: &'static str, work: &mut dyn FnMut() -> Result<f64>| -> Result<()> {
+            if name.contains(&self.only) {
+                rates.push((name, work()?));
             }
+            Ok(())
+        };
+        if let Some(folder) = &self.photos {
+            measure("decode", &mut || decode_rate(folder, &preprocess))?;
         }
-        let architecture = Architecture::Baseline { classes: 5, image_size: preprocess.size };
-        let baseline = Model::new(&architecture, Seed(0), &project.device)?;
-        rates.push(("baseline step", step_rate(&baseline, &images, &targets, Cut::Images, true)?));
+        measure("forward", &mut || {
+            let frozen = model.frozen(Cut::Features, side, side)?;
+            rate(self.batch, || frozen.run(&images).map(drop))
+        })?;
+        let mut step = |name, model: &Model, cut, cached| -> Result<()> {
+            measure(name, &mut || step_rate(model, &images, &targets, cut, cached))
+        };
+        step("phase-1 step", &model, Cut::Features, false)?;
+        step("phase-1 step, cached", &model, Cut::Features, true)?;
+        if model.frozen(Cut::Upper, side, side).is_ok() {
+            step("phase-2 step", &model, Cut::Upper, false)?;
+            step("phase-2 step, cached", &model, Cut::Upper, true)?;
+            step("all-layers step", &model, Cut::Images, true)?;
+        }
+        let architecture = Architecture::Baseline { classes: 5, image_size: side };
+        step("baseline step", &Model::new(&architecture, Seed(0), &project.device)?, Cut::Images, true)?;
 
         let mut text = format!("{}, batch {}, {} threads\n", self.backbone, self.batch, project.machine.threads);
         for (name, rate) in &rates {
@@ -93,9 +102,12 @@ fn images(batch: usize, side: usize, device: &Device) -> Result<Tensor> {
 fn step_rate(model: &Model, images: &Tensor, targets: &Tensor, cut: Cut, cached: bool) -> Result<f64> {
     // So small a learning rate that the numbers stay as they are.
     let mut adam = Adam::new(model.trainable_vars(cut)?, 1e-12)?;
-    let at_cut = if cut == Cut::Images { images.clone() } else { model.before(images, cut)? };
-    rate(targets.dim(0)? as f64, || {
-        let at_cut = if cached { at_cut.clone() } else { model.before(images, cut)? };
+    let (_, _, height, width) = images.dims4()?;
+    let frozen = (cut != Cut::Images).then(|| model.frozen(cut, height, width)).transpose()?;
+    let compute = || frozen.as_ref().map_or_else(|| Ok(images.clone()), |frozen| frozen.run(images));
+    let kept = compute()?;
+    rate(targets.dim(0)?, || {
+        let at_cut = if cached { kept.clone() } else { compute()? };
         let mut dropout = Seed(0).stream(Purpose::Dropout, 0, 0);
         let logits = model.after(&at_cut, cut, Some(&mut dropout))?;
         adam.step(&loss::cross_entropy(&logits, targets)?.backward()?)
@@ -105,7 +117,7 @@ fn step_rate(model: &Model, images: &Tensor, targets: &Tensor, cut: Cut, cached:
 fn decode_rate(folder: &std::path::Path, preprocess: &pixels::Preprocess) -> Result<f64> {
     let mut photos = petal::eval::predict::photos(&[folder.to_path_buf()])?;
     photos.truncate(256);
-    rate(photos.len() as f64, || {
+    rate(photos.len(), || {
         let read = photos.par_iter().filter(|path| {
             let photo = files::read(path).and_then(|bytes| pixels::decode(&bytes, &pixels::Limits::default()));
             photo.and_then(|photo| preprocess.crop(&photo)).map(|cropped| preprocess.normalize(&cropped)).is_ok()
@@ -117,7 +129,7 @@ fn decode_rate(folder: &std::path::Path, preprocess: &pixels::Preprocess) -> Res
     })
 }
 
-fn rate(photos: f64, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
+fn rate(photos: usize, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
     work()?;
     let mut seconds = Vec::with_capacity(TIMES);
     for _ in 0..TIMES {
@@ -126,7 +138,7 @@ fn rate(photos: f64, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
         seconds.push(started.elapsed().as_secs_f64());
     }
     seconds.sort_by(f64::total_cmp);
-    Ok(photos / seconds[TIMES / 2])
+    Ok(photos as f64 / seconds[TIMES / 2])
 }
 
 /// Most memory that this process has held so far, where the system tells (Linux).
