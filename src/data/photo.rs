@@ -10,7 +10,7 @@ use crate::pixels::{self, Limits, Rgb};
 /// Reads and decodes a photo; every error names it.
 ///
 /// # Errors
-/// [`ErrorKind::Io`] if the file cannot be read; [`ErrorKind::Image`] if it is no photo (see [`pixels::decode`]).
+/// [`ErrorKind::Io`] if the file cannot be read; [`ErrorKind::Image`] if it is no photo (see [`pixels::decode()`]).
 pub fn read(path: &Path) -> Result<Rgb> {
     decode(path, &bytes(path)?)
 }

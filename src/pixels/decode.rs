@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
 use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
@@ -93,8 +94,9 @@ fn jpeg(bytes: &[u8], limits: &Limits) -> Result<RgbImage> {
     if !has_end(bytes) {
         return Err(refused("the JPEG is cut short: its end is missing".into()));
     }
-    let damaged = |cause: zune_jpeg::errors::DecodeErrors| {
-        refused(format!("the JPEG is damaged: {}", cause.to_string().trim_matches('"')))
+    let damaged = |cause: DecodeErrors| match cause {
+        DecodeErrors::Unsupported(kind) => refused(format!("this kind of JPEG cannot be read: {kind:?}")),
+        cause => refused(format!("the JPEG is damaged: {}", cause.to_string().trim_matches('"'))),
     };
     let options = DecoderOptions::default()
         .set_max_width(limits.side)

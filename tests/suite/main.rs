@@ -1,5 +1,6 @@
 //! One test binary: linked once, and every test in one list.
 
+mod bad_input;
 mod command;
 mod data;
 mod formulas;

@@ -202,7 +202,7 @@ fn the_stop_file_stops_after_a_step_and_the_next_call_goes_on() {
 fn the_baseline_learns_the_drawn_flowers() {
     let folder = tempfile::tempdir().unwrap();
     // Fifty pictures that stay as they are can be learned by heart; chance is a loss of ln 5 = 1.61.
-    let baseline = PhaseConfig { epochs: 12, ..small().baseline };
+    let baseline = PhaseConfig { epochs: 24, patience: 24, ..small().baseline };
     let config = Config { baseline, augment: AugmentConfig::NONE, ..small() };
     let (project, splits) = flowers(folder.path(), &config);
     let mut learner = Learner::baseline(&project, &splits, &config).unwrap();

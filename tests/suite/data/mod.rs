@@ -6,6 +6,7 @@ mod folder;
 mod loader;
 mod real;
 mod split;
+mod split_files;
 mod synthetic;
 
 use std::fs;
