@@ -38,7 +38,7 @@ fn main() -> Result<()> {
             let mut dropout = seed.stream(Purpose::Dropout, epoch, step as u64);
             let logits = model.after(&frozen.run(&batch.images)?, Cut::Features, Some(&mut dropout))?;
             let loss = loss::cross_entropy(&logits, &batch.targets)?;
-            adam.step(&loss.backward()?)?;
+            adam.step(&model.backward(&loss)?)?;
             sum += f64::from(loss.to_scalar::<f32>()?) * batch.indices.len() as f64;
         }
         println!("epoch {}: loss {:.4}", epoch + 1, sum / train.len() as f64);

@@ -100,8 +100,8 @@ fn images(batch: usize, side: usize, device: &Device) -> Result<Tensor> {
 
 /// A training step from the images on, or from what a cache would hold.
 fn step_rate(model: &Model, images: &Tensor, targets: &Tensor, cut: Cut, cached: bool) -> Result<f64> {
-    // So small a learning rate that the numbers stay as they are.
-    let mut adam = Adam::new(model.trainable_vars(cut)?, 1e-12)?;
+    // The recipe's fine-tuning rate. A much smaller one would make numbers so small that the processor slows down.
+    let mut adam = Adam::new(model.trainable_vars(cut)?, 1e-5)?;
     let (_, _, height, width) = images.dims4()?;
     let frozen = (cut != Cut::Images).then(|| model.frozen(cut, height, width)).transpose()?;
     let compute = || frozen.as_ref().map_or_else(|| Ok(images.clone()), |frozen| frozen.run(images));
@@ -110,7 +110,7 @@ fn step_rate(model: &Model, images: &Tensor, targets: &Tensor, cut: Cut, cached:
         let at_cut = if cached { kept.clone() } else { compute()? };
         let mut dropout = Seed(0).stream(Purpose::Dropout, 0, 0);
         let logits = model.after(&at_cut, cut, Some(&mut dropout))?;
-        adam.step(&loss::cross_entropy(&logits, targets)?.backward()?)
+        adam.step(&model.backward(&loss::cross_entropy(&logits, targets)?)?)
     })
 }
 

@@ -10,9 +10,12 @@
 //! | [`geometry`] | sizes, padding, activations |
 //! | [`conv`] | convolution, dense and depthwise: forward, gradients |
 //! | [`pool`] | max pooling, global average pooling |
+//! | [`linear`] | dense layers: forward, gradients |
+//! | [`adam`] | the optimizer's update |
 //! | [`layout`] | PyTorch's memory layouts and ours |
 //! | [`half_floats`] | `f32` to `f16` and back |
 
+pub mod adam;
 pub mod conv;
 mod dense;
 mod depthwise;
@@ -22,6 +25,7 @@ pub mod geometry;
 pub mod half_floats;
 mod im2col;
 pub mod layout;
+pub mod linear;
 pub mod pool;
 mod simd;
 #[cfg(test)]

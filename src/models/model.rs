@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use candle_core::backprop::GradStore;
 use candle_core::{D, DType, Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +11,10 @@ use super::zoo::Zoo;
 use super::{baseline, efficientnet_lite, resnet};
 use crate::config::Backbone;
 use crate::error::{Error, ErrorKind, Result};
-use crate::nn::Params;
+use crate::nn::linear::linear;
 use crate::nn::program::{self, Program, Size};
 use crate::nn::stage::Stage;
+use crate::nn::{Params, Workspace};
 use crate::seed::{Purpose, Seed, Stream};
 
 /// Where a network is cut into a frozen and a trainable part.
@@ -76,6 +78,7 @@ pub struct Model {
     params: Params,
     body: Body,
     ops: Ops,
+    workspace: Workspace,
 }
 
 #[derive(Debug)]
@@ -100,7 +103,8 @@ pub struct StageSummary {
 
 impl Model {
     /// A network with random numbers from the seed: He-normal convolutions as in torchvision, Glorot-uniform and zero biases
-    /// in the head and the baseline as in Keras, batch norms that change nothing.
+    /// in the head and the baseline as in Keras, batch norms that change nothing, but for those that end a residual branch:
+    /// they start at 0.
     pub fn new(architecture: &Architecture, seed: Seed, device: &Device) -> Result<Self> {
         Self::with_ops(architecture, seed, device, Ops::for_device(device))
     }
@@ -119,7 +123,13 @@ impl Model {
                 resnet::resnet(*backbone).map_or(Body::Zoo(*backbone), Body::Staged)
             }
         };
-        let mut model = Self { architecture: architecture.clone(), params: Params::default(), body, ops };
+        let mut model = Self {
+            architecture: architecture.clone(),
+            params: Params::default(),
+            body,
+            ops,
+            workspace: Workspace::default(),
+        };
         let shapes = model.shapes()?;
         for (index, (name, shape)) in shapes.iter().enumerate() {
             let mut stream = seed.stream(Purpose::Init, 0, index as u64);
@@ -212,6 +222,12 @@ impl Model {
             }
         };
         self.head(&at_head, dropout)
+    }
+
+    /// The gradients of a loss that was computed from [`Model::after`]. Not by `loss.backward()`: that would leave out what our own
+    /// operations compute.
+    pub fn backward(&self, loss: &Tensor) -> Result<GradStore> {
+        self.workspace.backward(loss)
     }
 
     /// What comes after the cut, without a graph or dropout, made ready once for inputs of this shape: `[3, H, W]` of images,
@@ -370,7 +386,8 @@ impl Model {
         if program.steps.is_empty() {
             return Ok(x.clone());
         }
-        let stage = Stage { program, trainable_from, params: &self.params, prefix: self.prefix() };
+        let Self { params, workspace, .. } = self;
+        let stage = Stage { program, trainable_from, params, prefix: self.prefix(), workspace };
         match self.ops {
             Ops::Kernels => stage.fused(x, input_gradient),
             Ops::Candle => stage.composed(x),
@@ -399,13 +416,16 @@ impl Model {
     }
 
     fn linear(&self, name: &str, x: &Tensor) -> Result<Tensor> {
-        let weight = self.params.get(&format!("{name}.weight"))?.var.as_tensor();
-        let bias = self.params.get(&format!("{name}.bias"))?.var.as_tensor();
+        let [weight, bias] = ["weight", "bias"].map(|part| self.params.get(&format!("{name}.{part}")));
+        let (weight, bias) = (&weight?.var, &bias?.var);
         if x.dim(D::Minus1)? != weight.dim(1)? {
             let what = format!("{name} takes {} numbers a photo; got {}", weight.dim(1)?, x.dim(D::Minus1)?);
             return Err(Error::new(ErrorKind::Tensor, what).mend("use the image size that the model was made for"));
         }
-        Ok(x.matmul(&weight.t()?)?.broadcast_add(bias)?)
+        match self.ops {
+            Ops::Kernels => linear(x, weight, bias, &self.workspace),
+            Ops::Candle => Ok(x.matmul(&weight.t()?)?.broadcast_add(bias)?),
+        }
     }
 }
 
@@ -510,6 +530,9 @@ fn initial(name: &str, shape: &[usize], architecture: &Architecture, stream: &mu
     if name.ends_with(".bias") || name.ends_with(".running_mean") {
         return vec![0.0; count];
     }
+    if ends_residual(name, architecture) {
+        return vec![0.0; count];
+    }
     if name.ends_with(".running_var") || name.ends_with(".gamma") || shape.len() == 1 {
         return vec![1.0; count];
     }
@@ -528,6 +551,20 @@ fn initial(name: &str, shape: &[usize], architecture: &Architecture, stream: &mu
             (0..count).map(|_| stream.range(-limit, limit) as f32).collect()
         }
     }
+}
+
+/// Whether this is the scale of the last norm of a residual branch of a ResNet. It starts at 0 (Goyal et al. 2017,
+/// torchvision's `zero_init_residual`): with statistics that are fixed and not measured, every block would else double the
+/// variance, until all logits are infinite for practical purposes.
+fn ends_residual(name: &str, architecture: &Architecture) -> bool {
+    let last = match architecture {
+        Architecture::Transfer { backbone: Backbone::Resnet18 | Backbone::Resnet34, .. } => ".bn2.weight",
+        Architecture::Transfer { backbone: Backbone::EfficientnetLite0, .. } | Architecture::Baseline { .. } => {
+            return false;
+        }
+        Architecture::Transfer { .. } => ".bn3.weight",
+    };
+    name.starts_with("backbone.layer") && name.ends_with(last)
 }
 
 /// Inverted dropout: 0 with probability `p`, else `1 / (1 − p)`; one draw a number, in row-major order.

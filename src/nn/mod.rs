@@ -1,10 +1,13 @@
 //! Layers on Candle tensors, parameters, loss, Adam.
 
+pub mod linear;
 pub mod loss;
 pub mod optim;
 pub mod params;
 pub mod program;
 pub mod stage;
 pub mod store;
+pub mod workspace;
 
 pub use params::Params;
+pub use workspace::Workspace;

@@ -1,12 +1,14 @@
 //! Adam, with state that can be saved by name.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Tensor, Var};
-use rayon::prelude::*;
+use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Tensor, Var};
 
+use super::stage::slice;
 use crate::error::{Error, ErrorKind, Result};
+use crate::kernels::adam;
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
@@ -27,10 +29,48 @@ pub struct Adam {
 struct Slot {
     name: String,
     var: Var,
-    /// Running mean of the gradient.
-    mean: Tensor,
-    /// Running mean of its square.
-    square: Tensor,
+    moments: Moments,
+}
+
+/// Running means of the gradient and of its square.
+#[derive(Debug)]
+enum Moments {
+    /// In memory, updated in one pass with the parameter.
+    Cpu(Vec<f32>, Vec<f32>),
+    /// On a GPU.
+    Device(Tensor, Tensor),
+}
+
+impl Moments {
+    fn new(var: &Var) -> Result<Self> {
+        Ok(if var.device().is_cpu() {
+            Self::Cpu(vec![0.0; var.elem_count()], vec![0.0; var.elem_count()])
+        } else {
+            // Two separate buffers: a clone of one would be updated twice in place.
+            Self::Device(var.zeros_like()?, var.zeros_like()?)
+        })
+    }
+
+    /// As tensors of the parameter's shape: mean, square.
+    fn tensors(&self, var: &Var) -> Result<[Tensor; 2]> {
+        Ok(match self {
+            Self::Device(mean, square) => [mean.clone(), square.clone()],
+            Self::Cpu(mean, square) => {
+                let tensor = |values: &Vec<f32>| Tensor::from_slice(values, var.dims(), &Device::Cpu);
+                [tensor(mean)?, tensor(square)?]
+            }
+        })
+    }
+
+    fn restore(&mut self, mean: &Tensor, square: &Tensor, var: &Var) -> Result<()> {
+        *self = match self {
+            Self::Cpu(..) => Self::Cpu(mean.flatten_all()?.to_vec1()?, square.flatten_all()?.to_vec1()?),
+            Self::Device(..) => {
+                Self::Device(mean.to_device(var.device())?.copy()?, square.to_device(var.device())?.copy()?)
+            }
+        };
+        Ok(())
+    }
 }
 
 impl Adam {
@@ -38,9 +78,8 @@ impl Adam {
     pub fn new(vars: Vec<(String, Var)>, learning_rate: f64) -> Result<Self> {
         let mut slots = Vec::with_capacity(vars.len());
         for (name, var) in vars {
-            // Two separate buffers: a clone of one would be updated twice in place.
-            let (mean, square) = (var.zeros_like()?, var.zeros_like()?);
-            slots.push(Slot { name, var, mean, square });
+            let moments = Moments::new(&var)?;
+            slots.push(Slot { name, var, moments });
         }
         Ok(Self { slots, learning_rate, steps: 0 })
     }
@@ -58,34 +97,43 @@ impl Adam {
         self.steps += 1;
         let correction1 = 1.0 - BETA1.powi(self.steps as i32);
         let correction2 = 1.0 - BETA2.powi(self.steps as i32);
-        for slot in &self.slots {
-            let gradient = gradients.get(&slot.var).ok_or_else(|| {
-                Error::new(ErrorKind::Tensor, format!("{} got no gradient, though it is to be trained", slot.name))
+        let update = adam::Adam {
+            beta1: BETA1,
+            beta2: BETA2,
+            epsilon: EPSILON,
+            step: self.learning_rate / correction1,
+            root: correction2.sqrt(),
+        };
+        for Slot { name, var, moments } in &mut self.slots {
+            let gradient = gradients.get(var).ok_or_else(|| {
+                Error::new(ErrorKind::Tensor, format!("{name} got no gradient, though it is to be trained"))
             })?;
-            let apply = Apply { step: self.learning_rate / correction1, root: correction2.sqrt() };
-            if slot.var.device().is_cpu() {
-                let gradient = gradient.contiguous()?;
-                slot.mean.inplace_op2(&gradient, &Blend { keep: BETA1, squared: false })?;
-                slot.square.inplace_op2(&gradient, &Blend { keep: BETA2, squared: true })?;
-                slot.var.inplace_op3(&slot.mean, &slot.square, &apply)?;
-            } else {
-                let mean = ((&slot.mean * BETA1)? + (gradient * (1.0 - BETA1))?)?;
-                let square = ((&slot.square * BETA2)? + (gradient.sqr()? * (1.0 - BETA2))?)?;
-                slot.mean.slice_set(&mean.contiguous()?, 0, 0)?;
-                slot.square.slice_set(&square.contiguous()?, 0, 0)?;
-                let denominator = ((square.sqrt()? / apply.root)? + EPSILON)?;
-                slot.var.set(&(slot.var.as_tensor() - (mean / denominator)? * apply.step)?)?;
+            match moments {
+                Moments::Cpu(mean, square) => {
+                    let apply = Apply { update, moments: Mutex::new((mean, square)) };
+                    var.inplace_op2(&gradient.contiguous()?, &apply)?;
+                }
+                Moments::Device(mean, square) => {
+                    let new_mean = ((&*mean * BETA1)? + (gradient * (1.0 - BETA1))?)?;
+                    let new_square = ((&*square * BETA2)? + (gradient.sqr()? * (1.0 - BETA2))?)?;
+                    let denominator = ((new_square.sqrt()? / update.root)? + EPSILON)?;
+                    var.set(&(var.as_tensor() - ((&new_mean / denominator)? * update.step)?)?)?;
+                    (*mean, *square) = (new_mean.detach(), new_square.detach());
+                }
             }
         }
         Ok(())
     }
 
     /// The moments by name: `mean.<name>` and `square.<name>`.
-    pub fn state(&self) -> BTreeMap<String, Tensor> {
-        let entries = self.slots.iter().flat_map(|slot| {
-            [(format!("mean.{}", slot.name), slot.mean.clone()), (format!("square.{}", slot.name), slot.square.clone())]
-        });
-        entries.collect()
+    pub fn state(&self) -> Result<BTreeMap<String, Tensor>> {
+        let mut state = BTreeMap::new();
+        for Slot { name, var, moments } in &self.slots {
+            let [mean, square] = moments.tensors(var)?;
+            state.insert(format!("mean.{name}"), mean);
+            state.insert(format!("square.{name}"), square);
+        }
+        Ok(state)
     }
 
     /// Goes on from saved moments, after `steps` steps.
@@ -93,7 +141,7 @@ impl Adam {
     /// # Errors
     /// [`ErrorKind::Checkpoint`] if a moment is missing or has another shape; nothing is changed then.
     pub fn restore(&mut self, state: &BTreeMap<String, Tensor>, steps: usize) -> Result<()> {
-        let find = |name: String, like: &Tensor| -> Result<Tensor> {
+        let find = |name: String, like: &Var| -> Result<&Tensor> {
             let found = state
                 .get(&name)
                 .ok_or_else(|| Error::new(ErrorKind::Checkpoint, format!("the optimizer's {name} is missing")))?;
@@ -101,95 +149,40 @@ impl Adam {
                 let what = format!("the optimizer's {name} is {:?}; expected {:?}", found.dims(), like.dims());
                 return Err(Error::new(ErrorKind::Checkpoint, what));
             }
-            Ok(found.to_device(like.device())?.copy()?)
+            Ok(found)
         };
-        let mut moments = Vec::with_capacity(self.slots.len());
-        for slot in &self.slots {
-            moments.push((
-                find(format!("mean.{}", slot.name), &slot.mean)?,
-                find(format!("square.{}", slot.name), &slot.square)?,
-            ));
+        let mut found = Vec::with_capacity(self.slots.len());
+        for Slot { name, var, .. } in &self.slots {
+            found.push((find(format!("mean.{name}"), var)?, find(format!("square.{name}"), var)?));
         }
-        for (slot, (mean, square)) in self.slots.iter_mut().zip(moments) {
-            (slot.mean, slot.square) = (mean, square);
+        for (slot, (mean, square)) in self.slots.iter_mut().zip(found) {
+            slot.moments.restore(mean, square, &slot.var)?;
         }
         self.steps = steps;
         Ok(())
     }
 }
 
-/// `a = keep · a + (1 − keep) · b`, or with `b²`.
-struct Blend {
-    keep: f64,
-    squared: bool,
+/// One parameter's update, with its moments.
+struct Apply<'a> {
+    update: adam::Adam,
+    /// Candle calls an operation by a shared reference.
+    moments: Mutex<(&'a mut Vec<f32>, &'a mut Vec<f32>)>,
 }
 
-impl InplaceOp2 for Blend {
+impl InplaceOp2 for Apply<'_> {
     fn name(&self) -> &'static str {
-        "adam-blend"
+        "adam"
     }
 
-    fn cpu_fwd(&self, a: &mut CpuStorage, la: &Layout, b: &CpuStorage, lb: &Layout) -> candle_core::Result<()> {
-        let (a, b) = (slice_mut(a, la)?, slice(b, lb)?);
-        // The difference in f32 would be off by 5e-5 of its size.
-        let (keep, fresh) = (self.keep as f32, (1.0 - self.keep) as f32);
-        a.par_chunks_mut(CHUNK).zip(b.par_chunks(CHUNK)).for_each(|(a, b)| {
-            for (a, b) in a.iter_mut().zip(b) {
-                let b = if self.squared { b * b } else { *b };
-                *a = keep * *a + fresh * b;
-            }
-        });
+    fn cpu_fwd(&self, p: &mut CpuStorage, lp: &Layout, g: &CpuStorage, lg: &Layout) -> candle_core::Result<()> {
+        let (Some((from, to)), CpuStorage::F32(p)) = (lp.contiguous_offsets(), p) else {
+            candle_core::bail!("Adam wants contiguous f32 tensors")
+        };
+        let Ok(mut moments) = self.moments.lock() else { candle_core::bail!("Adam was stopped by a panic before") };
+        let (mean, square) = &mut *moments;
+        self.update.update(&mut p[from..to], mean, square, slice(g, lg)?);
         Ok(())
-    }
-}
-
-/// `p −= step · mean / (√square / root + ε)`.
-struct Apply {
-    step: f64,
-    root: f64,
-}
-
-impl InplaceOp3 for Apply {
-    fn name(&self) -> &'static str {
-        "adam-apply"
-    }
-
-    fn cpu_fwd(
-        &self,
-        p: &mut CpuStorage,
-        lp: &Layout,
-        mean: &CpuStorage,
-        lm: &Layout,
-        square: &CpuStorage,
-        ls: &Layout,
-    ) -> candle_core::Result<()> {
-        let (p, mean, square) = (slice_mut(p, lp)?, slice(mean, lm)?, slice(square, ls)?);
-        let (step, root, epsilon) = (self.step as f32, self.root as f32, EPSILON as f32);
-        p.par_chunks_mut(CHUNK).zip(mean.par_chunks(CHUNK)).zip(square.par_chunks(CHUNK)).for_each(
-            |((p, mean), square)| {
-                for ((p, mean), square) in p.iter_mut().zip(mean).zip(square) {
-                    *p -= step * mean / (square.sqrt() / root + epsilon);
-                }
-            },
-        );
-        Ok(())
-    }
-}
-
-/// Elements a task; every element is computed alone, so this changes no result.
-const CHUNK: usize = 1 << 16;
-
-fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
-        None => candle_core::bail!("Adam wants contiguous tensors"),
-    }
-}
-
-fn slice_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> candle_core::Result<&'a mut [f32]> {
-    match (storage, layout.contiguous_offsets()) {
-        (CpuStorage::F32(values), Some((start, end))) => Ok(&mut values[start..end]),
-        _ => candle_core::bail!("Adam wants contiguous f32 tensors"),
     }
 }
 
@@ -241,7 +234,7 @@ mod tests {
             first.step(&gradients(&q)).unwrap();
         }
         let mut second = Adam::new(vec![("p".into(), q.clone())], 0.1).unwrap();
-        second.restore(&first.state(), first.steps()).unwrap();
+        second.restore(&first.state().unwrap(), first.steps()).unwrap();
         for _ in 0..2 {
             second.step(&gradients(&q)).unwrap();
         }

@@ -3,11 +3,12 @@
 
 use std::sync::Mutex;
 
-use candle_core::{CpuStorage, CustomOp2, D, Layout, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp2, D, Layout, Shape, Tensor, Var};
 use rayon::prelude::*;
 
 use super::Params;
 use super::program::{ConvStep, Folded, Norm, Pad, Program, Size, Sized, Step, fold, inverse_root};
+use super::workspace::{Buffer, Workspace};
 use crate::error::Result;
 use crate::kernels::{Activation, conv, layout, pool};
 
@@ -22,6 +23,8 @@ pub struct Stage<'a> {
     pub params: &'a Params,
     /// Prefix of the program's tensors in `params`.
     pub prefix: &'a str,
+    /// Where operations leave their parameters' gradients.
+    pub workspace: &'a Workspace,
 }
 
 impl Stage<'_> {
@@ -29,7 +32,6 @@ impl Stage<'_> {
     /// The input gets a gradient only where `input_gradient`.
     pub fn fused(&self, x: &Tensor, input_gradient: bool) -> Result<Tensor> {
         let x = x.permute((0, 2, 3, 1))?.contiguous()?;
-        let mut flat = Vec::new();
         let mut weights = Vec::with_capacity(self.program.steps.len());
         for (index, step) in self.program.steps.iter().enumerate() {
             weights.push(match step {
@@ -37,24 +39,28 @@ impl Stage<'_> {
                 Step::Conv(step) if index < self.trainable_from => {
                     Weights::Frozen(step.folded(self.params, self.prefix)?)
                 }
-                Step::Conv(step) => {
-                    for name in step.trainable() {
-                        flat.push(self.tensor(&name)?.flatten_all()?);
-                    }
-                    Weights::Trainable(match &step.norm {
-                        None => None,
-                        Some(Norm { name, .. }) => Some((
-                            self.tensor(&format!("{name}.running_mean"))?.to_vec1()?,
-                            self.tensor(&format!("{name}.running_var"))?.to_vec1()?,
-                        )),
-                    })
-                }
+                Step::Conv(step) => Weights::Trainable(self.trainable(step)?),
             });
         }
-        // An operation wants two tensors; a stage without parameters gets one number that nobody reads.
-        let flat = if flat.is_empty() { Tensor::zeros(1, x.dtype(), x.device())? } else { Tensor::cat(&flat, 0)? };
-        let op = Fused { program: self.program.clone(), weights, input_gradient, kept: Mutex::new(None) };
-        Ok(x.apply_op2(&flat, op)?.permute((0, 3, 1, 2))?)
+        // Candle calls an operation's backward only where an argument of it is to get a gradient.
+        let trains = weights.iter().any(|weights| matches!(weights, Weights::Trainable(_)));
+        let anchor = Tensor::zeros(1, x.dtype(), x.device())?;
+        let anchor = if trains { Var::from_tensor(&anchor)?.as_tensor().clone() } else { anchor };
+        let workspace = self.workspace.clone();
+        let op = Fused { program: self.program.clone(), weights, input_gradient, workspace, kept: Mutex::new(None) };
+        Ok(x.apply_op2(&anchor, op)?.permute((0, 3, 1, 2))?)
+    }
+
+    fn trainable(&self, step: &ConvStep) -> Result<Trainable> {
+        let statistics = match &step.norm {
+            None => None,
+            Some(Norm { name, .. }) => Some((
+                self.tensor(&format!("{name}.running_mean"))?.to_vec1()?,
+                self.tensor(&format!("{name}.running_var"))?.to_vec1()?,
+            )),
+        };
+        let tensors = step.trainable().iter().map(|name| self.tensor(name)).collect::<Result<_>>()?;
+        Ok(Trainable { tensors, statistics })
     }
 
     /// The same in Candle's own operations, on any device.
@@ -161,16 +167,96 @@ enum Weights {
     None,
     /// They do not train.
     Frozen(Folded),
-    /// They are the next ones in the flat tensor; with the batch norm's mean and variance.
-    Trainable(Option<(Vec<f32>, Vec<f32>)>),
+    /// They do.
+    Trainable(Trainable),
 }
 
-/// The whole program as one operation on (input, parameters): Candle's graph then holds one node, and activations are freed as
-/// backward passes them.
+/// The tensors of a step that trains.
+struct Trainable {
+    /// Weight, then γ and β, or the bias.
+    tensors: Vec<Tensor>,
+    /// The batch norm's mean and variance.
+    statistics: Option<(Vec<f32>, Vec<f32>)>,
+}
+
+impl Trainable {
+    /// The weights as they are now, folded.
+    fn folded(&self, step: &ConvStep) -> candle_core::Result<Folded> {
+        let values = self.tensors[1..].iter().map(|tensor| tensor.to_vec1::<f32>());
+        let values = values.collect::<candle_core::Result<Vec<_>>>()?;
+        let (scale, bias) = match (&self.statistics, &step.norm, values.as_slice()) {
+            (Some((mean, var)), Some(norm), [gamma, beta]) => {
+                let scale: Vec<f32> = gamma.iter().zip(var).map(|(g, v)| g * inverse_root(*v, norm.eps)).collect();
+                let bias = beta.iter().zip(mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
+                (Some(scale), bias)
+            }
+            (_, _, [bias, ..]) => (None, bias.clone()),
+            _ => candle_core::bail!("a convolution has a bias or a norm"),
+        };
+        let weight = with_values(&self.tensors[0], |weight| fold(step, weight, scale.as_deref()))?;
+        Ok(Folded { weight, bias })
+    }
+
+    /// Computes the gradients of the tensors and leaves them in the workspace.
+    fn leave_gradients(
+        &self,
+        step: &ConvStep,
+        geometry: &crate::kernels::Conv,
+        x: &[f32],
+        dy: &[f32],
+        workspace: &Workspace,
+    ) -> candle_core::Result<()> {
+        let [o, i, k, _] = step.weight_shape();
+        let mut dw = workspace.buffer(self.tensors[0].elem_count());
+        let mut db = vec![0.0; o];
+        conv::backward_weight(geometry, x, dy, &mut dw, &mut db);
+        let mut dw = if step.depthwise { dw.to_vec() } else { layout::ohwi_to_oihw([o, i, k, k], &dw) };
+        let mut gradients = Vec::with_capacity(3);
+        if let (Some((mean, var)), Some(norm)) = (&self.statistics, &step.norm) {
+            let gamma = self.tensors[1].to_vec1::<f32>()?;
+            let statistics = Statistics { mean, var, gamma: &gamma, eps: norm.eps };
+            gradients.push(with_values(&self.tensors[0], |weight| through_norm(&statistics, weight, &db, &mut dw))?);
+        }
+        gradients.push(db);
+        gradients.insert(0, dw);
+        for (tensor, gradient) in self.tensors.iter().zip(gradients) {
+            workspace.leave(tensor, Tensor::from_vec(gradient, tensor.shape(), tensor.device())?);
+        }
+        Ok(())
+    }
+}
+
+/// A batch norm that folds into weights.
+struct Statistics<'a> {
+    mean: &'a [f32],
+    var: &'a [f32],
+    gamma: &'a [f32],
+    eps: f64,
+}
+
+/// Takes the gradient of the folded weights to that of the weights, in place, and gives that of γ:
+/// `dw = dw'·s`, `dγ = (Σ dw'·w − μ·db') / √(σ²+ε)`; `dβ` is `db'` itself.
+fn through_norm(norm: &Statistics, weight: &[f32], db: &[f32], dw: &mut [f32]) -> Vec<f32> {
+    let row = weight.len() / db.len();
+    let channels = dw.par_chunks_mut(row).zip(weight.par_chunks(row)).enumerate();
+    channels
+        .map(|(channel, (dw, w))| {
+            let inverse = inverse_root(norm.var[channel], norm.eps);
+            let scale = norm.gamma[channel] * inverse;
+            let dot: f64 = dw.iter().zip(w).map(|(d, w)| f64::from(d * w)).sum();
+            dw.iter_mut().for_each(|d| *d *= scale);
+            (dot - f64::from(norm.mean[channel]) * f64::from(db[channel])) as f32 * inverse
+        })
+        .collect()
+}
+
+/// The whole program as one operation: Candle's graph then holds one node, and activations are freed as backward passes them.
+/// Its second argument is an anchor that nobody reads; the parameters' gradients are left in the workspace.
 struct Fused {
     program: Program,
     weights: Vec<Weights>,
     input_gradient: bool,
+    workspace: Workspace,
     /// What forward keeps for backward.
     kept: Mutex<Option<Kept>>,
 }
@@ -178,68 +264,62 @@ struct Fused {
 struct Kept {
     sized: Vec<Sized>,
     /// Every register but the input.
-    registers: Vec<Vec<f32>>,
+    registers: Vec<Option<Buffer>>,
     /// Folded weights of the steps that train.
     folded: Vec<Option<Folded>>,
 }
 
-impl Fused {
-    /// The slices of a trainable step in the flat tensor: weight, then γ and β or the bias; and what follows.
-    fn slices<'a>(step: &ConvStep, flat: &'a [f32]) -> (&'a [f32], &'a [f32], &'a [f32], &'a [f32]) {
-        let (weight, rest) = flat.split_at(step.weight_shape().iter().product());
-        let (first, rest) = rest.split_at(step.out_c);
-        let (second, rest) = rest.split_at(if step.norm.is_some() { step.out_c } else { 0 });
-        (weight, first, second, rest)
+/// A register; the first is the input.
+fn read<'a>(x: &'a [f32], registers: &'a [Option<Buffer>], register: usize) -> &'a [f32] {
+    match register {
+        0 => x,
+        register => registers[register - 1].as_deref().unwrap_or_else(|| unreachable!("freed when its step is passed")),
     }
+}
 
-    fn forward(&self, x: &[f32], mut flat: &[f32], size: Size) -> Vec<f32> {
+impl Fused {
+    fn forward(&self, x: &[f32], size: Size) -> candle_core::Result<Vec<f32>> {
         let sized = self.program.sized(size);
         let pictures = x.len() / size.len();
-        let mut registers: Vec<Vec<f32>> = Vec::with_capacity(sized.len());
+        let mut registers: Vec<Option<Buffer>> = Vec::with_capacity(sized.len());
         let mut folded = Vec::with_capacity(sized.len());
         for ((step, sized), weights) in self.program.steps.iter().zip(&sized).zip(&self.weights) {
             let own = match (step, weights) {
-                (Step::Conv(step), Weights::Trainable(statistics)) => {
-                    let (weight, first, second, rest) = Self::slices(step, flat);
-                    flat = rest;
-                    Some(match (statistics, &step.norm) {
-                        (Some((mean, var)), Some(norm)) => {
-                            let scale: Vec<f32> =
-                                first.iter().zip(var).map(|(g, v)| g * inverse_root(*v, norm.eps)).collect();
-                            let bias = second.iter().zip(mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
-                            Folded { weight: fold(step, weight, Some(&scale)), bias }
-                        }
-                        _ => Folded { weight: fold(step, weight, None), bias: first.to_vec() },
-                    })
-                }
+                (Step::Conv(step), Weights::Trainable(trainable)) => Some(trainable.folded(step)?),
                 _ => None,
             };
-            let mut y = vec![0.0; pictures * sized.output().len()];
-            let read = |register: usize| if register == 0 { x } else { registers[register - 1].as_slice() };
-            match (step, sized, weights) {
-                (Step::Conv(step), Sized::Conv(geometry), _) => {
-                    let folded = match (weights, &own) {
-                        (Weights::Frozen(folded), _) | (_, Some(folded)) => folded,
-                        _ => unreachable!("a convolution has weights"),
-                    };
-                    let residual = step.residual.map(read);
-                    conv::forward(geometry, read(step.input), &folded.weight, &folded.bias, residual, step.act, &mut y);
+            let mut y = self.workspace.buffer(pictures * sized.output().len());
+            match (step, sized) {
+                (Step::Conv(step), Sized::Conv(geometry)) => {
+                    let Folded { weight, bias } = self.folded(weights, own.as_ref());
+                    let residual = step.residual.map(|register| read(x, &registers, register));
+                    let input = read(x, &registers, step.input);
+                    conv::forward(geometry, input, weight, bias, residual, step.act, &mut y);
                 }
-                (_, Sized::MaxPool(geometry), _) => pool::max_pool_forward(geometry, read(step.input()), &mut y),
+                (_, Sized::MaxPool(geometry)) => {
+                    pool::max_pool_forward(geometry, read(x, &registers, step.input()), &mut y);
+                }
                 _ => unreachable!("a step has the sizes of its kind"),
             }
-            registers.push(y);
+            registers.push(Some(y));
             folded.push(own);
         }
-        let y = registers.last().cloned().unwrap_or_else(|| x.to_vec());
+        let y = read(x, &registers, registers.len()).to_vec();
         if let Ok(mut kept) = self.kept.lock() {
             *kept = Some(Kept { sized, registers, folded });
         }
-        y
+        Ok(y)
     }
 
-    /// Gradients of the input (where asked for) and of the flat parameters.
-    fn backward(&self, x: &[f32], flat: &[f32], kept: Kept, dy: Vec<f32>) -> (Option<Vec<f32>>, Vec<f32>) {
+    fn folded<'a>(&self, weights: &'a Weights, own: Option<&'a Folded>) -> &'a Folded {
+        match (weights, own) {
+            (Weights::Frozen(folded), _) | (_, Some(folded)) => folded,
+            _ => unreachable!("a convolution has weights"),
+        }
+    }
+
+    /// Leaves the gradients of the parameters; gives that of the input, where asked for.
+    fn backward(&self, x: &[f32], kept: Kept, dy: &[f32]) -> candle_core::Result<Option<Vec<f32>>> {
         let Kept { sized, mut registers, folded } = kept;
         // Which registers a gradient is wanted for: those that a trainable step lies before, or the input does.
         let mut wanted = vec![self.input_gradient];
@@ -247,105 +327,53 @@ impl Fused {
             let upstream = wanted[step.input()] || step.residual().is_some_and(|register| wanted[register]);
             wanted.push(upstream || matches!(weights, Weights::Trainable(_)));
         }
-        let mut gradients: Vec<Option<Vec<f32>>> = vec![None; wanted.len()];
-        gradients[self.program.steps.len()] = Some(dy);
-        let mut flat_gradient = vec![0.0; flat.len()];
-        let mut end = flat.len();
+        let mut gradients: Vec<Option<Buffer>> = wanted.iter().map(|_| None).collect();
+        let mut last = self.workspace.buffer(dy.len());
+        last.copy_from_slice(dy);
+        gradients[self.program.steps.len()] = Some(last);
         for index in (0..self.program.steps.len()).rev() {
             let step = &self.program.steps[index];
-            let y = std::mem::take(&mut registers[index]);
+            let y = registers[index].take();
             let Some(mut dy) = gradients[index + 1].take().filter(|_| wanted[index + 1]) else { continue };
             let input = step.input();
-            let x = if input == 0 { x } else { registers[input - 1].as_slice() };
+            let x = read(x, &registers, input);
             match (step, &sized[index]) {
                 (Step::Conv(step), Sized::Conv(geometry)) => {
-                    conv::backward_activation(step.act, &y, &mut dy);
-                    drop(y);
-                    let own = folded[index].as_ref();
-                    if let Weights::Trainable(statistics) = &self.weights[index] {
-                        let count: usize = step.weight_shape().iter().product();
-                        let length = count + step.out_c * if step.norm.is_some() { 2 } else { 1 };
-                        let own = end - length..end;
-                        end -= length;
-                        let (weight, rest) = flat[own.clone()].split_at(count);
-                        let target = &mut flat_gradient[own];
-                        weight_gradient(step, geometry, statistics.as_ref(), x, &dy, weight, rest, target);
+                    if let Some(y) = y {
+                        conv::backward_activation(step.act, &y, &mut dy);
+                    }
+                    if let Weights::Trainable(trainable) = &self.weights[index] {
+                        trainable.leave_gradients(step, geometry, x, &dy, &self.workspace)?;
                     }
                     if wanted[input] {
-                        let weight = match (&self.weights[index], own) {
-                            (Weights::Frozen(folded), _) | (_, Some(folded)) => &folded.weight,
-                            _ => unreachable!("a convolution has weights"),
-                        };
+                        let weight = &self.folded(&self.weights[index], folded[index].as_ref()).weight;
                         let accumulate = gradients[input].is_some();
-                        let dx = gradients[input].get_or_insert_with(|| vec![0.0; x.len()]);
+                        let dx = gradients[input].get_or_insert_with(|| self.workspace.buffer(x.len()));
                         conv::backward_input(geometry, &dy, weight, accumulate, dx);
                     }
                     if let Some(residual) = step.residual.filter(|register| wanted[*register]) {
-                        match &mut gradients[residual] {
-                            Some(sum) => {
-                                sum.par_chunks_mut(1 << 14).zip(dy.par_chunks(1 << 14)).for_each(|(sum, dy)| {
-                                    sum.iter_mut().zip(dy).for_each(|(sum, dy)| *sum += dy);
-                                });
-                            }
-                            none => *none = Some(dy),
-                        }
+                        gather(&mut gradients[residual], dy);
                     }
                 }
                 (_, Sized::MaxPool(geometry)) if wanted[input] => {
-                    let mut dx = vec![0.0; x.len()];
+                    let mut dx = self.workspace.buffer(x.len());
                     pool::max_pool_backward(geometry, x, &dy, &mut dx);
-                    match &mut gradients[input] {
-                        Some(sum) => sum.iter_mut().zip(&dx).for_each(|(sum, dx)| *sum += dx),
-                        none => *none = Some(dx),
-                    }
+                    gather(&mut gradients[input], dx);
                 }
                 _ => {}
             }
         }
-        (gradients[0].take(), flat_gradient)
+        Ok(gradients[0].take().map(|dx| dx.to_vec()))
     }
 }
 
-/// The gradients of a step's own tensors, through the folding: `dw = dw'·s`, `dγ = (Σ dw'·w − μ·db') / √(σ²+ε)`, `dβ = db'`.
-#[allow(clippy::too_many_arguments)]
-fn weight_gradient(
-    step: &ConvStep,
-    geometry: &crate::kernels::Conv,
-    statistics: Option<&(Vec<f32>, Vec<f32>)>,
-    x: &[f32],
-    dy: &[f32],
-    weight: &[f32],
-    gamma: &[f32],
-    target: &mut [f32],
-) {
-    let [o, i, k, _] = step.weight_shape();
-    let (mut dw, mut db) = (vec![0.0; weight.len()], vec![0.0; o]);
-    conv::backward_weight(geometry, x, dy, &mut dw, &mut db);
-    let dw = layout::ohwi_to_oihw([o, i, k, k], &dw);
-    let (dw_target, rest) = target.split_at_mut(weight.len());
-    match (statistics, &step.norm) {
-        (Some((mean, var)), Some(norm)) => {
-            let (dgamma, dbeta) = rest.split_at_mut(o);
-            let row = weight.len() / o;
-            dw_target
-                .par_chunks_mut(row)
-                .zip(dw.par_chunks(row))
-                .zip(weight.par_chunks(row))
-                .zip(dgamma.par_iter_mut())
-                .enumerate()
-                .for_each(|(channel, (((target, dw), w), dgamma))| {
-                    let inverse = inverse_root(var[channel], norm.eps);
-                    let scale = gamma[channel] * inverse;
-                    let dot: f64 = dw.iter().zip(w).map(|(d, w)| f64::from(d * w)).sum();
-                    *dgamma = (dot - f64::from(mean[channel]) * f64::from(db[channel])) as f32 * inverse;
-                    target.iter_mut().zip(dw).for_each(|(t, d)| *t = d * scale);
-                });
-            dbeta.copy_from_slice(&db);
-        }
-        _ => {
-            dw_target.copy_from_slice(&dw);
-            rest.copy_from_slice(&db);
-        }
+/// Adds a gradient to what is there already.
+fn gather(sum: &mut Option<Buffer>, gradient: Buffer) {
+    match sum {
+        Some(sum) => sum.par_chunks_mut(1 << 14).zip(gradient.par_chunks(1 << 14)).for_each(|(sum, gradient)| {
+            sum.iter_mut().zip(gradient).for_each(|(sum, gradient)| *sum += gradient);
+        }),
+        none => *none = Some(gradient),
     }
 }
 
@@ -358,11 +386,11 @@ impl CustomOp2 for Fused {
         &self,
         x: &CpuStorage,
         x_layout: &Layout,
-        flat: &CpuStorage,
-        flat_layout: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         let (b, h, w, c) = x_layout.shape().dims4()?;
-        let y = self.forward(slice(x, x_layout)?, slice(flat, flat_layout)?, Size { h, w, c });
+        let y = self.forward(slice(x, x_layout)?, Size { h, w, c })?;
         let size = *self.program.sizes(Size { h, w, c }).last().unwrap_or(&Size { h, w, c });
         Ok((CpuStorage::F32(y), Shape::from((b, size.h, size.w, size.c))))
     }
@@ -370,29 +398,30 @@ impl CustomOp2 for Fused {
     fn bwd(
         &self,
         x: &Tensor,
-        flat: &Tensor,
+        _: &Tensor,
         _y: &Tensor,
         dy: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
         let kept = self.kept.lock().ok().and_then(|mut kept| kept.take());
         let Some(kept) = kept else { candle_core::bail!("a stage's backward runs once a forward") };
-        let dy = dy.contiguous()?.flatten_all()?.to_vec1::<f32>()?;
-        let (x_storage, x_layout) = x.storage_and_layout();
-        let (flat_storage, flat_layout) = flat.storage_and_layout();
-        let (candle_core::Storage::Cpu(x_values), candle_core::Storage::Cpu(flat_values)) =
-            (&*x_storage, &*flat_storage)
-        else {
-            candle_core::bail!("a stage runs on the CPU")
-        };
-        let (dx, dflat) = self.backward(slice(x_values, x_layout)?, slice(flat_values, flat_layout)?, kept, dy);
-        let dx = dx.map(|dx| Tensor::from_vec(dx, x.shape(), x.device())).transpose()?;
-        Ok((dx, Some(Tensor::from_vec(dflat, flat.shape(), flat.device())?)))
+        let dx = with_values(&dy.contiguous()?, |dy| with_values(x, |x| self.backward(x, kept, dy)))???;
+        Ok((dx.map(|dx| Tensor::from_vec(dx, x.shape(), x.device())).transpose()?, None))
     }
 }
 
-fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
+/// Calls `f` with a tensor's numbers, where they lie.
+pub(super) fn with_values<R>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> R) -> candle_core::Result<R> {
+    let (storage, layout) = tensor.storage_and_layout();
+    match &*storage {
+        candle_core::Storage::Cpu(values) => Ok(f(slice(values, layout)?)),
+        _ => candle_core::bail!("a CPU operation met a tensor on another device"),
+    }
+}
+
+/// A tensor's numbers, which must lie in one run.
+pub(super) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
-        None => candle_core::bail!("a stage wants contiguous tensors"),
+        None => candle_core::bail!("an operation wants contiguous tensors"),
     }
 }

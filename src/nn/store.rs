@@ -35,7 +35,7 @@ pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>, metadata: &str) ->
     files::write_bytes(path, &to_bytes(tensors, metadata)?)
 }
 
-/// Reads a file that [`write`] made: its tensors, on `device`, and its metadata.
+/// Reads a file that [`write()`] made: its tensors, on `device`, and its metadata.
 ///
 /// # Errors
 /// [`ErrorKind::Weights`] if it is not a whole safetensors file of f32 tensors, or not one of petal's.

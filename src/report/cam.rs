@@ -5,7 +5,8 @@ use plotters::prelude::{RGBColor, Rectangle};
 use plotters::style::Color;
 
 use super::figure::{Anchor, Canvas, Figure, INK, Painted, SOFT};
-use super::gallery::{self, Tile, grid, said};
+use super::gallery::{Tile, grid, said};
+use crate::data::photo;
 use crate::error::Result;
 use crate::eval::Prediction;
 use crate::explain::{self, overlay};
@@ -27,7 +28,7 @@ pub fn grad_cam(
 ) -> Result<Figure> {
     let (mut cropped, mut values) = (Vec::new(), Vec::new());
     for prediction in predictions {
-        let photo = preprocess.crop(&gallery::photo(&prediction.path)?).map_err(|error| error.at(&prediction.path))?;
+        let photo = preprocess.crop(&photo::read(&prediction.path)?).map_err(|error| error.at(&prediction.path))?;
         values.extend(preprocess.normalize(&photo));
         cropped.push(photo);
     }

@@ -5,12 +5,11 @@ use plotters::style::Color;
 
 use super::figure::{Anchor, BLUE, Canvas, Figure, INK, Painted, SOFT, VERMILION};
 use crate::config::Config;
-use crate::data::{Loader, Subset};
+use crate::data::{Loader, Subset, photo};
 use crate::error::{Error, ErrorKind, Result};
 use crate::eval::{Evaluation, Prediction};
-use crate::files;
 use crate::models::registry;
-use crate::pixels::{self, Limits, Preprocess, Rgb};
+use crate::pixels::{self, Preprocess, Rgb};
 use crate::project::Device;
 use crate::seed::{Purpose, Seed};
 
@@ -34,13 +33,11 @@ pub(super) struct Tile {
     pub(super) right: Option<bool>,
 }
 
+/// What is drawn below a grid: its height, and how to draw it from a row of pixels on.
+pub(super) type Footer<'a> = (usize, &'a dyn Fn(&Canvas, i32) -> Painted);
+
 /// Draws tiles in a grid below a title. `footer` is drawn below, in the height that it asks for.
-pub(super) fn grid(
-    title: &str,
-    tiles: &[Tile],
-    columns: usize,
-    footer: Option<(usize, &dyn Fn(&Canvas, i32) -> Painted)>,
-) -> Result<Figure> {
+pub(super) fn grid(title: &str, tiles: &[Tile], columns: usize, footer: Option<Footer>) -> Result<Figure> {
     let Some(first) = tiles.first() else {
         return Err(Error::new(ErrorKind::Render, "there is no photo to show"));
     };
@@ -105,15 +102,10 @@ impl Tile {
     }
 }
 
-/// A photo as it is, upright.
-pub(super) fn photo(path: &std::path::Path) -> Result<Rgb> {
-    pixels::decode(&files::read(path)?, &Limits::default()).map_err(|error| error.at(path))
-}
-
 /// One photo, small, without a frame.
 pub(super) fn one(path: &std::path::Path) -> Result<Figure> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Figure::new(&pixels::preprocess::fit(&photo(path)?, 280)?, format!("the photo {name}"))
+    Figure::new(&pixels::preprocess::fit(&photo::read(path)?, 280)?, format!("the photo {name}"))
 }
 
 /// How many tiles side by side look best.
@@ -157,7 +149,7 @@ impl Evaluation {
             let mut lines = said(prediction, &self.classes);
             lines.extend(prediction.loss().map(|loss| format!("loss {loss:.2}")));
             let right = prediction.is_right();
-            tiles.push(Tile { pictures: vec![photo(&prediction.path)?], lines, right });
+            tiles.push(Tile { pictures: vec![photo::read(&prediction.path)?], lines, right });
         }
         grid(title, &tiles, columns(tiles.len()), None)
     }

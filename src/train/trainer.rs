@@ -242,7 +242,7 @@ fn epoch_of_training(
         if !value.is_finite() {
             return Err(diverged(job, epoch as usize + 1, "the training loss", value, &indices));
         }
-        adam.step(&loss.backward()?)?;
+        adam.step(&job.model.backward(&loss)?)?;
         progress.step += 1;
         progress.adam_steps = adam.steps();
         progress.loss_sum += value * indices.len() as f64;
@@ -303,7 +303,7 @@ fn save(
 ) -> Result<()> {
     let model = vars.iter().map(|(name, var)| (format!("model.{name}"), var.as_tensor().clone()));
     let best = best.iter().map(|(name, t)| (format!("best.{name}"), t.clone()));
-    let moments = adam.state().into_iter().map(|(name, t)| (format!("adam.{name}"), t));
+    let moments = adam.state()?.into_iter().map(|(name, t)| (format!("adam.{name}"), t));
     run.save(&Checkpoint { progress: progress.clone(), tensors: model.chain(best).chain(moments).collect() })
 }
 

@@ -2,6 +2,7 @@
 
 use candle_core::Var;
 use petal::nn::Params;
+use petal::nn::Workspace;
 use petal::nn::program::Program;
 use petal::nn::stage::Stage;
 
@@ -18,7 +19,8 @@ fn the_first_maximum_gets_the_gradient_both_ways() {
         let mut program = Program::default();
         program.max_pool(0, kernel, stride, pad);
         let params = Params::default();
-        let stage = Stage { program: &program, trainable_from: 1, params: &params, prefix: "" };
+        let workspace = Workspace::default();
+        let stage = Stage { program: &program, trainable_from: 1, params: &params, prefix: "", workspace: &workspace };
         let x = Var::from_tensor(&plain(&format!("x.{name}"), &[2, 3, height, width], |u| (u * 4.0).round_ties_even()))
             .unwrap();
         for (way, y) in [("kernels", stage.fused(&x, true).unwrap()), ("candle", stage.composed(&x).unwrap())] {

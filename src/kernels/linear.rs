@@ -1,0 +1,105 @@
+//! A dense layer: forward, and the gradients of input, weights and bias.
+//!
+//! Inputs `x` are `[B, inputs]`, outputs `y` `[B, O]`, weights `[O, inputs]`, the bias `[O]`; the other sizes follow from the
+//! slices' lengths.
+
+use super::elementwise::AddRows;
+use super::gemm::{Matrix, multiply};
+use super::simd;
+use rayon::prelude::*;
+
+/// Rows of a product that one task makes. Few, since batches are small and the work must reach every core.
+const ROWS: usize = 8;
+
+/// `y = x wᵀ + b`, overwritten.
+///
+/// # Panics
+/// Where the lengths don't fit each other, or one is zero.
+pub fn forward(inputs: usize, x: &[f32], weight: &[f32], bias: &[f32], y: &mut [f32]) {
+    let (batch, outputs) = check(inputs, x, weight, y);
+    assert_eq!(bias.len(), outputs, "bias of a dense layer");
+    // Outputs first, since a task then reads its own weights alone; the product is turned into place afterwards.
+    let mut turned = vec![0.0; y.len()];
+    turned.par_chunks_mut(ROWS * batch).zip(weight.par_chunks(ROWS * inputs)).for_each(|(turned, weight)| {
+        let weight = Matrix::new(weight, weight.len() / inputs, inputs);
+        multiply(weight, Matrix::new(x, batch, inputs).transposed(), false, turned);
+    });
+    for (row, y) in y.chunks_exact_mut(outputs).enumerate() {
+        for ((y, turned), bias) in y.iter_mut().zip(turned.chunks_exact(batch)).zip(bias) {
+            *y = turned[row] + bias;
+        }
+    }
+}
+
+/// The gradient of the input, overwritten.
+///
+/// # Panics
+/// As [`forward`].
+pub fn backward_input(inputs: usize, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
+    let (_, outputs) = check(inputs, dx, weight, dy);
+    dx.par_chunks_mut(ROWS * inputs).zip(dy.par_chunks(ROWS * outputs)).for_each(|(dx, dy)| {
+        multiply(Matrix::new(dy, dy.len() / outputs, outputs), Matrix::new(weight, outputs, inputs), false, dx);
+    });
+}
+
+/// The gradients of weights and bias, summed over the batch; both are overwritten.
+///
+/// # Panics
+/// As [`forward`].
+pub fn backward_weight(inputs: usize, x: &[f32], dy: &[f32], dw: &mut [f32], db: &mut [f32]) {
+    let (batch, outputs) = check(inputs, x, dw, dy);
+    assert_eq!(db.len(), outputs, "bias of a dense layer");
+    dw.par_chunks_mut(ROWS * inputs).enumerate().for_each(|(i, dw)| {
+        let rows = i * ROWS..i * ROWS + dw.len() / inputs;
+        let gradient = Matrix::new(dy, batch, outputs).columns(rows.start, rows.end).transposed();
+        multiply(gradient, Matrix::new(x, batch, inputs), false, dw);
+    });
+    db.fill(0.0);
+    simd::run(AddRows { rows: dy, stride: outputs, from: 0, sums: db });
+}
+
+/// Batch and outputs.
+fn check(inputs: usize, x: &[f32], weight: &[f32], y: &[f32]) -> (usize, usize) {
+    assert!(inputs > 0 && !x.is_empty() && !weight.is_empty(), "a dense layer with a size of zero");
+    let (batch, outputs) = (x.len() / inputs, weight.len() / inputs);
+    let lengths = (batch * inputs, outputs * inputs, batch * outputs);
+    assert_eq!((x.len(), weight.len(), y.len()), lengths, "a dense layer with {inputs} inputs");
+    (batch, outputs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::tests::{distance, numbers};
+
+    #[test]
+    fn matches_sums_in_f64_under_odd_sizes() {
+        for (batch, inputs, outputs) in [(1, 1, 1), (3, 7, 5), (9, 1030, 17), (33, 64, 8)] {
+            let (x, dy) = (numbers(batch * inputs, 1), numbers(batch * outputs, 2));
+            let (weight, bias) = (numbers(outputs * inputs, 3), numbers(outputs, 4));
+            let at = |values: &[f32], i: usize| f64::from(values[i]);
+            let sum = |n: usize, term: &dyn Fn(usize) -> f64| (0..n).map(term).sum::<f64>();
+            let table = |rows: usize, columns: usize, cell: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
+                (0..rows * columns).map(|i| cell(i / columns, i % columns)).collect()
+            };
+            let mut y = vec![9.0; batch * outputs];
+            forward(inputs, &x, &weight, &bias, &mut y);
+            let expected = table(batch, outputs, &|b, o| {
+                at(&bias, o) + sum(inputs, &|i| at(&x, b * inputs + i) * at(&weight, o * inputs + i))
+            });
+            assert!(distance(&y, &expected) < 1e-6, "forward {batch} {inputs} {outputs}");
+            let mut dx = vec![9.0; x.len()];
+            backward_input(inputs, &dy, &weight, &mut dx);
+            let expected =
+                table(batch, inputs, &|b, i| sum(outputs, &|o| at(&dy, b * outputs + o) * at(&weight, o * inputs + i)));
+            assert!(distance(&dx, &expected) < 1e-6, "input {batch} {inputs} {outputs}");
+            let (mut dw, mut db) = (vec![9.0; weight.len()], vec![9.0; outputs]);
+            backward_weight(inputs, &x, &dy, &mut dw, &mut db);
+            let expected =
+                table(outputs, inputs, &|o, i| sum(batch, &|b| at(&dy, b * outputs + o) * at(&x, b * inputs + i)));
+            assert!(distance(&dw, &expected) < 1e-6, "weight {batch} {inputs} {outputs}");
+            let expected = table(1, outputs, &|_, o| sum(batch, &|b| at(&dy, b * outputs + o)));
+            assert!(distance(&db, &expected) < 1e-6, "bias {batch} {inputs} {outputs}");
+        }
+    }
+}
