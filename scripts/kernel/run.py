@@ -46,7 +46,7 @@ def main() -> int:
             write(notebook, arguments.out)
     if arguments.update:
         for cell in cells:
-            cell.outputs = [without_root(output) for output in cell.outputs]
+            cell.outputs = [without_root(output, project(arguments)) for output in cell.outputs]
         check_portable(cells)
         write(notebook, arguments.notebook)
     return 0
@@ -108,15 +108,20 @@ def check_portable(cells: list) -> None:
                 raise CellFailed(number, cell, f"its output holds the path {private}")
 
 
-def without_root(value):
-    """The output with `petal` in place of the repository's path."""
+def project(arguments) -> Path:
+    """The project that the notebook's `..` is."""
+    return arguments.folder.resolve().parent if arguments.folder else workspace.ROOT
+
+
+def without_root(value, root: Path):
+    """The output with `petal` in place of the project's path."""
     if isinstance(value, str):
-        for path in (str(workspace.ROOT), html.escape(str(workspace.ROOT))):
+        for path in (str(root), html.escape(str(root))):
             value = value.replace(path, "petal")
         return value
     if isinstance(value, dict):
-        return type(value)({key: without_root(part) for key, part in value.items()})
-    return [without_root(part) for part in value] if isinstance(value, list) else value
+        return type(value)({key: without_root(part, root) for key, part in value.items()})
+    return [without_root(part, root) for part in value] if isinstance(value, list) else value
 
 
 def write(notebook, path: Path) -> None:

@@ -217,7 +217,7 @@ mod tests {
             let loss = (p.powf(3.0).unwrap() * 1e-8).unwrap().sum_all().unwrap();
             adam.step(&loss.backward().unwrap()).unwrap();
         }
-        let expected = [0.932_088_97, -2.165_905, 2.782_934_9];
+        let expected = [0.932_089, -2.165_905, 2.782_935];
         for (got, expected) in p.to_vec1::<f32>().unwrap().iter().zip(expected) {
             assert!((got - expected).abs() < 5e-7, "{got} {expected}");
         }

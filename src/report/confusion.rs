@@ -3,7 +3,7 @@
 use plotters::prelude::{RGBColor, Rectangle};
 use plotters::style::Color;
 
-use super::figure::{Anchor, Canvas, Figure, INK, Painted, SOFT};
+use super::figure::{Anchor, Canvas, Figure, INK, Painted, SOFT, draw};
 use crate::error::Result;
 use crate::eval::Evaluation;
 
@@ -23,7 +23,7 @@ impl Evaluation {
         let right: usize = (0..rows.len()).map(|class| rows[class][class]).sum();
         let title = format!("{}: {right} of {} photos right", self.model, confusion.total());
         let description = format!("confusion matrix of {title}");
-        Figure::draw((width as usize, height as usize), description, |canvas| {
+        let drawn = draw((width as usize, height as usize), |canvas| {
             canvas.text(&canvas.fitted(&title, 20.0, width - 32), (16, 26), 20.0, INK, Anchor::Left)?;
             canvas.text("predicted", (left + (width - 24 - left) / 2, 58), 16.0, SOFT, Anchor::Centre)?;
             canvas.upward("true", (20, top + (height - 24 - top) / 2), 16.0, SOFT, Anchor::Centre)?;
@@ -46,7 +46,8 @@ impl Evaluation {
                 }
             }
             Ok(())
-        })
+        })?;
+        Figure::new(&drawn, description)
     }
 }
 

@@ -6,7 +6,7 @@ use plotters::prelude::{
 };
 use plotters::style::{Color, RGBColor, ShapeStyle, WHITE};
 
-use super::figure::{BLUE, Figure, INK, Painted, SOFT, VERMILION, style};
+use super::figure::{BLUE, Figure, INK, Painted, SOFT, VERMILION, draw, style};
 use crate::error::{Error, ErrorKind, Result};
 use crate::train::History;
 
@@ -26,7 +26,7 @@ impl History {
             last.val_loss,
             100.0 * last.val_accuracy
         );
-        Figure::draw((1000, 400), description, |canvas| {
+        let drawn = draw((1000, 400), |canvas| {
             let (left, right) = canvas.area.split_horizontally(500);
             let panel = |value: fn(&crate::train::Epoch) -> f64| -> Vec<(usize, f64)> {
                 self.epochs.iter().map(|epoch| (epoch.epoch, value(epoch))).filter(|(_, v)| v.is_finite()).collect()
@@ -34,7 +34,8 @@ impl History {
             self.panel(&left, "loss (cross-entropy)", [panel(|e| e.train_loss), panel(|e| e.val_loss)], None)?;
             let accuracy = [panel(|e| 100.0 * e.train_accuracy), panel(|e| 100.0 * e.val_accuracy)];
             self.panel(&right, "accuracy, %", accuracy, Some(100.0))
-        })
+        })?;
+        Figure::new(&drawn, description)
     }
 
     fn panel(

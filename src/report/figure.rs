@@ -11,12 +11,14 @@ use plotters::style::{Color, FontStyle, FontTransform, IntoFont, TextStyle, regi
 use super::view::{self, escape, printable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
-use crate::pixels::{Rgb, encode_png};
+use crate::pixels::{Rgb, encode_jpeg, encode_png};
 
 /// A picture, with its description for those who do not see it. White behind, so that it reads in light and dark themes.
 #[derive(Clone)]
 pub struct Figure {
     png: Vec<u8>,
+    /// The same as JPEG, where it shows photos: a tenth of the bytes in a notebook.
+    jpeg: Option<Vec<u8>>,
     width: usize,
     height: usize,
     description: String,
@@ -26,7 +28,12 @@ impl Figure {
     /// From pixels.
     pub fn new(pixels: &Rgb, description: impl Into<String>) -> Result<Self> {
         let Rgb { width, height, .. } = *pixels;
-        Ok(Self { png: encode_png(pixels)?, width, height, description: printable(&description.into()) })
+        Ok(Self { png: encode_png(pixels)?, jpeg: None, width, height, description: printable(&description.into()) })
+    }
+
+    /// From pixels that show photos: a cell shows them as JPEG. [`Figure::save`] writes PNG all the same.
+    pub fn of_photos(pixels: &Rgb, description: impl Into<String>) -> Result<Self> {
+        Ok(Self { jpeg: Some(encode_jpeg(pixels, 90)?), ..Self::new(pixels, description)? })
     }
 
     /// The PNG file's bytes.
@@ -47,8 +54,9 @@ impl Figure {
 
     /// An image element that holds the picture itself.
     pub fn html(&self) -> String {
+        let (mime, data) = self.shown();
         let alt = escape(&self.description);
-        format!("<img src=\"data:image/png;base64,{}\" alt=\"{alt}\" style=\"max-width:100%\">", self.base64())
+        format!("<img src=\"data:{mime};base64,{data}\" alt=\"{alt}\" style=\"max-width:100%\">")
     }
 
     /// The description.
@@ -58,33 +66,32 @@ impl Figure {
 
     /// Called by the notebook's kernel to show this.
     pub fn evcxr_display(&self) {
-        view::show(&[("image/png", &self.base64()), ("text/plain", &self.text())]);
+        let (mime, data) = self.shown();
+        view::show(&[(mime, &data), ("text/plain", &self.text())]);
     }
 
-    fn base64(&self) -> String {
-        base64::engine::general_purpose::STANDARD.encode(&self.png)
+    /// What a cell shows: MIME type, and the bytes in base64.
+    fn shown(&self) -> (&'static str, String) {
+        let (mime, bytes) = self.jpeg.as_ref().map_or(("image/png", &self.png), |jpeg| ("image/jpeg", jpeg));
+        (mime, base64::engine::general_purpose::STANDARD.encode(bytes))
     }
+}
 
-    /// Draws a picture of this size.
-    pub(super) fn draw(
-        (width, height): (usize, usize),
-        description: impl Into<String>,
-        paint: impl FnOnce(&Canvas) -> Painted,
-    ) -> Result<Self> {
-        // Parsing it anew takes microseconds; a flag that it was done would be hidden state.
-        register_font(FONT, FontStyle::Normal, include_bytes!("font/DejaVuSans.ttf"))
-            .map_err(|_| Error::new(ErrorKind::Render, "the bundled font cannot be read"))?;
-        let mut data = vec![255; width * height * 3];
-        let failed = |cause: Box<dyn std::error::Error>| Error::new(ErrorKind::Render, format!("cannot draw: {cause}"));
-        {
-            let area = BitMapBackend::with_buffer(&mut data, (width as u32, height as u32)).into_drawing_area();
-            let canvas = Canvas { area };
-            canvas.area.fill(&WHITE).map_err(|cause| failed(cause.into()))?;
-            paint(&canvas).map_err(failed)?;
-            canvas.area.present().map_err(|cause| failed(cause.into()))?;
-        }
-        Self::new(&Rgb { width, height, data }, description)
+/// Draws a picture of this size.
+pub(super) fn draw((width, height): (usize, usize), paint: impl FnOnce(&Canvas) -> Painted) -> Result<Rgb> {
+    // Parsing it anew takes microseconds; a flag that it was done would be hidden state.
+    register_font(FONT, FontStyle::Normal, include_bytes!("font/DejaVuSans.ttf"))
+        .map_err(|_| Error::new(ErrorKind::Render, "the bundled font cannot be read"))?;
+    let mut data = vec![255; width * height * 3];
+    let failed = |cause: Box<dyn std::error::Error>| Error::new(ErrorKind::Render, format!("cannot draw: {cause}"));
+    {
+        let area = BitMapBackend::with_buffer(&mut data, (width as u32, height as u32)).into_drawing_area();
+        let canvas = Canvas { area };
+        canvas.area.fill(&WHITE).map_err(|cause| failed(cause.into()))?;
+        paint(&canvas).map_err(failed)?;
+        canvas.area.present().map_err(|cause| failed(cause.into()))?;
     }
+    Ok(Rgb { width, height, data })
 }
 
 impl std::fmt::Debug for Figure {

@@ -3,7 +3,7 @@
 use plotters::prelude::{RGBColor, Rectangle};
 use plotters::style::Color;
 
-use super::figure::{Anchor, BLUE, Canvas, Figure, INK, Painted, SOFT, VERMILION};
+use super::figure::{Anchor, BLUE, Canvas, Figure, INK, Painted, SOFT, VERMILION, draw};
 use crate::config::Config;
 use crate::data::{Loader, Subset, photo};
 use crate::error::{Error, ErrorKind, Result};
@@ -56,7 +56,7 @@ pub(super) fn grid(title: &str, tiles: &[Tile], columns: usize, footer: Option<F
     let width = GAP + columns * (cell + GAP);
     let height = HEAD + heights.iter().map(|height| height + below).sum::<usize>() + foot;
     let said: Vec<String> = tiles.iter().map(|tile| tile.lines.join(", ")).collect();
-    Figure::draw((width, height), format!("{title}: {}", said.join("; ")), |canvas| {
+    let drawn = draw((width, height), |canvas| {
         canvas.text(&canvas.fitted(title, 20.0, width as i32 - 32), (GAP as i32, 24), 20.0, INK, Anchor::Left)?;
         let mut y = HEAD;
         for ((row, pictures), height) in tiles.chunks(columns).zip(fitted.chunks(columns)).zip(&heights) {
@@ -69,7 +69,8 @@ pub(super) fn grid(title: &str, tiles: &[Tile], columns: usize, footer: Option<F
             Some((_, draw)) => draw(canvas, y as i32),
             None => Ok(()),
         }
-    })
+    })?;
+    Figure::of_photos(&drawn, format!("{title}: {}", said.join("; ")))
 }
 
 impl Tile {
@@ -105,7 +106,7 @@ impl Tile {
 /// One photo, small, without a frame.
 pub(super) fn one(path: &std::path::Path) -> Result<Figure> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Figure::new(&pixels::preprocess::fit(&photo::read(path)?, 280)?, format!("the photo {name}"))
+    Figure::of_photos(&pixels::preprocess::fit(&photo::read(path)?, 280)?, format!("the photo {name}"))
 }
 
 /// How many tiles side by side look best.
