@@ -81,7 +81,12 @@ impl Options {
         let evaluation = learner.evaluate(Split::Test)?;
         let accuracy = evaluation.accuracy();
         learner.info_mut().metrics.insert("test_accuracy".into(), accuracy.value);
-        let best = project.models.join("best_model.safetensors");
+        let file = match self.model {
+            Which::Transfer => "best_model.safetensors",
+            // A file of its own, so that the baseline does not overwrite the model it is compared with.
+            Which::Baseline => "baseline_model.safetensors",
+        };
+        let best = project.models.join(file);
         let saved = learner.save(&best)?;
         let history = learner.history()?;
         let text = format!(

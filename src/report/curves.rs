@@ -110,7 +110,10 @@ impl History {
                 .label("best epoch")
                 .legend(|(x, y)| Circle::new((x + 9, y), 6, INK.stroke_width(2)));
         }
-        let corner = if most.is_some() { SeriesLabelPosition::LowerRight } else { SeriesLabelPosition::UpperRight };
+        // Where the lines do not end.
+        let ends = [&train, &val].map(|points| points.last().map_or(low, |(_, value)| *value));
+        let high_end = ends.iter().sum::<f64>() / 2.0 > (low + high) / 2.0;
+        let corner = if high_end { SeriesLabelPosition::LowerRight } else { SeriesLabelPosition::UpperRight };
         chart
             .configure_series_labels()
             .position(corner)

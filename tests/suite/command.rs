@@ -48,6 +48,10 @@ fn all_steps_from_drawn_flowers_to_features() {
     assert_eq!(evaluated["accuracy"], trained["test"]["accuracy"]);
     let baseline = json(folder, &["train", "--config", "petal.toml", "--model", "baseline"]);
     assert_eq!(baseline["epochs"].as_array().unwrap().len(), 1);
+    // It has a file of its own: the transfer model is still what it was.
+    assert_ne!(baseline["model"], trained["model"]);
+    let again = json(folder, &["evaluate", "--model", model]);
+    assert_eq!((&again["model"], &again["accuracy"]), (&evaluated["model"], &evaluated["accuracy"]));
 
     let predicted = json(folder, &["predict", "--model", model, "data/test", "--csv", "out.csv"]);
     assert_eq!(predicted["predictions"].as_array().unwrap().len(), 5);
