@@ -24,10 +24,12 @@ def row(name, results):
         "{:.1f} ({:.1f}–{:.1f})".format(*(100 * x for x in (r["test"]["accuracy"], *r["test"]["accuracy_interval_95"])))
         for r in results
     )
+    # One seed says nothing of how seeds differ.
+    mean_text = f"{100 * mean:.1f} ± {100 * spread:.1f}" if len(results) > 1 else f"{100 * mean:.1f}"
     minutes = sum(r["seconds"] for r in results) / len(results) / 60
     memory = max(r["peak_memory_bytes"] or 0 for r in results) / 1e9
     epochs = ", ".join(str(len(r["epochs"])) for r in results)
-    return f"| {name} | {100 * mean:.1f} ± {100 * spread:.1f} | {intervals} | {epochs} | {minutes:.1f} | {memory:.1f} |"
+    return f"| {name} | {mean_text} | {intervals} | {epochs} | {minutes:.1f} | {memory:.1f} |"
 
 
 def main():
