@@ -34,13 +34,13 @@ pub(crate) struct Options {
     /// Measure only what has this in its name: "forward", "phase-2", "all-layers", "baseline", …
     #[arg(long, default_value = "")]
     only: String,
+    /// Repetitions of each measurement; the median counts.
+    #[arg(long, default_value_t = 5)]
+    times: usize,
 }
 
-/// Repetitions of each measurement; the median counts.
-const TIMES: usize = 5;
-
 impl Options {
-    /// Measures each rate in photos a second: the median of five runs after one that is not counted.
+    /// Measures each rate in photos a second: the median of the repetitions after one that is not counted.
     pub(crate) fn run(self, project: &Project) -> Result<Output> {
         let config = Config { backbone: self.backbone, weights: weights_from(&self.weights), ..Config::seed() };
         let (model, preprocess) = backbone_model(&config, project)?;
@@ -56,14 +56,14 @@ impl Options {
             Ok(())
         };
         if let Some(folder) = &self.photos {
-            measure("decode", &mut || decode_rate(folder, &preprocess))?;
+            measure("decode", &mut || decode_rate(folder, &preprocess, self.times))?;
         }
         measure("forward", &mut || {
             let frozen = model.frozen(Cut::Features, side, side)?;
-            rate(self.batch, || frozen.run(&images).map(drop))
+            rate(self.batch, self.times, || frozen.run(&images).map(drop))
         })?;
         let mut step = |name, model: &Model, cut, cached| -> Result<()> {
-            measure(name, &mut || step_rate(model, &images, &targets, cut, cached))
+            measure(name, &mut || step_rate(model, &images, &targets, cut, cached, self.times))
         };
         step("phase-1 step", &model, Cut::Features, false)?;
         step("phase-1 step, cached", &model, Cut::Features, true)?;
@@ -99,14 +99,14 @@ fn images(batch: usize, side: usize, device: &Device) -> Result<Tensor> {
 }
 
 /// A training step from the images on, or from what a cache would hold.
-fn step_rate(model: &Model, images: &Tensor, targets: &Tensor, cut: Cut, cached: bool) -> Result<f64> {
+fn step_rate(model: &Model, images: &Tensor, targets: &Tensor, cut: Cut, cached: bool, times: usize) -> Result<f64> {
     // The recipe's fine-tuning rate. A much smaller one would make numbers so small that the processor slows down.
     let mut adam = Adam::new(model.trainable_vars(cut)?, 1e-5)?;
     let (_, _, height, width) = images.dims4()?;
     let frozen = (cut != Cut::Images).then(|| model.frozen(cut, height, width)).transpose()?;
     let compute = || frozen.as_ref().map_or_else(|| Ok(images.clone()), |frozen| frozen.run(images));
     let kept = compute()?;
-    rate(targets.dim(0)?, || {
+    rate(targets.dim(0)?, times, || {
         let at_cut = if cached { kept.clone() } else { compute()? };
         let mut dropout = Seed(0).stream(Purpose::Dropout, 0, 0);
         let logits = model.after(&at_cut, cut, Some(&mut dropout))?;
@@ -114,10 +114,10 @@ fn step_rate(model: &Model, images: &Tensor, targets: &Tensor, cut: Cut, cached:
     })
 }
 
-fn decode_rate(folder: &std::path::Path, preprocess: &pixels::Preprocess) -> Result<f64> {
+fn decode_rate(folder: &std::path::Path, preprocess: &pixels::Preprocess, times: usize) -> Result<f64> {
     let mut photos = petal::eval::predict::photos(&[folder.to_path_buf()])?;
     photos.truncate(256);
-    rate(photos.len(), || {
+    rate(photos.len(), times, || {
         let read = photos.par_iter().filter(|path| {
             let photo = files::read(path).and_then(|bytes| pixels::decode(&bytes, &pixels::Limits::default()));
             photo.and_then(|photo| preprocess.crop(&photo)).map(|cropped| preprocess.normalize(&cropped)).is_ok()
@@ -129,16 +129,16 @@ fn decode_rate(folder: &std::path::Path, preprocess: &pixels::Preprocess) -> Res
     })
 }
 
-fn rate(photos: usize, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
+fn rate(photos: usize, times: usize, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
     work()?;
-    let mut seconds = Vec::with_capacity(TIMES);
-    for _ in 0..TIMES {
+    let mut seconds = Vec::with_capacity(times);
+    for _ in 0..times.max(1) {
         let started = Instant::now();
         work()?;
         seconds.push(started.elapsed().as_secs_f64());
     }
     seconds.sort_by(f64::total_cmp);
-    Ok(photos as f64 / seconds[TIMES / 2])
+    Ok(photos as f64 / seconds[seconds.len() / 2])
 }
 
 /// Most memory that this process has held so far, where the system tells (Linux).

@@ -4,32 +4,46 @@
 //! zero or a kernel larger than the padded picture.
 
 use super::elementwise::Epilogue;
-pub use super::elementwise::backward_activation;
 use super::geometry::{Activation, Conv};
+use super::memory::{Buffer, Memory};
 use super::{dense, depthwise, simd};
 
 /// Weights in the order in which the forward pass reads them. Worth keeping where the same weights are used again.
-#[derive(Clone, Debug)]
-pub struct Packed {
+#[derive(Debug)]
+pub struct ForwardWeights {
     conv: Conv,
-    data: Vec<f32>,
+    data: Buffer,
 }
 
-impl Packed {
-    /// Reorders `weight`, laid out as [`Conv`] says, for pictures of `conv`'s size.
+impl ForwardWeights {
+    /// Reorders `weight`, laid out as [`Conv`] says, for pictures of `conv`'s size. Each output channel's weights are multiplied
+    /// by its `scale`, where there is one.
     ///
     /// # Panics
-    /// Where `weight` isn't as long as `conv` says.
-    pub fn new(conv: &Conv, weight: &[f32]) -> Self {
-        conv.check();
-        assert_eq!(weight.len(), conv.weights(), "weights of {conv:?}");
-        let pack = if conv.depthwise { depthwise::pack } else { dense::pack };
-        Self { conv: *conv, data: pack(conv, weight) }
+    /// Where a slice isn't as long as `conv` says.
+    pub fn pack(conv: &Conv, weight: &[f32], scale: Option<&[f32]>, memory: &Memory) -> Self {
+        check_weights(conv, weight, scale);
+        let pack = if conv.depthwise { depthwise::pack_forward } else { dense::pack_forward };
+        Self { conv: *conv, data: pack(conv, weight, scale, memory) }
     }
+}
 
-    /// The geometry they were packed for.
-    pub fn conv(&self) -> &Conv {
-        &self.conv
+/// The same in the order in which the gradient of the input reads them.
+#[derive(Debug)]
+pub struct BackwardWeights {
+    conv: Conv,
+    data: Buffer,
+}
+
+impl BackwardWeights {
+    /// As [`ForwardWeights::pack`].
+    ///
+    /// # Panics
+    /// Where a slice isn't as long as `conv` says.
+    pub fn pack(conv: &Conv, weight: &[f32], scale: Option<&[f32]>, memory: &Memory) -> Self {
+        check_weights(conv, weight, scale);
+        let pack = if conv.depthwise { depthwise::pack_backward } else { dense::pack_backward };
+        Self { conv: *conv, data: pack(conv, weight, scale, memory) }
     }
 }
 
@@ -38,32 +52,17 @@ impl Packed {
 /// `x` is `[B, in_h, in_w, in_c]`; `y`, overwritten, and `residual` are `[B, out_h, out_w, out_c]`; `bias` is `[out_c]`.
 ///
 /// # Panics
-/// Where a slice is not as long as `conv` and the other slices say.
-pub fn forward(
-    conv: &Conv,
-    x: &[f32],
-    weight: &[f32],
-    bias: &[f32],
-    residual: Option<&[f32]>,
-    act: Activation,
-    y: &mut [f32],
-) {
-    forward_packed(&Packed::new(conv, weight), x, bias, residual, act, y);
-}
-
-/// As [`forward`], with weights packed before.
-///
-/// # Panics
 /// Where a slice is not as long as the geometry and the other slices say.
-pub fn forward_packed(
-    weight: &Packed,
+pub fn forward(
+    weights: &ForwardWeights,
     x: &[f32],
     bias: &[f32],
     residual: Option<&[f32]>,
     act: Activation,
+    memory: &Memory,
     y: &mut [f32],
 ) {
-    let Packed { conv, data } = weight;
+    let ForwardWeights { conv, data } = weights;
     check_batch(conv, x, y);
     assert_eq!(bias.len(), conv.out_c, "bias of {conv:?}");
     assert!(residual.is_none_or(|r| r.len() == y.len()), "residual of {conv:?}");
@@ -74,7 +73,7 @@ pub fn forward_packed(
         let residual = residual.map(|r| &r[start..][..y.len()]);
         simd::run(Epilogue { bias, residual, act, y });
     };
-    dense::forward(conv, x, data, false, finish, y);
+    dense::forward(conv, x, data, false, finish, memory, y);
 }
 
 /// The gradient of the input: `dx += …` where `accumulate`, else `dx = …`.
@@ -82,13 +81,12 @@ pub fn forward_packed(
 /// `dy`, the gradient before the activation, is `[B, out_h, out_w, out_c]`; `dx` is `[B, in_h, in_w, in_c]`.
 ///
 /// # Panics
-/// Where a slice is not as long as `conv` and the other slices say.
-pub fn backward_input(conv: &Conv, dy: &[f32], weight: &[f32], accumulate: bool, dx: &mut [f32]) {
-    conv.check();
+/// Where a slice is not as long as the geometry and the other slices say.
+pub fn backward_input(weights: &BackwardWeights, dy: &[f32], accumulate: bool, memory: &Memory, dx: &mut [f32]) {
+    let BackwardWeights { conv, data } = weights;
     check_batch(conv, dx, dy);
-    assert_eq!(weight.len(), conv.weights(), "weights of {conv:?}");
     let backward = if conv.depthwise { depthwise::backward_input } else { dense::backward_input };
-    backward(conv, dy, weight, accumulate, dx);
+    backward(conv, dy, data, accumulate, memory, dx);
 }
 
 /// The gradients of the weights and the bias, summed over the batch; both are overwritten.
@@ -98,13 +96,19 @@ pub fn backward_input(conv: &Conv, dy: &[f32], weight: &[f32], accumulate: bool,
 ///
 /// # Panics
 /// Where a slice is not as long as `conv` and the other slices say.
-pub fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32], db: &mut [f32]) {
+pub fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], memory: &Memory, dw: &mut [f32], db: &mut [f32]) {
     conv.check();
     check_batch(conv, x, dy);
     assert_eq!(dw.len(), conv.weights(), "weights of {conv:?}");
     assert_eq!(db.len(), conv.out_c, "bias of {conv:?}");
     let backward = if conv.depthwise { depthwise::backward_weight } else { dense::backward_weight };
-    backward(conv, x, dy, dw, db);
+    backward(conv, x, dy, memory, dw, db);
+}
+
+fn check_weights(conv: &Conv, weight: &[f32], scale: Option<&[f32]>) {
+    conv.check();
+    assert_eq!(weight.len(), conv.weights(), "weights of {conv:?}");
+    assert!(scale.is_none_or(|scale| scale.len() == conv.out_c), "scale of {conv:?}");
 }
 
 fn check_batch(conv: &Conv, x: &[f32], y: &[f32]) {

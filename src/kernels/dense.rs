@@ -4,9 +4,11 @@ use super::elementwise::{AddRows, sum_parts};
 use super::gemm::{Matrix, multiply};
 use super::geometry::Conv;
 use super::im2col::{col2im, im2col};
-use super::layout::transpose;
+use super::layout::{ohwi_to_oihw, oihw_to_hwio, oihw_to_ohwi, oihw_to_turned_hwoi};
+use super::memory::{Buffer, Memory};
 use super::{simd, winograd};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Numbers in a tile of patches: 2 MiB, so that it is still in the cache when it is multiplied.
 const TILE: usize = 1 << 19;
@@ -24,15 +26,27 @@ const WEIGHT_TASKS: usize = 8;
 const MIN_BLOCK: usize = 128;
 
 /// Weights as [`forward`] reads them.
-pub(super) fn pack(conv: &Conv, weight: &[f32]) -> Vec<f32> {
-    let mut turned = vec![0.0; weight.len()];
-    transpose(conv.out_c, conv.depth(), weight, &mut turned);
-    pack_hwio(conv, turned)
+pub(super) fn pack_forward(conv: &Conv, weight: &[f32], scale: Option<&[f32]>, memory: &Memory) -> Buffer {
+    pack(conv, memory, |to| oihw_to_hwio(conv.out_c, conv.in_c, weight, scale, to))
 }
 
-/// The same from weights `[kernel, kernel, in_c, out_c]`.
-fn pack_hwio(conv: &Conv, weight: Vec<f32>) -> Vec<f32> {
-    if winograd::suits(conv) { winograd::pack(conv, &weight) } else { weight }
+/// Weights as [`backward_input`] reads them.
+pub(super) fn pack_backward(conv: &Conv, weight: &[f32], scale: Option<&[f32]>, memory: &Memory) -> Buffer {
+    let (outputs, inputs) = (conv.out_c, conv.in_c);
+    if let Some(transposed) = conv.transposed() {
+        // The kernel of the transposed convolution is turned by half a turn.
+        return pack(&transposed, memory, |to| oihw_to_turned_hwoi(outputs, inputs, weight, scale, to));
+    }
+    let mut packed = memory.buffer(weight.len());
+    oihw_to_ohwi(outputs, inputs, weight, scale, &mut packed);
+    packed
+}
+
+/// Packs the weights that `write` gives as `[kernel, kernel, in_c, out_c]`.
+fn pack(conv: &Conv, memory: &Memory, write: impl FnOnce(&mut [f32])) -> Buffer {
+    let mut weight = memory.buffer(conv.weights());
+    write(&mut weight);
+    if winograd::suits(conv) { winograd::pack(conv, &weight, memory) } else { weight }
 }
 
 /// `y = conv(x)`, or `y += conv(x)` where `accumulate`. `finish(start, tile)` is called on each finished part of `y`, which
@@ -43,54 +57,49 @@ pub(super) fn forward(
     packed: &[f32],
     accumulate: bool,
     finish: impl Fn(usize, &mut [f32]) + Sync,
+    memory: &Memory,
     y: &mut [f32],
 ) {
     if winograd::suits(conv) {
-        return winograd::forward(conv, x, packed, accumulate, finish, y);
+        return winograd::forward(conv, x, packed, accumulate, finish, memory, y);
     }
     let (depth, row) = (conv.depth(), conv.out_w() * conv.out_c);
     let rows = tile_rows(conv);
     let weights = Matrix::new(packed, depth, conv.out_c);
-    y.par_chunks_mut(rows * row).enumerate().for_each_init(Vec::new, |buffer, (i, y)| {
+    y.par_chunks_mut(rows * row).enumerate().for_each(|(i, y)| {
         let (start, positions) = (i * rows * conv.out_w(), y.len() / conv.out_c);
-        let patches = patches(conv, x, start, positions, buffer);
+        let mut buffer = None;
+        let patches = patches(conv, x, start, positions, memory, &mut buffer);
         multiply(Matrix::new(patches, positions, depth), weights, accumulate, y);
         finish(start * conv.out_c, y);
     });
 }
 
-/// `dx = ` or `dx += ` the gradient of the input.
-pub(super) fn backward_input(conv: &Conv, dy: &[f32], weight: &[f32], accumulate: bool, dx: &mut [f32]) {
+/// `dx = ` or `dx += ` the gradient of the input, with weights from [`pack_backward`].
+pub(super) fn backward_input(
+    conv: &Conv,
+    dy: &[f32],
+    packed: &[f32],
+    accumulate: bool,
+    memory: &Memory,
+    dx: &mut [f32],
+) {
     match conv.transposed() {
-        Some(transposed) => {
-            let packed = pack_hwio(&transposed, turn(conv, weight));
-            forward(&transposed, dy, &packed, accumulate, |_, _| (), dx);
-        }
-        None => scatter(conv, dy, weight, accumulate, dx),
+        Some(transposed) => forward(&transposed, dy, packed, accumulate, |_, _| (), memory, dx),
+        None => scatter(conv, dy, packed, accumulate, memory, dx),
     }
 }
 
-/// The weights of the transposed convolution, `[kernel, kernel, out_c, in_c]`: turned by half a turn.
-fn turn(conv: &Conv, weight: &[f32]) -> Vec<f32> {
-    let (taps, channels) = (conv.kernel * conv.kernel, conv.in_c);
-    let mut turned = vec![0.0; weight.len()];
-    turned.par_chunks_mut(channels).enumerate().for_each(|(i, turned)| {
-        let (tap, o) = (i / conv.out_c, i % conv.out_c);
-        turned.copy_from_slice(&weight[(o * taps + taps - 1 - tap) * channels..][..channels]);
-    });
-    turned
-}
-
 /// The gradient of the input for any stride and padding: of each patch, then added to where the patch was.
-fn scatter(conv: &Conv, dy: &[f32], weight: &[f32], accumulate: bool, dx: &mut [f32]) {
+fn scatter(conv: &Conv, dy: &[f32], weight: &[f32], accumulate: bool, memory: &Memory, dx: &mut [f32]) {
     let positions = conv.out_h() * conv.out_w();
     let pictures = (MIN_POSITIONS / positions).max(1);
     let weights = Matrix::new(weight, conv.out_c, conv.depth());
     let parts = dx.par_chunks_mut(pictures * conv.in_len()).zip(dy.par_chunks(pictures * conv.out_len()));
-    parts.for_each_init(Vec::new, |buffer, (dx, dy)| {
+    parts.for_each(|(dx, dy)| {
         let rows = dy.len() / conv.out_c;
-        let columns = grown(buffer, rows * conv.depth());
-        multiply(Matrix::new(dy, rows, conv.out_c), weights, false, columns);
+        let mut columns = memory.buffer(rows * conv.depth());
+        multiply(Matrix::new(dy, rows, conv.out_c), weights, false, &mut columns);
         if !accumulate {
             dx.fill(0.0);
         }
@@ -104,47 +113,54 @@ fn scatter(conv: &Conv, dy: &[f32], weight: &[f32], accumulate: bool, dx: &mut [
 ///
 /// The batch is divided into groups of output rows, each with sums of its own where these are small; and the weights into
 /// blocks of output channels.
-pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32], db: &mut [f32]) {
+pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], memory: &Memory, dw: &mut [f32], db: &mut [f32]) {
     let row = conv.out_w() * conv.out_c;
     let rows = dy.len() / row;
     let groups = (PARTIAL_SUMS / dw.len()).clamp(1, WEIGHT_TASKS).min(rows.max(1));
     let block = conv.out_c.div_ceil(WEIGHT_TASKS / groups).max(MIN_BLOCK).min(conv.out_c);
+    let taps = conv.kernel * conv.kernel;
     let group = |i: usize, dw: &mut [f32], db: &mut [f32]| {
         let range = i * rows / groups..(i + 1) * rows / groups;
         let blocks = dw.par_chunks_mut(block * conv.depth()).zip(db.par_chunks_mut(block));
-        blocks.enumerate().for_each(|(j, (dw, db))| weight_block(conv, x, dy, range.clone(), j * block, dw, db));
+        blocks.enumerate().for_each(|(j, (dw, db))| {
+            weight_block(conv, x, dy, range.clone(), memory, Block { from: j * block, dw, db });
+        });
     };
-    if groups == 1 {
+    if groups == 1 && taps == 1 {
         return group(0, dw, db);
     }
-    let (mut dw_parts, mut db_parts) = (vec![0.0; groups * dw.len()], vec![0.0; groups * db.len()]);
+    let (mut dw_parts, mut db_parts) = (memory.buffer(groups * dw.len()), memory.buffer(groups * db.len()));
     let parts = dw_parts.par_chunks_mut(dw.len()).zip(db_parts.par_chunks_mut(db.len()));
     parts.enumerate().for_each(|(i, (dw, db))| group(i, dw, db));
-    sum_parts(&dw_parts, dw);
-    sum_parts(&db_parts, db);
+    sum_parts(&mut dw_parts, dw.len());
+    ohwi_to_oihw(conv.in_c, taps, &dw_parts[..dw.len()], dw);
+    sum_parts(&mut db_parts, db.len());
+    db.copy_from_slice(&db_parts[..db.len()]);
 }
 
-/// The gradients of some output channels, `from` and those that follow, over some output rows of the batch.
-fn weight_block(
-    conv: &Conv,
-    x: &[f32],
-    dy: &[f32],
-    rows: std::ops::Range<usize>,
+/// The gradients of some output channels, `from` and those that follow.
+struct Block<'a> {
     from: usize,
-    dw: &mut [f32],
-    db: &mut [f32],
-) {
+    dw: &'a mut [f32],
+    db: &'a mut [f32],
+}
+
+/// Computes a block over some output rows of the batch.
+fn weight_block(conv: &Conv, x: &[f32], dy: &[f32], rows: Range<usize>, memory: &Memory, block: Block) {
+    let Block { from, dw, db } = block;
     let (out_c, out_w, depth) = (conv.out_c, conv.out_w(), conv.depth());
-    let mut buffer = Vec::new();
-    dw.fill(0.0);
+    let mut buffer = None;
     db.fill(0.0);
+    if rows.is_empty() {
+        dw.fill(0.0);
+    }
     let tile = tile_rows(conv);
     for first in rows.clone().step_by(tile) {
         let (start, positions) = (first * out_w, tile.min(rows.end - first) * out_w);
         let dy = &dy[start * out_c..][..positions * out_c];
-        let patches = patches(conv, x, start, positions, &mut buffer);
+        let patches = patches(conv, x, start, positions, memory, &mut buffer);
         let gradient = Matrix::new(dy, positions, out_c).columns(from, from + db.len()).transposed();
-        multiply(gradient, Matrix::new(patches, positions, depth), true, dw);
+        multiply(gradient, Matrix::new(patches, positions, depth), first > rows.start, dw);
         simd::run(AddRows { rows: dy, stride: out_c, from, sums: db });
     }
 }
@@ -156,19 +172,19 @@ fn tile_rows(conv: &Conv) -> usize {
 }
 
 /// The patches of `positions` outputs from `start` on, whole output rows: in `x` itself where it has them, else in `buffer`.
-fn patches<'a>(conv: &Conv, x: &'a [f32], start: usize, positions: usize, buffer: &'a mut Vec<f32>) -> &'a [f32] {
+fn patches<'a>(
+    conv: &Conv,
+    x: &'a [f32],
+    start: usize,
+    positions: usize,
+    memory: &Memory,
+    buffer: &'a mut Option<Buffer>,
+) -> &'a [f32] {
     if conv.is_pointwise() {
         return &x[start * conv.in_c..][..positions * conv.in_c];
     }
-    let columns = grown(buffer, positions * conv.depth());
+    let columns =
+        &mut buffer.get_or_insert_with(|| memory.buffer(positions * conv.depth()))[..positions * conv.depth()];
     im2col(conv, x, start / conv.out_w(), columns);
     columns
-}
-
-/// The first `len` numbers of `buffer`, which grows where it must.
-fn grown(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    if buffer.len() < len {
-        *buffer = vec![0.0; len];
-    }
-    &mut buffer[..len]
 }

@@ -4,7 +4,8 @@
 
 use super::elementwise::{add, clamp, sum_parts};
 use super::geometry::{Activation, Conv};
-use super::layout::transpose;
+use super::layout::{oihw_to_hwio, oihw_to_turned_hwoi, transpose};
+use super::memory::{Buffer, Memory};
 use super::simd::{self, Kernel, mul_add};
 use rayon::prelude::*;
 
@@ -12,10 +13,20 @@ use rayon::prelude::*;
 /// longer makes vectors of the loop.
 const TERMS: usize = 3;
 
-/// Weights as the loops read them: `[kernel, kernel, C]`.
-pub(super) fn pack(conv: &Conv, weight: &[f32]) -> Vec<f32> {
-    let mut packed = vec![0.0; weight.len()];
-    transpose(conv.out_c, conv.depth(), weight, &mut packed);
+/// Weights as [`forward`] reads them: `[kernel, kernel, C]`.
+pub(super) fn pack_forward(conv: &Conv, weight: &[f32], scale: Option<&[f32]>, memory: &Memory) -> Buffer {
+    let mut packed = memory.buffer(weight.len());
+    oihw_to_hwio(conv.out_c, 1, weight, scale, &mut packed);
+    packed
+}
+
+/// Weights as [`backward_input`] reads them: turned by half a turn where the transposed convolution does it.
+pub(super) fn pack_backward(conv: &Conv, weight: &[f32], scale: Option<&[f32]>, memory: &Memory) -> Buffer {
+    if conv.transposed().is_none() {
+        return pack_forward(conv, weight, scale, memory);
+    }
+    let mut packed = memory.buffer(weight.len());
+    oihw_to_turned_hwoi(conv.out_c, 1, weight, scale, &mut packed);
     packed
 }
 
@@ -36,34 +47,29 @@ pub(super) fn forward(
     });
 }
 
-/// `dx = ` or `dx += ` the gradient of the input.
-pub(super) fn backward_input(conv: &Conv, dy: &[f32], weight: &[f32], accumulate: bool, dx: &mut [f32]) {
-    let mut packed = pack(conv, weight);
-    let len = conv.in_w * conv.in_c;
-    let Some(transposed) = conv.transposed() else {
-        let rows = dx.par_chunks_mut(len).enumerate();
-        return rows.for_each(|(i, dx)| simd::run(InputRow { conv, dy, packed: &packed, row: i, accumulate, dx }));
+/// `dx = ` or `dx += ` the gradient of the input, with weights from [`pack_backward`].
+pub(super) fn backward_input(conv: &Conv, dy: &[f32], packed: &[f32], accumulate: bool, _: &Memory, dx: &mut [f32]) {
+    let rows = dx.par_chunks_mut(conv.in_w * conv.in_c).enumerate();
+    let Some(transposed) = &conv.transposed() else {
+        return rows.for_each(|(row, dx)| simd::run(InputRow { conv, dy, packed, row, accumulate, dx }));
     };
-    let taps: Vec<_> = packed.chunks_exact(conv.in_c).rev().flatten().copied().collect();
-    packed.copy_from_slice(&taps);
-    dx.par_chunks_mut(len).enumerate().for_each(|(i, y)| {
-        let (conv, x, bounds) = (&transposed, dy, Activation::None.bounds());
-        let packed = &packed;
-        simd::run(OutputRow { conv, x, packed, row: i, bias: None, residual: None, bounds, accumulate, y });
+    rows.for_each(|(row, y)| {
+        let (conv, x, bounds) = (transposed, dy, Activation::None.bounds());
+        simd::run(OutputRow { conv, x, packed, row, bias: None, residual: None, bounds, accumulate, y });
     });
 }
 
 /// The gradients of the weights and the bias, overwritten: one partial sum a picture, `[taps + 1, C]` with the bias last.
-pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32], db: &mut [f32]) {
+pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], memory: &Memory, dw: &mut [f32], db: &mut [f32]) {
     let len = dw.len() + db.len();
-    let mut parts = vec![0.0; dy.len() / conv.out_len() * len];
+    let mut parts = memory.buffer(dy.len() / conv.out_len() * len);
+    parts.fill(0.0);
     let pictures = x.par_chunks(conv.in_len()).zip(dy.par_chunks(conv.out_len()));
     parts.par_chunks_mut(len).zip(pictures).for_each(|(sums, (x, dy))| {
         simd::run(WeightSums { conv, x, dy, sums });
     });
-    let mut total = vec![0.0; len];
-    sum_parts(&parts, &mut total);
-    let (taps, bias) = total.split_at(dw.len());
+    sum_parts(&mut parts, len);
+    let (taps, bias) = parts[..len].split_at(dw.len());
     transpose(conv.depth(), conv.out_c, taps, dw);
     db.copy_from_slice(bias);
 }

@@ -1,7 +1,7 @@
 //! What is done number by number: bias, residual, activation, sums.
 
 use super::geometry::Activation;
-use super::simd::Kernel;
+use super::simd::{self, Kernel};
 use rayon::prelude::*;
 
 /// Numbers that one task goes through where nothing else sets the size.
@@ -71,15 +71,35 @@ pub(super) fn add(a: &mut [f32], b: &[f32]) {
     }
 }
 
-/// `total = Σ parts`, in their order. `parts` holds several arrays as long as `total`.
-pub(super) fn sum_parts(parts: &[f32], total: &mut [f32]) {
-    let len = total.len();
+/// `parts` holds several arrays of `len` numbers: the first becomes the sum of all, added in their order.
+pub(super) fn sum_parts(parts: &mut [f32], len: usize) {
+    let (total, others) = parts.split_at_mut(len);
     total.par_chunks_mut(CHUNK).enumerate().for_each(|(i, total)| {
-        total.fill(0.0);
-        for part in parts.chunks_exact(len) {
-            add(total, &part[i * CHUNK..]);
+        for part in others.chunks_exact(len) {
+            simd::run(Add { a: total, b: &part[i * CHUNK..] });
         }
     });
+}
+
+/// `a[i] += b[i]`.
+///
+/// # Panics
+/// Where the two lengths differ.
+pub fn add_to(a: &mut [f32], b: &[f32]) {
+    assert_eq!(a.len(), b.len(), "the sum and what is added");
+    a.par_chunks_mut(CHUNK).zip(b.par_chunks(CHUNK)).for_each(|(a, b)| simd::run(Add { a, b }));
+}
+
+struct Add<'a> {
+    a: &'a mut [f32],
+    b: &'a [f32],
+}
+
+impl Kernel for Add<'_> {
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        add(self.a, self.b);
+    }
 }
 
 /// Takes the gradient before the activation from the gradient after it, in place: `dy` stays where the activation let its
@@ -93,13 +113,24 @@ pub fn backward_activation(act: Activation, y: &[f32], dy: &mut [f32]) {
     if act == Activation::None {
         return;
     }
-    let (low, high) = act.bounds();
-    dy.par_chunks_mut(CHUNK).zip(y.par_chunks(CHUNK)).for_each(|(dy, y)| {
-        for (dy, &y) in dy.iter_mut().zip(y) {
+    dy.par_chunks_mut(CHUNK).zip(y.par_chunks(CHUNK)).for_each(|(dy, y)| simd::run(Mask { act, y, dy }));
+}
+
+struct Mask<'a> {
+    act: Activation,
+    y: &'a [f32],
+    dy: &'a mut [f32],
+}
+
+impl Kernel for Mask<'_> {
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let (low, high) = self.act.bounds();
+        for (dy, &y) in self.dy.iter_mut().zip(self.y) {
             // A NaN in `y` fails no comparison here, so it blocks nothing.
-            *dy = if y <= low || y >= high { 0.0 } else { *dy };
+            *dy = if (y <= low) | (y >= high) { 0.0 } else { *dy };
         }
-    });
+    }
 }
 
 #[cfg(test)]
@@ -121,6 +152,9 @@ mod tests {
             assert!(y.iter().enumerate().all(|(i, &y)| y == (plain(i) + added[i]).clamp(0.0, 6.0)), "{level:?}");
             let mut sums = vec![1.0; 20];
             run_on(level, AddRows { rows: &before, stride: 37, from: 10, sums: &mut sums });
+            let mut dy = bias.clone();
+            run_on(level, Mask { act: Activation::Relu6, y: &y[..37], dy: &mut dy });
+            assert!((0..37).all(|i| dy[i] == if y[i] > 0.0 && y[i] < 6.0 { bias[i] } else { 0.0 }), "{level:?}");
             for (c, &sum) in sums.iter().enumerate() {
                 assert_eq!(sum, before.chunks(37).fold(1.0, |sum, row| sum + row[10 + c]), "{level:?}");
             }

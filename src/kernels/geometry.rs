@@ -55,8 +55,7 @@ impl Padding {
 
 /// One convolution of pictures of one size, with a square kernel.
 ///
-/// Weights are `[out_c, kernel, kernel, in_c]` ("OHWI"), or `[channels, kernel, kernel]` where it is depthwise, which is
-/// PyTorch's `[C, 1, kernel, kernel]` as it is.
+/// Weights are PyTorch's: `[out_c, in_c, kernel, kernel]`, or `[channels, 1, kernel, kernel]` where it is depthwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv {
     /// Rows of the input.

@@ -1,68 +1,95 @@
-//! PyTorch's memory layouts and ours.
+//! Weights from PyTorch's order, `[O, I, k, k]`, to those in which the kernels read them, and gradients back.
+//!
+//! Each output channel's weights are multiplied by its scale on the way, where there is one.
 
 use rayon::prelude::*;
 
 /// Side of the square that is turned at once, so that both sides of it stay in the cache.
 const SQUARE: usize = 16;
 
-/// Dense weights from PyTorch's `[O, I, H, W]` to `[O, H, W, I]`. `shape` is `[O, I, H, W]`.
-///
-/// # Panics
-/// Where `weight` isn't as long as `shape` says.
-pub fn oihw_to_ohwi(shape: [usize; 4], weight: &[f32]) -> Vec<f32> {
-    let [o, i, h, w] = shape;
-    transpose_each(o, i, h * w, weight)
-}
-
-/// Dense weights from `[O, H, W, I]` to PyTorch's `[O, I, H, W]`. `shape` is `[O, I, H, W]`.
-///
-/// # Panics
-/// Where `weight` isn't as long as `shape` says.
-pub fn ohwi_to_oihw(shape: [usize; 4], weight: &[f32]) -> Vec<f32> {
-    let [o, i, h, w] = shape;
-    transpose_each(o, h * w, i, weight)
-}
-
-/// Pictures from `[B, C, H, W]` to `[B, H, W, C]`. `shape` is `[B, C, H, W]`.
-///
-/// # Panics
-/// Where `pictures` isn't as long as `shape` says.
-pub fn nchw_to_nhwc(shape: [usize; 4], pictures: &[f32]) -> Vec<f32> {
-    oihw_to_ohwi(shape, pictures)
-}
-
-/// Pictures from `[B, H, W, C]` to `[B, C, H, W]`. `shape` is `[B, C, H, W]`.
-///
-/// # Panics
-/// Where `pictures` isn't as long as `shape` says.
-pub fn nhwc_to_nchw(shape: [usize; 4], pictures: &[f32]) -> Vec<f32> {
-    ohwi_to_oihw(shape, pictures)
-}
-
-/// Turns each of `count` matrices `[rows, columns]` into `[columns, rows]`.
-fn transpose_each(count: usize, rows: usize, columns: usize, from: &[f32]) -> Vec<f32> {
-    let len = rows * columns;
-    assert_eq!(from.len(), count * len, "{count} matrices of {rows} by {columns}");
-    let mut to = vec![0.0; from.len()];
-    if !to.is_empty() {
-        to.par_chunks_mut(len).zip(from.par_chunks(len)).for_each(|(to, from)| transpose(rows, columns, from, to));
-    }
-    to
-}
-
-/// `to[j, i] = from[i, j]`, where `from` is `[rows, columns]`.
-pub(super) fn transpose(rows: usize, columns: usize, from: &[f32], to: &mut [f32]) {
-    assert_eq!(from.len(), rows * columns, "a matrix of {rows} by {columns}");
-    assert_eq!(to.len(), from.len(), "the matrix and its transpose");
-    to.par_chunks_mut(SQUARE * rows).enumerate().for_each(|(strip, to)| {
-        let first = strip * SQUARE;
-        let width = SQUARE.min(columns - first);
-        for (i0, from) in from.chunks(SQUARE * columns).enumerate() {
-            for (j, to) in to.chunks_exact_mut(rows).enumerate().take(width) {
-                for (to, from) in to[i0 * SQUARE..].iter_mut().zip(from.chunks_exact(columns)) {
-                    *to = from[first + j];
+/// To `[k, k, I, O]`.
+pub(super) fn oihw_to_hwio(outputs: usize, inputs: usize, weight: &[f32], scale: Option<&[f32]>, to: &mut [f32]) {
+    let depth = weight.len() / outputs;
+    let taps = depth / inputs;
+    blocks(to, taps, SQUARE * outputs).into_par_iter().enumerate().for_each(|(block, mut to)| {
+        let first = block * SQUARE;
+        for o in (0..outputs).step_by(SQUARE) {
+            let width = SQUARE.min(outputs - o);
+            let mut square = [[0.0; SQUARE]; SQUARE];
+            for (tap, to) in to.iter_mut().enumerate() {
+                let rows = to.len() / outputs;
+                for (column, weight) in weight[o * depth..].chunks(depth).take(width).enumerate() {
+                    let scale = scale.map_or(1.0, |scale| scale[o + column]);
+                    for (row, square) in square.iter_mut().enumerate().take(rows) {
+                        square[column] = weight[(first + row) * taps + tap] * scale;
+                    }
+                }
+                for (to, square) in to.chunks_exact_mut(outputs).zip(&square) {
+                    to[o..o + width].copy_from_slice(&square[..width]);
                 }
             }
         }
     });
+}
+
+/// To `[k, k, O, I]`, the kernel turned by half a turn: the weights of the transposed convolution.
+pub(super) fn oihw_to_turned_hwoi(
+    outputs: usize,
+    inputs: usize,
+    weight: &[f32],
+    scale: Option<&[f32]>,
+    to: &mut [f32],
+) {
+    let depth = weight.len() / outputs;
+    let taps = depth / inputs;
+    blocks(to, taps, inputs).into_par_iter().zip(weight.par_chunks(depth)).enumerate().for_each(|(o, (to, weight))| {
+        let scale = scale.map_or(1.0, |scale| scale[o]);
+        for (tap, to) in to.into_iter().rev().enumerate() {
+            for (to, weight) in to.iter_mut().zip(weight[tap..].iter().step_by(taps)) {
+                *to = weight * scale;
+            }
+        }
+    });
+}
+
+/// To `[O, k, k, I]`.
+pub(super) fn oihw_to_ohwi(outputs: usize, inputs: usize, weight: &[f32], scale: Option<&[f32]>, to: &mut [f32]) {
+    let depth = weight.len() / outputs;
+    let taps = depth / inputs;
+    to.par_chunks_mut(depth).zip(weight.par_chunks(depth)).enumerate().for_each(|(o, (to, weight))| {
+        let scale = scale.map_or(1.0, |scale| scale[o]);
+        for (tap, to) in to.chunks_exact_mut(inputs).enumerate() {
+            for (to, weight) in to.iter_mut().zip(weight[tap..].iter().step_by(taps)) {
+                *to = weight * scale;
+            }
+        }
+    });
+}
+
+/// From `[O, k, k, I]`, with `taps` = k², to `[O, I, k, k]`.
+pub(super) fn ohwi_to_oihw(inputs: usize, taps: usize, from: &[f32], to: &mut [f32]) {
+    let depth = inputs * taps;
+    to.par_chunks_mut(depth).zip(from.par_chunks(depth)).for_each(|(to, from)| {
+        for (tap, from) in from.chunks_exact(inputs).enumerate() {
+            for (to, from) in to[tap..].iter_mut().step_by(taps).zip(from) {
+                *to = *from;
+            }
+        }
+    });
+}
+
+/// Divides each of `count` equal parts of a slice into blocks of `len`; gives the first block of each part, then the second, …
+fn blocks(slice: &mut [f32], count: usize, len: usize) -> Vec<Vec<&mut [f32]>> {
+    let part = slice.len() / count;
+    let mut parts: Vec<_> = slice.chunks_mut(part).map(|part| part.chunks_mut(len)).collect();
+    (0..part.div_ceil(len)).map(|_| parts.iter_mut().filter_map(Iterator::next).collect()).collect()
+}
+
+/// `to[j, i] = from[i, j]`, where `from` is `[rows, columns]`.
+pub(super) fn transpose(rows: usize, columns: usize, from: &[f32], to: &mut [f32]) {
+    for (i, from) in from.chunks_exact(columns).enumerate().take(rows) {
+        for (to, from) in to[i..].iter_mut().step_by(rows).zip(from) {
+            *to = *from;
+        }
+    }
 }

@@ -12,7 +12,7 @@
 //! | [`pool`] | max pooling, global average pooling |
 //! | [`linear`] | dense layers: forward, gradients |
 //! | [`adam`] | the optimizer's update |
-//! | [`layout`] | PyTorch's memory layouts and ours |
+//! | [`Memory`] | memory to use again |
 //! | [`half_floats`] | `f32` to `f16` and back |
 
 pub mod adam;
@@ -24,13 +24,16 @@ mod gemm;
 pub mod geometry;
 pub mod half_floats;
 mod im2col;
-pub mod layout;
+mod layout;
 pub mod linear;
+mod memory;
 pub mod pool;
 mod simd;
 #[cfg(test)]
 mod tests;
 mod winograd;
 
+pub use elementwise::{add_to, backward_activation};
 pub use geometry::{Activation, Conv, Padding};
+pub use memory::{Buffer, Memory};
 pub use pool::MaxPool;

@@ -1,6 +1,6 @@
 //! Max pooling, and the average over whole pictures.
 
-use super::elementwise::add;
+use super::elementwise::AddRows;
 use super::simd::{self, Kernel};
 use rayon::prelude::*;
 
@@ -174,7 +174,7 @@ pub fn average_pool_forward(positions: usize, channels: usize, x: &[f32], y: &mu
     check_average(positions, channels, x, y);
     y.par_chunks_mut(channels).zip(x.par_chunks(positions * channels)).for_each(|(y, x)| {
         y.fill(0.0);
-        x.chunks_exact(channels).for_each(|x| add(y, x));
+        simd::run(AddRows { rows: x, stride: channels, from: 0, sums: y });
         y.iter_mut().for_each(|y| *y /= positions as f32);
     });
 }

@@ -1,10 +1,10 @@
 //! Every function against a plain `f64` one, in odd sizes; and the same bytes from one thread and from two.
 
-use super::conv::{Packed, backward_activation, backward_input, backward_weight, forward, forward_packed};
+use super::conv::{self, BackwardWeights, ForwardWeights, backward_weight};
 use super::geometry::{Activation, Conv, Padding};
 use super::pool::{MaxPool, average_pool_backward, average_pool_forward, max_pool_backward, max_pool_forward};
 use super::winograd::suits;
-use super::{half_floats, layout};
+use super::{Memory, add_to, backward_activation, half_floats, layout};
 
 /// Largest difference allowed, relative to the norm (both L2), of f32 sums of up to some thousand terms.
 const TOLERANCE: f64 = 1e-6;
@@ -16,6 +16,14 @@ const WINOGRAD_TOLERANCE: f64 = 5e-6;
 pub(super) fn numbers(len: usize, seed: u64) -> Vec<f32> {
     let hash = |i: u64| (i ^ (seed << 32)).wrapping_add(0x9e37_79b9).wrapping_mul(0xd129_0d3c_9a3c_6c4b);
     (0..len as u64).map(|i| (hash(hash(i)) >> 40) as f32 / (1 << 23) as f32 - 1.0).collect()
+}
+
+/// Memory that was used before: what is read before it is written shows.
+fn memory() -> Memory {
+    let memory = Memory::default();
+    let mut used: Vec<_> = (0..24).map(|i| memory.buffer(1 << i)).collect();
+    used.iter_mut().for_each(|buffer| buffer.fill(f32::NAN));
+    memory
 }
 
 /// ‖got − expected‖ / ‖expected‖.
@@ -108,11 +116,11 @@ fn each_term(conv: &Conv, batch: usize, mut f: impl FnMut(usize, usize, usize)) 
                 for o in 0..conv.out_c {
                     let y = ((b * out_h + oy) * out_w + ox) * conv.out_c + o;
                     let x = ((b * conv.in_h + iy) * conv.in_w + ix) * conv.in_c;
-                    let w = (o * conv.kernel + ky) * conv.kernel + kx;
+                    let w = |row: usize| (row * conv.kernel + ky) * conv.kernel + kx;
                     if conv.depthwise {
-                        f(y, x + o, w);
+                        f(y, x + o, w(o));
                     } else {
-                        (0..conv.in_c).for_each(|i| f(y, x + i, w * conv.in_c + i));
+                        (0..conv.in_c).for_each(|i| f(y, x + i, w(o * conv.in_c + i)));
                     }
                 }
             }
@@ -153,19 +161,21 @@ impl Case {
 
     fn forward(&self, residual: bool, act: Activation) -> Vec<f32> {
         let mut y = vec![f32::NAN; self.dy.len()];
-        forward(&self.conv, &self.x, &self.weight, &self.bias, residual.then_some(&self.dy), act, &mut y);
+        let weights = ForwardWeights::pack(&self.conv, &self.weight, None, &memory());
+        conv::forward(&weights, &self.x, &self.bias, residual.then_some(&self.dy[..]), act, &memory(), &mut y);
         y
     }
 
     fn backward_input(&self, accumulate: bool) -> Vec<f32> {
         let mut dx = if accumulate { self.x.clone() } else { vec![f32::NAN; self.x.len()] };
-        backward_input(&self.conv, &self.dy, &self.weight, accumulate, &mut dx);
+        let weights = BackwardWeights::pack(&self.conv, &self.weight, None, &memory());
+        conv::backward_input(&weights, &self.dy, accumulate, &memory(), &mut dx);
         dx
     }
 
     fn backward_weight(&self) -> (Vec<f32>, Vec<f32>) {
         let (mut dw, mut db) = (vec![f32::NAN; self.weight.len()], vec![f32::NAN; self.bias.len()]);
-        backward_weight(&self.conv, &self.x, &self.dy, &mut dw, &mut db);
+        backward_weight(&self.conv, &self.x, &self.dy, &memory(), &mut dw, &mut db);
         (dw, db)
     }
 }
@@ -227,12 +237,21 @@ fn winograd_is_among_the_cases() {
 }
 
 #[test]
-fn packed_weights_give_the_same_bytes() {
+fn a_scale_multiplies_the_weights_of_its_channel() {
     for case in Case::all() {
-        let packed = Packed::new(&case.conv, &case.weight);
+        let conv = &case.conv;
+        let scale = numbers(conv.out_c, 12);
+        let row = conv.weights() / conv.out_c;
+        let weight: Vec<_> = case.weight.iter().enumerate().map(|(i, w)| w * scale[i / row]).collect();
+        let scaled = Case { weight, ..Case::new(*conv, case.batch) };
+        let forward = ForwardWeights::pack(conv, &case.weight, Some(&scale), &memory());
         let mut y = vec![f32::NAN; case.dy.len()];
-        forward_packed(&packed, &case.x, &case.bias, None, Activation::Relu, &mut y);
-        assert_eq!(y, case.forward(false, Activation::Relu), "{}", case.name());
+        conv::forward(&forward, &case.x, &case.bias, None, Activation::Relu, &memory(), &mut y);
+        assert_eq!(y, scaled.forward(false, Activation::Relu), "{}", case.name());
+        let backward = BackwardWeights::pack(conv, &case.weight, Some(&scale), &memory());
+        let mut dx = vec![f32::NAN; case.x.len()];
+        conv::backward_input(&backward, &case.dy, false, &memory(), &mut dx);
+        assert_eq!(dx, scaled.backward_input(false), "{}", case.name());
     }
 }
 
@@ -343,7 +362,8 @@ fn same_padding_is_tensorflows() {
 #[should_panic(expected = "output of")]
 fn a_wrong_length_panics() {
     let conv = dense(Size(3, 3), 2, 3, 1, 1, Padding::NONE);
-    backward_input(&conv, &[0.0; 26], &[0.0; 6], false, &mut [0.0; 18]);
+    let weights = BackwardWeights::pack(&conv, &[0.0; 6], None, &memory());
+    conv::backward_input(&weights, &[0.0; 26], false, &memory(), &mut [0.0; 18]);
 }
 
 fn pools() -> Vec<(MaxPool, usize)> {
@@ -436,18 +456,35 @@ fn average_pool_and_its_gradient() {
 }
 
 #[test]
-fn layouts_there_and_back() {
-    let shape = [3, 19, 2, 5];
-    let [_, i, h, w] = shape;
-    let pytorch = numbers(shape.iter().product(), 9);
-    let ours = layout::oihw_to_ohwi(shape, &pytorch);
-    for (place, &value) in ours.iter().enumerate() {
-        let (o, y, x, c) = (place / (h * w * i), place / (w * i) % h, place / i % w, place % i);
-        assert_eq!(value, pytorch[((o * i + c) * h + y) * w + x]);
+fn weights_are_reordered_and_gradients_back() {
+    for (outputs, inputs, taps) in [(1, 1, 1), (19, 35, 9), (16, 32, 1), (40, 1, 25), (33, 17, 4)] {
+        let weight = numbers(outputs * inputs * taps, 9);
+        let scale = numbers(outputs, 10);
+        let at = |o: usize, i: usize, tap: usize| weight[(o * inputs + i) * taps + tap] * scale[o];
+        let mut to = vec![f32::NAN; weight.len()];
+        layout::oihw_to_hwio(outputs, inputs, &weight, Some(&scale), &mut to);
+        let place = |p: usize| (p % outputs, p / outputs % inputs, p / outputs / inputs);
+        assert!(to.iter().enumerate().all(|(p, &got)| got == at(place(p).0, place(p).1, place(p).2)));
+        layout::oihw_to_turned_hwoi(outputs, inputs, &weight, Some(&scale), &mut to);
+        let turned = |p: usize| at(p / inputs % outputs, p % inputs, taps - 1 - p / inputs / outputs);
+        assert!(to.iter().enumerate().all(|(p, &got)| got == turned(p)));
+        layout::oihw_to_ohwi(outputs, inputs, &weight, None, &mut to);
+        let mut back = vec![f32::NAN; weight.len()];
+        layout::ohwi_to_oihw(inputs, taps, &to, &mut back);
+        assert_eq!(back, weight);
+        assert!(
+            (0..to.len())
+                .all(|p| to[p] == weight[(p / inputs / taps * inputs + p % inputs) * taps + p / inputs % taps])
+        );
     }
-    assert_eq!(layout::ohwi_to_oihw(shape, &ours), pytorch);
-    let pictures = layout::nchw_to_nhwc([2, 3, 17, 18], &numbers(2 * 3 * 17 * 18, 10));
-    assert_eq!(layout::nhwc_to_nchw([2, 3, 17, 18], &pictures), numbers(2 * 3 * 17 * 18, 10));
+}
+
+#[test]
+fn one_array_is_added_to_another() {
+    let (mut a, b) = (numbers(70_001, 1), numbers(70_001, 2));
+    let expected: Vec<_> = a.iter().zip(&b).map(|(a, b)| a + b).collect();
+    add_to(&mut a, &b);
+    assert_eq!(a, expected);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 use super::elementwise::add;
 use super::gemm::{Matrix, multiply};
 use super::geometry::Conv;
+use super::memory::{Buffer, Memory};
 use super::simd::{self, Kernel};
 use rayon::prelude::*;
 
@@ -40,9 +41,9 @@ pub(super) fn suits(conv: &Conv) -> bool {
 }
 
 /// The transformed weights from `[3, 3, in_c, out_c]`: 36 matrices `[in_c, out_c]`, each cut into panels of columns.
-pub(super) fn pack(conv: &Conv, weight: &[f32]) -> Vec<f32> {
+pub(super) fn pack(conv: &Conv, weight: &[f32], memory: &Memory) -> Buffer {
     let plane = conv.in_c * conv.out_c;
-    let mut packed = vec![0.0; PLACES * plane];
+    let mut packed = memory.buffer(PLACES * plane);
     let rows = packed.par_chunks_mut(IN * plane).zip(G);
     rows.for_each(|(packed, factors)| simd::run(TransformWeights { conv, weight, factors, packed }));
     packed
@@ -55,6 +56,7 @@ pub(super) fn forward(
     packed: &[f32],
     accumulate: bool,
     finish: impl Fn(usize, &mut [f32]) + Sync,
+    memory: &Memory,
     y: &mut [f32],
 ) {
     let (row, picture) = (conv.out_w() * conv.out_c, conv.out_len());
@@ -68,10 +70,10 @@ pub(super) fn forward(
         let parts = y.par_chunks_mut(part).enumerate();
         parts.map(move |(j, y)| (i * pictures * picture + j * part, y))
     });
-    parts.for_each_init(Vec::new, |buffer, (start, y)| {
+    parts.for_each(|(start, y)| {
         let tiles: usize = y.chunks(picture).map(|y| y.len().div_ceil(OUT * row) * across).sum();
         let (inputs, products) = (tiles * conv.in_c, tiles * conv.out_c);
-        buffer.resize(PLACES * (inputs + products), 0.0);
+        let mut buffer = memory.buffer(PLACES * (inputs + products));
         let (input, product) = buffer.split_at_mut(PLACES * inputs);
         simd::run(TransformInput { conv, x, start, tiles, input });
         for (place, product) in product.chunks_exact_mut(products).enumerate() {

@@ -7,8 +7,8 @@ use crate::nn::program::{ConvStep, Pad, Program};
 /// Width of the hidden dense layer.
 pub(super) const HIDDEN: usize = 128;
 
-/// Convolutions 32, 64, 128 (3×3, valid, ReLU), with 2×2 max pooling between them. The pooling behind the last one belongs to
-/// the head, so that Grad-CAM sees the last convolution.
+/// Convolutions 32, 64, 128 (3×3, valid, ReLU), each with 2×2 max pooling behind it. Grad-CAM sees the last
+/// convolution.
 pub(super) fn baseline() -> Network {
     let mut program = Program::default();
     let mut stages = Vec::new();
@@ -34,12 +34,7 @@ pub(super) fn baseline() -> Network {
         in_c = out_c;
         stages.push(NetworkStage::new(&name, &program));
     }
-    Network { program, stages, upper: 0, upper_trainable: 0, features: in_c }
-}
-
-/// The pooling behind the last convolution.
-pub(super) fn last_pool() -> Program {
-    let mut program = Program::default();
-    program.max_pool(0, 2, 2, 0);
-    program
+    let maps = program.steps.len();
+    program.max_pool(x, 2, 2, 0);
+    Network { program, maps, stages, upper: 0, upper_trainable: 0, channels: in_c }
 }

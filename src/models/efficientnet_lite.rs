@@ -52,9 +52,11 @@ pub(super) fn efficientnet_lite0() -> Network {
         }
         stages.push(NetworkStage::new(&format!("blocks.{stage}"), &program));
     }
-    program.conv(convolution("conv_head", "bn2", x, (in_c, 1280), 1, 1, Activation::Relu6));
+    x = program.conv(convolution("conv_head", "bn2", x, (in_c, 1280), 1, 1, Activation::Relu6));
     stages.push(NetworkStage::new("conv_head", &program));
-    Network { program, stages, upper, upper_trainable: upper, features: 1280 }
+    let maps = program.steps.len();
+    program.average_pool(x);
+    Network { program, maps, stages, upper, upper_trainable: upper, channels: 1280 }
 }
 
 fn convolution(

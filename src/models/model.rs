@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::backprop::GradStore;
 use candle_core::{D, DType, Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +11,10 @@ use super::{baseline, efficientnet_lite, resnet};
 use crate::config::Backbone;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::linear::linear;
+use crate::nn::operation::with_values;
 use crate::nn::program::{self, Program, Size};
 use crate::nn::stage::Stage;
-use crate::nn::{Params, Workspace};
+use crate::nn::{Gradients, Params, Workspace};
 use crate::seed::{Purpose, Seed, Stream};
 
 /// Where a network is cut into a frozen and a trainable part.
@@ -173,7 +173,7 @@ impl Model {
     /// Numbers a photo in the backbone's pooled output.
     pub fn features(&self) -> usize {
         match &self.body {
-            Body::Staged(network) => network.features,
+            Body::Staged(network) => network.channels,
             Body::Zoo(backbone) => super::registry::weights(*backbone).features,
         }
     }
@@ -192,7 +192,7 @@ impl Model {
                 Cut::Features => network.program.steps.len(),
             },
         };
-        self.frozen_steps(0, to, Size { h: height, w: width, c: 3 }, cut == Cut::Features)
+        self.frozen_steps(0, to, Size { h: height, w: width, c: 3 })
     }
 
     /// What comes before the cut, without a graph, for images `[B, 3, H, W]`: `[B, 3, H, W]` again, activations
@@ -205,20 +205,18 @@ impl Model {
     /// What comes after the cut, with a graph for backward: logits `[B, K]`. With a stream, dropout is on.
     pub fn after(&self, at_cut: &Tensor, cut: Cut, dropout: Option<&mut Stream>) -> Result<Tensor> {
         let at_head = match (&self.body, cut) {
+            (_, Cut::Features) => at_cut.clone(),
             (Body::Zoo(_), _) => {
                 self.check_zoo(cut)?;
                 at_cut.clone()
             }
-            (Body::Staged(_), Cut::Features) if self.is_transfer() => at_cut.clone(),
             (Body::Staged(network), _) => {
                 let (from, trainable) = match cut {
-                    Cut::Images => (0, 0),
                     Cut::Upper => (network.upper, network.upper_trainable),
-                    Cut::Features => (network.program.steps.len(), network.program.steps.len()),
+                    _ => (0, 0),
                 };
                 let program = network.program.range(from, network.program.steps.len());
-                let maps = self.stage(&program, trainable - from, &at_cut.detach(), false)?;
-                return self.head_of_maps(&maps, dropout);
+                self.flat_stage(&program, trainable - from, &at_cut.detach(), false)?
             }
         };
         self.head(&at_head, dropout)
@@ -226,7 +224,7 @@ impl Model {
 
     /// The gradients of a loss that was computed from [`Model::after`]. Not by `loss.backward()`: that would leave out what our own
     /// operations compute.
-    pub fn backward(&self, loss: &Tensor) -> Result<GradStore> {
+    pub fn backward(&self, loss: &Tensor) -> Result<Gradients> {
         self.workspace.backward(loss)
     }
 
@@ -240,16 +238,11 @@ impl Model {
             self.check_zoo(cut)?;
         }
         let body = match (&self.body, cut, shape) {
-            (_, Cut::Features, _) if self.is_transfer() => None,
-            (Body::Zoo(_), Cut::Images, &[_, h, w]) => Some(self.frozen(Cut::Features, h, w)?),
+            (_, Cut::Features, _) => None,
+            (Body::Zoo(_), _, &[_, h, w]) => Some(self.frozen(Cut::Features, h, w)?),
             (Body::Staged(network), cut, &[c, h, w]) => {
-                let end = network.program.steps.len();
-                let from = match cut {
-                    Cut::Images => 0,
-                    Cut::Upper => network.upper,
-                    Cut::Features => end,
-                };
-                Some(self.frozen_steps(from, end, Size { h, w, c }, true)?)
+                let from = if cut == Cut::Upper { network.upper } else { 0 };
+                Some(self.frozen_steps(from, network.program.steps.len(), Size { h, w, c })?)
             }
             _ => return Err(Error::new(ErrorKind::Tensor, format!("a picture has three dimensions; got {shape:?}"))),
         };
@@ -277,12 +270,16 @@ impl Model {
             return Err(Error::new(ErrorKind::Config, what).mend("use a ResNet, EfficientNet-Lite0 or the baseline"));
         };
         let (_, c, h, w) = images.dims4()?;
-        self.frozen_steps(0, network.program.steps.len(), Size { h, w, c }, false)?.run(images)
+        self.frozen_steps(0, network.maps, Size { h, w, c })?.run(images)
     }
 
     /// Logits `[B, K]` from the last stage's maps `[B, C, h, w]`, with a graph that reaches the maps.
     pub fn logits_from_maps(&self, maps: &Tensor) -> Result<Tensor> {
-        self.head_of_maps(maps, None)
+        let Body::Staged(network) = &self.body else {
+            return Err(Error::new(ErrorKind::Config, "this backbone has no maps"));
+        };
+        let tail = network.program.range(network.maps, network.program.steps.len());
+        self.head(&self.flat_stage(&tail, tail.steps.len(), maps, true)?, None)
     }
 
     /// Stage by stage: output shape and parameters, and how many of them train after this cut.
@@ -361,7 +358,7 @@ impl Model {
         Ok(shapes)
     }
 
-    fn frozen_steps(&self, from: usize, to: usize, input: Size, pooled: bool) -> Result<Frozen<'_>> {
+    fn frozen_steps(&self, from: usize, to: usize, input: Size) -> Result<Frozen<'_>> {
         let how = match (&self.body, self.ops) {
             (Body::Zoo(backbone), _) => {
                 let mut tensors = BTreeMap::new();
@@ -378,28 +375,22 @@ impl Model {
             }
             (Body::Staged(network), Ops::Candle) => How::Composed(network.program.range(from, to)),
         };
-        Ok(Frozen { model: self, how, pooled })
+        let flat = matches!(&self.body, Body::Staged(network) if to == network.program.steps.len());
+        Ok(Frozen { model: self, how, flat })
     }
 
-    /// Runs a program whose steps train from `trainable_from` on.
-    fn stage(&self, program: &Program, trainable_from: usize, x: &Tensor, input_gradient: bool) -> Result<Tensor> {
-        if program.steps.is_empty() {
-            return Ok(x.clone());
-        }
-        let Self { params, workspace, .. } = self;
-        let stage = Stage { program, trainable_from, params, prefix: self.prefix(), workspace };
+    /// Runs a program whose steps train from `trainable_from` on; gives `[B, h·w·C]`.
+    fn flat_stage(&self, program: &Program, trainable_from: usize, x: &Tensor, input_gradient: bool) -> Result<Tensor> {
+        let stage = self.stage(program, trainable_from);
         match self.ops {
-            Ops::Kernels => stage.fused(x, input_gradient),
-            Ops::Candle => stage.composed(x),
+            Ops::Kernels => stage.fused_flat(x, input_gradient),
+            Ops::Candle => flat(&stage.composed(x)?),
         }
     }
 
-    fn head_of_maps(&self, maps: &Tensor, dropout: Option<&mut Stream>) -> Result<Tensor> {
-        if self.is_transfer() {
-            return self.head(&maps.mean((2, 3))?, dropout);
-        }
-        let pooled = self.stage(&baseline::last_pool(), 1, maps, true)?;
-        self.head(&pooled.permute((0, 2, 3, 1))?.contiguous()?.flatten_from(1)?, dropout)
+    fn stage<'a>(&'a self, program: &'a Program, trainable_from: usize) -> Stage<'a> {
+        let Self { params, workspace, .. } = self;
+        Stage { program, trainable_from, params, prefix: self.prefix(), workspace }
     }
 
     fn head(&self, features: &Tensor, dropout: Option<&mut Stream>) -> Result<Tensor> {
@@ -444,11 +435,7 @@ impl Inference<'_> {
             Some(body) => body.run(at_cut)?,
             None => at_cut.clone(),
         };
-        let logits = match self.model.is_transfer() {
-            true => self.model.head(&at_head, None)?,
-            false => self.model.head_of_maps(&at_head, None)?,
-        };
-        Ok(logits.detach())
+        Ok(self.model.head(&at_head, None)?.detach())
     }
 
     /// Probabilities of the classes, `[B][K]`.
@@ -462,7 +449,8 @@ impl Inference<'_> {
 pub struct Frozen<'a> {
     model: &'a Model,
     how: How,
-    pooled: bool,
+    /// Whether it ends with what the head takes.
+    flat: bool,
 }
 
 #[derive(Debug)]
@@ -476,22 +464,22 @@ impl Frozen<'_> {
     /// Runs images `[B, 3, H, W]` (or activations) without a graph.
     pub fn run(&self, x: &Tensor) -> Result<Tensor> {
         let x = x.detach();
-        let maps = match &self.how {
+        let y = match &self.how {
             How::Zoo(zoo) => return Ok(zoo.features(&x)?.detach()),
-            How::Composed(program) => self.model.stage(program, program.steps.len(), &x, false)?.detach(),
+            How::Composed(program) => self.model.stage(program, program.steps.len()).composed(&x)?.detach(),
             How::Fused(frozen) => {
-                let pictures = x.dim(0)?;
-                let values = x.permute((0, 2, 3, 1))?.contiguous()?.flatten_all()?.to_vec1::<f32>()?;
+                let values = with_values(&x.permute((0, 2, 3, 1))?.contiguous()?, |x| frozen.run(x))?;
                 let Size { h, w, c } = frozen.output();
-                Tensor::from_vec(frozen.run(&values), (pictures, h, w, c), x.device())?.permute((0, 3, 1, 2))?
+                Tensor::from_vec(values, (x.dim(0)?, h, w, c), x.device())?.permute((0, 3, 1, 2))?
             }
         };
-        if !self.pooled {
-            return Ok(maps);
-        }
-        // The baseline's "features" are its last maps.
-        Ok(if self.model.is_transfer() { maps.mean((2, 3))? } else { maps })
+        if self.flat { flat(&y) } else { Ok(y) }
     }
+}
+
+/// `[B, C, h, w]` to `[B, h·w·C]`.
+fn flat(maps: &Tensor) -> Result<Tensor> {
+    Ok(maps.permute((0, 2, 3, 1))?.contiguous()?.flatten_from(1)?)
 }
 
 fn head_names(architecture: &Architecture) -> [&'static str; 2] {

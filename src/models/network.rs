@@ -5,8 +5,10 @@ use crate::nn::program::Program;
 /// The convolutional body of a model.
 #[derive(Clone, Debug)]
 pub(super) struct Network {
-    /// All steps.
+    /// All steps; the last ones pool the maps to what the head takes.
     pub(super) program: Program,
+    /// The steps up to the last maps, which Grad-CAM weighs.
+    pub(super) maps: usize,
     /// The stages, for the summary.
     pub(super) stages: Vec<NetworkStage>,
     /// The step before which it is cut for phase 2.
@@ -14,7 +16,7 @@ pub(super) struct Network {
     /// The first step that trains in phase 2; those between are frozen and computed again.
     pub(super) upper_trainable: usize,
     /// Channels of the last maps.
-    pub(super) features: usize,
+    pub(super) channels: usize,
 }
 
 /// A stage: all steps up to `end` that are in none before it.

@@ -66,7 +66,9 @@ pub(super) fn resnet(backbone: Backbone) -> Option<Network> {
         }
         stages.push(NetworkStage::new(&format!("layer{}", stage + 1), &program));
     }
-    Some(Network { program, stages, upper, upper_trainable, features: in_c })
+    let maps = program.steps.len();
+    program.average_pool(x);
+    Some(Network { program, maps, stages, upper, upper_trainable, channels: in_c })
 }
 
 fn convolution(
@@ -108,7 +110,7 @@ mod tests {
             (Backbone::Resnet152, 58_143_808, 2048),
         ] {
             let network = resnet(backbone).unwrap();
-            assert_eq!((network.parameters(0), network.features), (parameters, features), "{backbone}");
+            assert_eq!((network.parameters(0), network.channels), (parameters, features), "{backbone}");
         }
     }
 

@@ -1,8 +1,8 @@
-//! A dense layer on our kernels: one operation with its own backward.
+//! A dense layer on our kernels.
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor, Var};
+use candle_core::{Shape, Tensor, Var};
 
-use super::stage::{slice, with_values};
+use super::operation::{Operation, apply, with_values};
 use super::workspace::Workspace;
 use crate::error::Result;
 use crate::kernels::linear;
@@ -11,10 +11,8 @@ use crate::kernels::linear;
 ///
 /// The gradients of weight and bias are left in the workspace, as those of a stage are.
 pub fn linear(x: &Tensor, weight: &Var, bias: &Var, workspace: &Workspace) -> Result<Tensor> {
-    // Candle calls an operation's backward only where an argument of it is to get a gradient.
-    let anchor = Var::zeros(1, x.dtype(), x.device())?;
     let [weight, bias] = [weight, bias].map(|var| var.as_tensor().clone());
-    Ok(x.contiguous()?.apply_op2(&anchor, Linear { weight, bias, workspace: workspace.clone() })?)
+    apply(x, Linear { weight, bias, workspace: workspace.clone() }, true)
 }
 
 struct Linear {
@@ -23,43 +21,29 @@ struct Linear {
     workspace: Workspace,
 }
 
-impl CustomOp2 for Linear {
-    fn name(&self) -> &'static str {
-        "linear"
-    }
+impl Operation for Linear {
+    const NAME: &'static str = "linear";
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let ((batch, inputs), outputs) = (x_layout.shape().dims2()?, self.bias.dim(0)?);
-        let x = slice(x, x_layout)?;
+    fn forward(&self, x: &[f32], dims: &[usize]) -> candle_core::Result<(Vec<f32>, Shape)> {
+        let (&[batch, inputs], outputs) = (dims, self.bias.dim(0)?) else {
+            candle_core::bail!("a dense layer takes [B, I]; got {dims:?}")
+        };
         let mut y = vec![0.0; batch * outputs];
         with_values(&self.weight, |weight| {
             with_values(&self.bias, |bias| linear::forward(inputs, x, weight, bias, &mut y))
         })??;
-        Ok((CpuStorage::F32(y), Shape::from((batch, outputs))))
+        Ok((y, Shape::from((batch, outputs))))
     }
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        _: &Tensor,
-        _y: &Tensor,
-        dy: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let (dy, inputs) = (dy.contiguous()?, x.dim(1)?);
-        let (mut dw, mut db) = (vec![0.0; self.weight.elem_count()], vec![0.0; self.bias.elem_count()]);
-        let mut dx = vec![0.0; x.elem_count()];
-        with_values(&dy, |dy| -> candle_core::Result<()> {
-            with_values(x, |x| linear::backward_weight(inputs, x, dy, &mut dw, &mut db))?;
-            with_values(&self.weight, |weight| linear::backward_input(inputs, dy, weight, &mut dx))
-        })??;
-        self.workspace.leave(&self.weight, Tensor::from_vec(dw, self.weight.shape(), x.device())?);
-        self.workspace.leave(&self.bias, Tensor::from_vec(db, self.bias.shape(), x.device())?);
-        Ok((Some(Tensor::from_vec(dx, x.shape(), x.device())?), None))
+    fn backward(&self, x: &[f32], dims: &[usize], _: &[f32], dy: &[f32]) -> candle_core::Result<Option<Vec<f32>>> {
+        let inputs = dims[1];
+        let [mut dw, mut db] =
+            [&self.weight, &self.bias].map(|tensor| self.workspace.memory.buffer(tensor.elem_count()));
+        linear::backward_weight(inputs, x, dy, &mut dw, &mut db);
+        let mut dx = vec![0.0; x.len()];
+        with_values(&self.weight, |weight| linear::backward_input(inputs, dy, weight, &mut dx))?;
+        self.workspace.leave(&self.weight, dw);
+        self.workspace.leave(&self.bias, db);
+        Ok(Some(dx))
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod linear;
 pub mod loss;
+pub(crate) mod operation;
 pub mod optim;
 pub mod params;
 pub mod program;
@@ -10,4 +11,4 @@ pub mod store;
 pub mod workspace;
 
 pub use params::Params;
-pub use workspace::Workspace;
+pub use workspace::{Gradients, Workspace};

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Tensor, Var};
+use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Tensor, Var};
 
-use super::stage::slice;
+use super::workspace::Gradients;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::adam;
 
@@ -93,7 +92,7 @@ impl Adam {
     ///
     /// # Errors
     /// [`ErrorKind::Tensor`] if a tensor got no gradient: it would silently not train.
-    pub fn step(&mut self, gradients: &GradStore) -> Result<()> {
+    pub fn step(&mut self, gradients: &Gradients) -> Result<()> {
         self.steps += 1;
         let correction1 = 1.0 - BETA1.powi(self.steps as i32);
         let correction2 = 1.0 - BETA2.powi(self.steps as i32);
@@ -105,16 +104,18 @@ impl Adam {
             root: correction2.sqrt(),
         };
         for Slot { name, var, moments } in &mut self.slots {
-            let gradient = gradients.get(var).ok_or_else(|| {
-                Error::new(ErrorKind::Tensor, format!("{name} got no gradient, though it is to be trained"))
-            })?;
+            let missing =
+                || Error::new(ErrorKind::Tensor, format!("{name} got no gradient, though it is to be trained"));
             match moments {
                 Moments::Cpu(mean, square) => {
-                    let apply = Apply { update, moments: Mutex::new((mean, square)) };
-                    var.inplace_op2(&gradient.contiguous()?, &apply)?;
+                    let apply = |gradient: &[f32]| {
+                        var.inplace_op1(&Apply { update, moments: Mutex::new((mean, square)), gradient })
+                    };
+                    gradients.with(var, apply)?.ok_or_else(missing)??;
                 }
                 Moments::Device(mean, square) => {
-                    let new_mean = ((&*mean * BETA1)? + (gradient * (1.0 - BETA1))?)?;
+                    let gradient = gradients.get(var)?.ok_or_else(missing)?;
+                    let new_mean = ((&*mean * BETA1)? + (&gradient * (1.0 - BETA1))?)?;
                     let new_square = ((&*square * BETA2)? + (gradient.sqr()? * (1.0 - BETA2))?)?;
                     let denominator = ((new_square.sqrt()? / update.root)? + EPSILON)?;
                     var.set(&(var.as_tensor() - ((&new_mean / denominator)? * update.step)?)?)?;
@@ -168,20 +169,21 @@ struct Apply<'a> {
     update: adam::Adam,
     /// Candle calls an operation by a shared reference.
     moments: Mutex<(&'a mut Vec<f32>, &'a mut Vec<f32>)>,
+    gradient: &'a [f32],
 }
 
-impl InplaceOp2 for Apply<'_> {
+impl InplaceOp1 for Apply<'_> {
     fn name(&self) -> &'static str {
         "adam"
     }
 
-    fn cpu_fwd(&self, p: &mut CpuStorage, lp: &Layout, g: &CpuStorage, lg: &Layout) -> candle_core::Result<()> {
-        let (Some((from, to)), CpuStorage::F32(p)) = (lp.contiguous_offsets(), p) else {
+    fn cpu_fwd(&self, parameter: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+        let (Some((from, to)), CpuStorage::F32(parameter)) = (layout.contiguous_offsets(), parameter) else {
             candle_core::bail!("Adam wants contiguous f32 tensors")
         };
         let Ok(mut moments) = self.moments.lock() else { candle_core::bail!("Adam was stopped by a panic before") };
         let (mean, square) = &mut *moments;
-        self.update.update(&mut p[from..to], mean, square, slice(g, lg)?);
+        self.update.update(&mut parameter[from..to], mean, square, self.gradient);
         Ok(())
     }
 }
@@ -215,7 +217,7 @@ mod tests {
         let (mut adam, p) = fresh();
         for _ in 0..3 {
             let loss = (p.powf(3.0).unwrap() * 1e-8).unwrap().sum_all().unwrap();
-            adam.step(&loss.backward().unwrap()).unwrap();
+            adam.step(&loss.backward().unwrap().into()).unwrap();
         }
         let expected = [0.932_089, -2.165_905, 2.782_935];
         for (got, expected) in p.to_vec1::<f32>().unwrap().iter().zip(expected) {
@@ -253,7 +255,7 @@ mod tests {
         (Adam::new(vec![("p".into(), p.clone())], 0.1).unwrap(), p)
     }
 
-    fn gradients(p: &Var) -> GradStore {
-        p.powf(3.0).unwrap().sum_all().unwrap().backward().unwrap()
+    fn gradients(p: &Var) -> Gradients {
+        p.powf(3.0).unwrap().sum_all().unwrap().backward().unwrap().into()
     }
 }

@@ -3,14 +3,17 @@
 //! Architectures are written once, as a [`Program`]; three readers run it: inference on the CPU (here), training on the CPU
 //! and both on Candle's own operations (in [`stage`](super::stage)).
 
+use std::ops::Range;
 use std::sync::Mutex;
 
+use candle_core::Tensor;
 use rayon::prelude::*;
 
 use super::Params;
+use super::operation::with_values;
 use crate::error::Result;
-use crate::kernels::conv::{self, Packed};
-use crate::kernels::{Activation, Conv, MaxPool, Padding, layout, pool};
+use crate::kernels::conv::{self, ForwardWeights};
+use crate::kernels::{Activation, Buffer, Conv, MaxPool, Memory, Padding, pool};
 
 /// Zeros around the input of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +39,11 @@ pub enum Step {
         stride: usize,
         /// Padding on each side.
         pad: usize,
+    },
+    /// The average of each channel over the whole picture.
+    AveragePool {
+        /// Register to read.
+        input: usize,
     },
 }
 
@@ -147,6 +155,8 @@ impl ConvStep {
 pub(super) enum Sized {
     Conv(Conv),
     MaxPool(MaxPool),
+    /// Of pictures of this size.
+    AveragePool(Size),
 }
 
 impl Sized {
@@ -154,6 +164,7 @@ impl Sized {
         match self {
             Self::Conv(conv) => Size { h: conv.out_h(), w: conv.out_w(), c: conv.out_c },
             Self::MaxPool(pool) => Size { h: pool.out_h(), w: pool.out_w(), c: pool.channels },
+            Self::AveragePool(size) => Size { h: 1, w: 1, c: size.c },
         }
     }
 }
@@ -162,14 +173,14 @@ impl Step {
     pub(super) fn input(&self) -> usize {
         match self {
             Self::Conv(step) => step.input,
-            Self::MaxPool { input, .. } => *input,
+            Self::MaxPool { input, .. } | Self::AveragePool { input } => *input,
         }
     }
 
     pub(super) fn residual(&self) -> Option<usize> {
         match self {
             Self::Conv(step) => step.residual,
-            Self::MaxPool { .. } => None,
+            Self::MaxPool { .. } | Self::AveragePool { .. } => None,
         }
     }
 }
@@ -187,12 +198,18 @@ impl Program {
         self.steps.len()
     }
 
+    /// Adds the average over the whole picture; gives the register of its output.
+    pub fn average_pool(&mut self, input: usize) -> usize {
+        self.steps.push(Step::AveragePool { input });
+        self.steps.len()
+    }
+
     /// The convolutions among the steps `from..to`, with their positions.
     pub fn convs(&self, from: usize, to: usize) -> impl Iterator<Item = (usize, &ConvStep)> {
         let steps = self.steps.iter().enumerate().take(to).skip(from);
         steps.filter_map(|(index, step)| match step {
             Step::Conv(step) => Some((index, step)),
-            Step::MaxPool { .. } => None,
+            Step::MaxPool { .. } | Step::AveragePool { .. } => None,
         })
     }
 
@@ -206,6 +223,7 @@ impl Program {
                 Step::Conv(ConvStep { input: shift(step.input), residual: step.residual.map(shift), ..step })
             }
             Step::MaxPool { input, kernel, stride, pad } => Step::MaxPool { input: shift(input), kernel, stride, pad },
+            Step::AveragePool { input } => Step::AveragePool { input: shift(input) },
         });
         Self { steps: steps.collect() }
     }
@@ -226,6 +244,7 @@ impl Program {
                     stride: *stride,
                     pad: *pad,
                 }),
+                Step::AveragePool { .. } => Sized::AveragePool(size),
             };
             registers.push(one.output());
             sized.push(one);
@@ -251,43 +270,58 @@ impl Program {
     }
 }
 
-/// A convolution's weights with its batch norm folded in: `w·γ/√(σ²+ε)` in OHWI order, `β − μ·γ/√(σ²+ε)`.
+/// A convolution's weights, with its batch norm as a scale and a bias of each output channel.
 #[derive(Clone, Debug)]
 pub(super) struct Folded {
-    pub(super) weight: Vec<f32>,
+    /// In PyTorch's order, not scaled.
+    pub(super) weight: Tensor,
+    /// What the batch norm was folded from.
+    pub(super) norm: Option<FoldedNorm>,
+    /// The layer's own, or `β − μ·scale`.
     pub(super) bias: Vec<f32>,
 }
 
-/// Folds a batch norm's scale, by output channel, into weights in OIHW order; gives them in OHWI order.
-pub(super) fn fold(step: &ConvStep, weight: &[f32], scale: Option<&[f32]>) -> Vec<f32> {
-    let [o, i, k, _] = step.weight_shape();
-    let mut folded = layout::oihw_to_ohwi([o, i, k, k], weight);
-    if let Some(scale) = scale {
-        folded.par_chunks_mut(i * k * k).zip(scale).for_each(|(row, scale)| row.iter_mut().for_each(|w| *w *= scale));
+/// By output channel.
+#[derive(Clone, Debug)]
+pub(super) struct FoldedNorm {
+    /// `γ / √(σ²+ε)`.
+    pub(super) scale: Vec<f32>,
+    /// μ.
+    pub(super) mean: Vec<f32>,
+    /// `1 / √(σ²+ε)`.
+    pub(super) inverse: Vec<f32>,
+}
+
+impl Folded {
+    /// What the weights of each output channel are multiplied by.
+    pub(super) fn scale(&self) -> Option<&[f32]> {
+        self.norm.as_ref().map(|norm| norm.scale.as_slice())
     }
-    folded
 }
 
 impl ConvStep {
     /// Reads and folds its tensors, which lie in `params` under `prefix`.
     pub(super) fn folded(&self, params: &Params, prefix: &str) -> Result<Folded> {
-        let values = |name: String| -> Result<Vec<f32>> {
-            Ok(params.get(&format!("{prefix}{name}"))?.var.flatten_all()?.to_vec1::<f32>()?)
+        let tensor = |name: String| -> Result<Tensor> {
+            Ok(params.get(&format!("{prefix}{name}"))?.var.as_tensor().contiguous()?)
         };
-        let weight = values(format!("{}.weight", self.name))?;
+        let weight = tensor(format!("{}.weight", self.name))?;
         let Some(Norm { name, eps }) = &self.norm else {
-            return Ok(Folded { weight: fold(self, &weight, None), bias: values(format!("{}.bias", self.name))? });
+            let bias = tensor(format!("{}.bias", self.name))?.to_vec1()?;
+            return Ok(Folded { weight, norm: None, bias });
         };
-        let (gamma, beta) = (values(format!("{name}.weight"))?, values(format!("{name}.bias"))?);
-        let (mean, var) = (values(format!("{name}.running_mean"))?, values(format!("{name}.running_var"))?);
-        let scale: Vec<f32> = gamma.iter().zip(&var).map(|(g, v)| g * inverse_root(*v, *eps)).collect();
+        let values = |part: &str| -> Result<Vec<f32>> { Ok(tensor(format!("{name}.{part}"))?.to_vec1()?) };
+        let (gamma, beta) = (values("weight")?, values("bias")?);
+        let (mean, var) = (values("running_mean")?, values("running_var")?);
+        let inverse: Vec<f32> = var.iter().map(|var| inverse_root(*var, *eps)).collect();
+        let scale: Vec<f32> = gamma.iter().zip(&inverse).map(|(gamma, inverse)| gamma * inverse).collect();
         let bias = beta.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
-        Ok(Folded { weight: fold(self, &weight, Some(&scale)), bias })
+        Ok(Folded { weight, norm: Some(FoldedNorm { scale, mean, inverse }), bias })
     }
 }
 
 /// `1 / √(variance + ε)`, computed in f64.
-pub(super) fn inverse_root(variance: f32, eps: f64) -> f32 {
+fn inverse_root(variance: f32, eps: f64) -> f32 {
     (1.0 / (f64::from(variance) + eps).sqrt()) as f32
 }
 
@@ -296,39 +330,56 @@ pub(super) fn inverse_root(variance: f32, eps: f64) -> f32 {
 pub struct Frozen {
     program: Program,
     sized: Vec<Sized>,
-    /// One a convolution.
-    packed: Vec<Option<(Packed, Vec<f32>)>>,
+    /// One a convolution, with its bias.
+    weights: Vec<Option<(ForwardWeights, Vec<f32>)>>,
     input: Size,
     output: Size,
-    plan: Plan,
-    /// Memory for the registers of chunks that were run before, to be used again: fresh memory costs as much as computing.
-    scratch: Mutex<Vec<Slots>>,
+    last_use: Vec<usize>,
+    segments: Vec<Segment>,
+    /// Memory of chunks that were run before. One chunk uses one of them, so that what it reads is in its core's cache.
+    memories: Mutex<Vec<Memory>>,
 }
 
-/// Memory for registers, by slot.
-type Slots = Vec<Vec<f32>>;
+/// Steps that so many pictures go through together: few where a picture is large, so that it stays in the cache from one step to
+/// the next; many where the weights are what is large, so that they are read less often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Segment {
+    steps: Range<usize>,
+    pictures: usize,
+}
 
-/// Pictures that go through all steps together. Their number does not depend on the threads, and no picture's numbers depend
-/// on its neighbours.
-const CHUNK: usize = 4;
+/// The most pictures that go through all steps together. Neither their number nor a segment's depends on the threads, and no
+/// picture's numbers depend on its neighbours.
+const GROUP: usize = 16;
+
+/// What the pictures of a chunk take at the widest step of its segment, in numbers, about.
+const CHUNK: usize = 1 << 20;
 
 impl Frozen {
     /// Folds and packs the program's weights.
     pub fn new(program: &Program, params: &Params, prefix: &str, input: Size) -> Result<Self> {
         let sized = program.sized(input);
-        let mut packed = Vec::with_capacity(sized.len());
+        let (mut weights, memory) = (Vec::with_capacity(sized.len()), Memory::default());
         for (step, sized) in program.steps.iter().zip(&sized) {
-            packed.push(match (step, sized) {
+            weights.push(match (step, sized) {
                 (Step::Conv(step), Sized::Conv(conv)) => {
                     let folded = step.folded(params, prefix)?;
-                    Some((Packed::new(conv, &folded.weight), folded.bias))
+                    let pack = |weight: &[f32]| ForwardWeights::pack(conv, weight, folded.scale(), &memory);
+                    Some((with_values(&folded.weight, pack)?, folded.bias))
                 }
                 _ => None,
             });
         }
-        let output = sized.last().map_or(input, Sized::output);
-        let plan = Plan::new(program, &sized);
-        Ok(Self { program: program.clone(), sized, packed, input, output, plan, scratch: Mutex::default() })
+        Ok(Self {
+            weights,
+            input,
+            output: sized.last().map_or(input, Sized::output),
+            last_use: program.last_use(),
+            segments: segments(program, &program.sizes(input)),
+            memories: Mutex::default(),
+            program: program.clone(),
+            sized,
+        })
     }
 
     /// Size of a picture's output.
@@ -342,84 +393,107 @@ impl Frozen {
     /// Where `x` is not a whole number of pictures.
     pub fn run(&self, x: &[f32]) -> Vec<f32> {
         assert_eq!(x.len() % self.input.len(), 0, "whole pictures");
-        if self.program.steps.is_empty() {
+        if self.segments.is_empty() {
             return x.to_vec();
         }
         let pictures = x.len() / self.input.len();
         let mut y = vec![0.0; pictures * self.output.len()];
-        x.par_chunks(CHUNK * self.input.len()).zip(y.par_chunks_mut(CHUNK * self.output.len())).for_each(|(x, y)| {
-            let kept = self.scratch.lock().ok().and_then(|mut scratch| scratch.pop());
-            let mut slots = kept.unwrap_or_else(|| vec![Vec::new(); self.plan.slots]);
-            self.run_chunk(x, &mut slots, y);
-            if let Ok(mut scratch) = self.scratch.lock() {
-                scratch.push(slots);
-            }
-        });
+        let groups = x.par_chunks(GROUP * self.input.len()).zip(y.par_chunks_mut(GROUP * self.output.len()));
+        groups.for_each(|(x, y)| self.with_memory(|memory| self.run_group(x, memory, y)));
         y
     }
 
-    fn run_chunk(&self, x: &[f32], slots: &mut Slots, y: &mut [f32]) {
+    fn with_memory(&self, work: impl FnOnce(&Memory)) {
+        let kept = self.memories.lock().ok().and_then(|mut memories| memories.pop());
+        let memory = kept.unwrap_or_default();
+        work(&memory);
+        if let Ok(mut memories) = self.memories.lock() {
+            memories.push(memory);
+        }
+    }
+
+    /// Takes a group of pictures through one segment after the other.
+    fn run_group(&self, x: &[f32], memory: &Memory, y: &mut [f32]) {
         let pictures = x.len() / self.input.len();
-        for (index, (step, sized)) in self.program.steps.iter().zip(&self.sized).enumerate() {
-            let is_last = index + 1 == self.program.steps.len();
-            let slot = self.plan.slot[index];
-            let len = pictures * sized.output().len();
-            let mut own = std::mem::take(&mut slots[slot]);
-            if own.len() < len && !is_last {
-                own.resize(len, 0.0);
-            }
-            let read = |register: usize| match register {
-                0 => x,
-                register => &slots[self.plan.slot[register - 1]][..pictures * self.sized[register - 1].output().len()],
-            };
-            let out = if is_last { &mut *y } else { &mut own[..len] };
-            match (step, sized, &self.packed[index]) {
-                (Step::Conv(step), _, Some((packed, bias))) => {
-                    conv::forward_packed(packed, read(step.input), bias, step.residual.map(read), step.act, out);
+        let mut between: Option<Buffer> = None;
+        for (index, segment) in self.segments.iter().enumerate() {
+            let (from, to) = (self.size(segment.steps.start).len(), self.size(segment.steps.end).len());
+            let is_last = index + 1 == self.segments.len();
+            let mut next = (!is_last).then(|| memory.buffer(pictures * to));
+            let input = between.as_deref().unwrap_or(x);
+            let output = next.as_deref_mut().unwrap_or(&mut *y);
+            let chunks = input.par_chunks(segment.pictures * from).zip(output.par_chunks_mut(segment.pictures * to));
+            chunks.for_each(|(x, y)| self.with_memory(|memory| self.run_chunk(&segment.steps, x, memory, y)));
+            between = next;
+        }
+    }
+
+    /// Takes a few pictures through a segment's steps.
+    fn run_chunk(&self, steps: &Range<usize>, x: &[f32], memory: &Memory, y: &mut [f32]) {
+        let first = steps.start;
+        let pictures = x.len() / self.size(first).len();
+        let mut registers: Vec<Option<Buffer>> = Vec::with_capacity(steps.len());
+        for index in steps.clone() {
+            let step = &self.program.steps[index];
+            let is_last = index + 1 == steps.end;
+            let mut own = (!is_last).then(|| memory.buffer(pictures * self.size(index + 1).len()));
+            let out = own.as_deref_mut().unwrap_or(&mut *y);
+            let read = |register: usize| read(x, &registers, register - first);
+            match (step, &self.sized[index], &self.weights[index]) {
+                (Step::Conv(step), _, Some((weights, bias))) => {
+                    let residual = step.residual.map(read);
+                    conv::forward(weights, read(step.input), bias, residual, step.act, memory, out);
                 }
                 (_, Sized::MaxPool(pool), _) => pool::max_pool_forward(pool, read(step.input()), out),
+                (_, Sized::AveragePool(size), _) => {
+                    pool::average_pool_forward(size.h * size.w, size.c, read(step.input()), out);
+                }
                 _ => unreachable!("a convolution has weights"),
             }
-            slots[slot] = own;
-        }
-    }
-}
-
-/// Which registers share memory: those that are never needed at the same time.
-#[derive(Debug)]
-struct Plan {
-    /// The slot of each step's output.
-    slot: Vec<usize>,
-    /// How many there are.
-    slots: usize,
-}
-
-impl Plan {
-    fn new(program: &Program, sized: &[Sized]) -> Self {
-        let last_use = program.last_use();
-        // For each slot: how long it is, and whether a register lives in it.
-        let mut slots: Vec<(usize, bool)> = Vec::new();
-        let mut slot = Vec::with_capacity(sized.len());
-        for (index, step) in sized.iter().enumerate() {
-            let len = step.output().len();
-            // The free slot that fits best: the shortest that is long enough, else the longest.
-            let free = slots.iter().enumerate().filter(|(_, (_, taken))| !taken);
-            let best = free.min_by_key(|(_, (own, _))| if *own >= len { (0, *own) } else { (1, usize::MAX - own) });
-            let chosen = match best {
-                Some((chosen, _)) => chosen,
-                None => {
-                    slots.push((0, false));
-                    slots.len() - 1
+            registers.push(own);
+            for register in [Some(step.input()), step.residual()].into_iter().flatten() {
+                if register > first && self.last_use[register] == index {
+                    registers[register - first - 1] = None;
                 }
-            };
-            slots[chosen] = (slots[chosen].0.max(len), true);
-            slot.push(chosen);
-            for register in (1..=index).filter(|register| last_use[*register] == index) {
-                slots[slot[register - 1]].1 = false;
             }
         }
-        Self { slot, slots: slots.len() }
     }
+
+    /// Size of a register.
+    fn size(&self, register: usize) -> Size {
+        if register == 0 { self.input } else { self.sized[register - 1].output() }
+    }
+}
+
+/// A register; the first is the input.
+pub(super) fn read<'a>(x: &'a [f32], registers: &'a [Option<Buffer>], register: usize) -> &'a [f32] {
+    match register {
+        0 => x,
+        register => registers[register - 1].as_deref().unwrap_or_else(|| unreachable!("freed after its last use")),
+    }
+}
+
+/// Divides a program into segments, at places where nothing older is read later.
+fn segments(program: &Program, sizes: &[Size]) -> Vec<Segment> {
+    let last_use = program.last_use();
+    let mut segments: Vec<Segment> = Vec::new();
+    let (mut start, mut widest) = (0, 0);
+    for (index, step) in program.steps.iter().enumerate() {
+        let registers = [Some(step.input()), step.residual(), Some(index + 1)].into_iter().flatten();
+        widest = widest.max(registers.map(|register| sizes[register].len()).sum());
+        let end = index + 1;
+        if end < program.steps.len() && (0..end).any(|register| last_use[register] >= end) {
+            continue;
+        }
+        // A power of two divides a group evenly.
+        let pictures = 1 << (CHUNK / widest).clamp(1, GROUP).ilog2();
+        match segments.last_mut() {
+            Some(last) if last.pictures == pictures => last.steps.end = end,
+            _ => segments.push(Segment { steps: start..end, pictures }),
+        }
+        (start, widest) = (end, 0);
+    }
+    segments
 }
 
 #[cfg(test)]
@@ -451,18 +525,20 @@ mod tests {
     }
 
     #[test]
-    fn registers_share_memory_only_when_none_is_needed() {
+    fn segments_end_where_nothing_older_is_read_later_and_large_pictures_go_alone() {
         let program = program();
-        let plan = Plan::new(&program, &program.sized(Size { h: 5, w: 5, c: 3 }));
-        assert_eq!(plan.slots, 3, "{plan:?}");
-        for (index, step) in program.steps.iter().enumerate() {
-            for register in std::iter::once(step.input()).chain(step.residual()).filter(|register| *register > 0) {
-                // What is read was written last by its own step.
-                let writers = plan.slot[..index].iter().rposition(|slot| *slot == plan.slot[register - 1]);
-                assert_eq!(writers, Some(register - 1), "step {index} reads register {register}");
-                assert_ne!(plan.slot[index], plan.slot[register - 1], "step {index} writes over what it reads");
-            }
-        }
+        let segments = |side: usize| segments(&program, &program.sizes(Size { h: side, w: side, c: 3 }));
+        assert_eq!(segments(5), [Segment { steps: 0..5, pictures: GROUP }]);
+        // Three registers of 3 · 200² numbers are 360,000.
+        assert_eq!(segments(200), [Segment { steps: 0..5, pictures: 2 },]);
+        let mut program = program.clone();
+        let x = program.max_pool(5, 100, 100, 0);
+        let conv = program.steps[4].clone();
+        let Step::Conv(conv) = conv else { unreachable!() };
+        program.conv(ConvStep { input: x, residual: None, ..conv });
+        let sizes = program.sizes(Size { h: 1000, w: 1000, c: 3 });
+        let expected = [Segment { steps: 0..6, pictures: 1 }, Segment { steps: 6..7, pictures: GROUP }];
+        assert_eq!(super::segments(&program, &sizes), expected);
     }
 
     #[test]

@@ -3,14 +3,16 @@
 
 use std::sync::Mutex;
 
-use candle_core::{CpuStorage, CustomOp2, D, Layout, Shape, Tensor, Var};
+use candle_core::{D, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::Params;
-use super::program::{ConvStep, Folded, Norm, Pad, Program, Size, Sized, Step, fold, inverse_root};
-use super::workspace::{Buffer, Workspace};
+use super::operation::{Operation, apply, with_values};
+use super::program::{ConvStep, Folded, FoldedNorm, Norm, Pad, Program, Size, Sized, Step, read};
+use super::workspace::Workspace;
 use crate::error::Result;
-use crate::kernels::{Activation, conv, layout, pool};
+use crate::kernels::conv::{self, BackwardWeights, ForwardWeights};
+use crate::kernels::{Activation, Buffer, Conv, add_to, backward_activation, pool};
 
 /// A program whose first steps may be frozen.
 #[derive(Clone, Debug)]
@@ -31,39 +33,36 @@ impl Stage<'_> {
     /// The program's output `[B, C', h', w']` for an input `[B, C, h, w]`, with a graph, by our kernels: one operation.
     /// The input gets a gradient only where `input_gradient`.
     pub fn fused(&self, x: &Tensor, input_gradient: bool) -> Result<Tensor> {
-        let x = x.permute((0, 2, 3, 1))?.contiguous()?;
+        Ok(self.operation(x, input_gradient, false)?.permute((0, 3, 1, 2))?)
+    }
+
+    /// The same as `[B, h'·w'·C']`. Candle copies a gradient at each step that only gives numbers another shape: here is none.
+    pub fn fused_flat(&self, x: &Tensor, input_gradient: bool) -> Result<Tensor> {
+        self.operation(x, input_gradient, true)
+    }
+
+    fn operation(&self, x: &Tensor, input_gradient: bool, flat: bool) -> Result<Tensor> {
         let mut weights = Vec::with_capacity(self.program.steps.len());
         for (index, step) in self.program.steps.iter().enumerate() {
             weights.push(match step {
-                Step::MaxPool { .. } => Weights::None,
-                Step::Conv(step) if index < self.trainable_from => {
-                    Weights::Frozen(step.folded(self.params, self.prefix)?)
-                }
-                Step::Conv(step) => Weights::Trainable(self.trainable(step)?),
+                Step::MaxPool { .. } | Step::AveragePool { .. } => None,
+                Step::Conv(step) => Some(self.weights(step, index >= self.trainable_from)?),
             });
         }
-        // Candle calls an operation's backward only where an argument of it is to get a gradient.
-        let trains = weights.iter().any(|weights| matches!(weights, Weights::Trainable(_)));
-        let anchor = Tensor::zeros(1, x.dtype(), x.device())?;
-        let anchor = if trains { Var::from_tensor(&anchor)?.as_tensor().clone() } else { anchor };
+        let trains = weights.iter().flatten().any(|weights| !weights.trainable.is_empty());
         let workspace = self.workspace.clone();
-        let op = Fused { program: self.program.clone(), weights, input_gradient, workspace, kept: Mutex::new(None) };
-        Ok(x.apply_op2(&anchor, op)?.permute((0, 3, 1, 2))?)
+        let program = self.program.clone();
+        let operation = Fused { program, weights, input_gradient, flat, workspace, kept: Mutex::new(None) };
+        apply(&x.permute((0, 2, 3, 1))?, operation, trains)
     }
 
-    fn trainable(&self, step: &ConvStep) -> Result<Trainable> {
-        let statistics = match &step.norm {
-            None => None,
-            Some(Norm { name, .. }) => Some((
-                self.tensor(&format!("{name}.running_mean"))?.to_vec1()?,
-                self.tensor(&format!("{name}.running_var"))?.to_vec1()?,
-            )),
-        };
-        let tensors = step.trainable().iter().map(|name| self.tensor(name)).collect::<Result<_>>()?;
-        Ok(Trainable { tensors, statistics })
+    fn weights(&self, step: &ConvStep, trains: bool) -> Result<Weights> {
+        let names = step.trainable().into_iter().filter(|_| trains);
+        let trainable = names.map(|name| self.tensor(&name)).collect::<Result<_>>()?;
+        Ok(Weights { folded: step.folded(self.params, self.prefix)?, trainable })
     }
 
-    /// The same in Candle's own operations, on any device.
+    /// As [`Stage::fused`] in Candle's own operations, on any device.
     pub fn composed(&self, x: &Tensor) -> Result<Tensor> {
         let mut registers = vec![x.contiguous()?];
         for (index, step) in self.program.steps.iter().enumerate() {
@@ -71,6 +70,7 @@ impl Stage<'_> {
                 Step::MaxPool { input, kernel, stride, pad } => {
                     composed_max_pool(&registers[*input], *kernel, *stride, *pad)?
                 }
+                Step::AveragePool { input } => registers[*input].mean_keepdim((2, 3))?,
                 Step::Conv(step) => self.composed_conv(step, index < self.trainable_from, &registers)?,
             };
             registers.push(y);
@@ -161,101 +161,65 @@ fn composed_max_pool(x: &Tensor, kernel: usize, stride: usize, pad: usize) -> Re
     Ok(windows.gather(&first, D::Minus1)?.squeeze(4)?)
 }
 
-/// Where a step's weights are.
-enum Weights {
-    /// It has none.
-    None,
-    /// They do not train.
-    Frozen(Folded),
-    /// They do.
-    Trainable(Trainable),
+/// The weights of a step.
+struct Weights {
+    folded: Folded,
+    /// The tensors that train, if they do: weight, then γ and β, or the bias.
+    trainable: Vec<Tensor>,
 }
 
-/// The tensors of a step that trains.
-struct Trainable {
-    /// Weight, then γ and β, or the bias.
-    tensors: Vec<Tensor>,
-    /// The batch norm's mean and variance.
-    statistics: Option<(Vec<f32>, Vec<f32>)>,
-}
-
-impl Trainable {
-    /// The weights as they are now, folded.
-    fn folded(&self, step: &ConvStep) -> candle_core::Result<Folded> {
-        let values = self.tensors[1..].iter().map(|tensor| tensor.to_vec1::<f32>());
-        let values = values.collect::<candle_core::Result<Vec<_>>>()?;
-        let (scale, bias) = match (&self.statistics, &step.norm, values.as_slice()) {
-            (Some((mean, var)), Some(norm), [gamma, beta]) => {
-                let scale: Vec<f32> = gamma.iter().zip(var).map(|(g, v)| g * inverse_root(*v, norm.eps)).collect();
-                let bias = beta.iter().zip(mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
-                (Some(scale), bias)
-            }
-            (_, _, [bias, ..]) => (None, bias.clone()),
-            _ => candle_core::bail!("a convolution has a bias or a norm"),
-        };
-        let weight = with_values(&self.tensors[0], |weight| fold(step, weight, scale.as_deref()))?;
-        Ok(Folded { weight, bias })
-    }
-
+impl Weights {
     /// Computes the gradients of the tensors and leaves them in the workspace.
     fn leave_gradients(
         &self,
-        step: &ConvStep,
-        geometry: &crate::kernels::Conv,
+        geometry: &Conv,
         x: &[f32],
         dy: &[f32],
         workspace: &Workspace,
     ) -> candle_core::Result<()> {
-        let [o, i, k, _] = step.weight_shape();
-        let mut dw = workspace.buffer(self.tensors[0].elem_count());
-        let mut db = vec![0.0; o];
-        conv::backward_weight(geometry, x, dy, &mut dw, &mut db);
-        let mut dw = if step.depthwise { dw.to_vec() } else { layout::ohwi_to_oihw([o, i, k, k], &dw) };
-        let mut gradients = Vec::with_capacity(3);
-        if let (Some((mean, var)), Some(norm)) = (&self.statistics, &step.norm) {
-            let gamma = self.tensors[1].to_vec1::<f32>()?;
-            let statistics = Statistics { mean, var, gamma: &gamma, eps: norm.eps };
-            gradients.push(with_values(&self.tensors[0], |weight| through_norm(&statistics, weight, &db, &mut dw))?);
-        }
-        gradients.push(db);
-        gradients.insert(0, dw);
-        for (tensor, gradient) in self.tensors.iter().zip(gradients) {
-            workspace.leave(tensor, Tensor::from_vec(gradient, tensor.shape(), tensor.device())?);
+        let Folded { weight, norm, bias } = &self.folded;
+        let (mut dw, mut db) = (workspace.memory.buffer(weight.elem_count()), workspace.memory.buffer(bias.len()));
+        conv::backward_weight(geometry, x, dy, &workspace.memory, &mut dw, &mut db);
+        match (norm, self.trainable.as_slice()) {
+            (Some(norm), [weight, gamma, beta]) => {
+                let mut dgamma = workspace.memory.buffer(bias.len());
+                with_values(weight, |weight| through_norm(norm, weight, &db, &mut dw, &mut dgamma))?;
+                workspace.leave(weight, dw);
+                workspace.leave(gamma, dgamma);
+                workspace.leave(beta, db);
+            }
+            (None, [weight, bias]) => {
+                workspace.leave(weight, dw);
+                workspace.leave(bias, db);
+            }
+            _ => candle_core::bail!("a convolution has a bias or a norm"),
         }
         Ok(())
     }
 }
 
-/// A batch norm that folds into weights.
-struct Statistics<'a> {
-    mean: &'a [f32],
-    var: &'a [f32],
-    gamma: &'a [f32],
-    eps: f64,
-}
-
 /// Takes the gradient of the folded weights to that of the weights, in place, and gives that of γ:
 /// `dw = dw'·s`, `dγ = (Σ dw'·w − μ·db') / √(σ²+ε)`; `dβ` is `db'` itself.
-fn through_norm(norm: &Statistics, weight: &[f32], db: &[f32], dw: &mut [f32]) -> Vec<f32> {
+fn through_norm(norm: &FoldedNorm, weight: &[f32], db: &[f32], dw: &mut [f32], dgamma: &mut [f32]) {
     let row = weight.len() / db.len();
-    let channels = dw.par_chunks_mut(row).zip(weight.par_chunks(row)).enumerate();
-    channels
-        .map(|(channel, (dw, w))| {
-            let inverse = inverse_root(norm.var[channel], norm.eps);
-            let scale = norm.gamma[channel] * inverse;
-            let dot: f64 = dw.iter().zip(w).map(|(d, w)| f64::from(d * w)).sum();
-            dw.iter_mut().for_each(|d| *d *= scale);
-            (dot - f64::from(norm.mean[channel]) * f64::from(db[channel])) as f32 * inverse
-        })
-        .collect()
+    let channels = dw.par_chunks_mut(row).zip(weight.par_chunks(row)).zip(dgamma).enumerate();
+    channels.for_each(|(channel, ((dw, w), dgamma))| {
+        let dot: f64 = dw.iter().zip(w).map(|(d, w)| f64::from(d * w)).sum();
+        dw.iter_mut().for_each(|d| *d *= norm.scale[channel]);
+        let through_mean = f64::from(norm.mean[channel]) * f64::from(db[channel]);
+        *dgamma = (dot - through_mean) as f32 * norm.inverse[channel];
+    });
 }
 
 /// The whole program as one operation: Candle's graph then holds one node, and activations are freed as backward passes them.
-/// Its second argument is an anchor that nobody reads; the parameters' gradients are left in the workspace.
+/// The parameters' gradients are left in the workspace.
 struct Fused {
     program: Program,
-    weights: Vec<Weights>,
+    /// One a convolution.
+    weights: Vec<Option<Weights>>,
     input_gradient: bool,
+    /// Whether the output is `[B, h·w·C]`.
+    flat: bool,
     workspace: Workspace,
     /// What forward keeps for backward.
     kept: Mutex<Option<Kept>>,
@@ -263,101 +227,95 @@ struct Fused {
 
 struct Kept {
     sized: Vec<Sized>,
-    /// Every register but the input.
+    /// Every register but the input and the last.
     registers: Vec<Option<Buffer>>,
-    /// Folded weights of the steps that train.
-    folded: Vec<Option<Folded>>,
 }
 
-/// A register; the first is the input.
-fn read<'a>(x: &'a [f32], registers: &'a [Option<Buffer>], register: usize) -> &'a [f32] {
-    match register {
-        0 => x,
-        register => registers[register - 1].as_deref().unwrap_or_else(|| unreachable!("freed when its step is passed")),
-    }
-}
+impl Operation for Fused {
+    const NAME: &'static str = "stage";
 
-impl Fused {
-    fn forward(&self, x: &[f32], size: Size) -> candle_core::Result<Vec<f32>> {
-        let sized = self.program.sized(size);
-        let pictures = x.len() / size.len();
-        let mut registers: Vec<Option<Buffer>> = Vec::with_capacity(sized.len());
-        let mut folded = Vec::with_capacity(sized.len());
-        for ((step, sized), weights) in self.program.steps.iter().zip(&sized).zip(&self.weights) {
-            let own = match (step, weights) {
-                (Step::Conv(step), Weights::Trainable(trainable)) => Some(trainable.folded(step)?),
-                _ => None,
-            };
-            let mut y = self.workspace.buffer(pictures * sized.output().len());
-            match (step, sized) {
-                (Step::Conv(step), Sized::Conv(geometry)) => {
-                    let Folded { weight, bias } = self.folded(weights, own.as_ref());
+    fn forward(&self, x: &[f32], dims: &[usize]) -> candle_core::Result<(Vec<f32>, Shape)> {
+        let &[pictures, h, w, c] = dims else { candle_core::bail!("a stage takes four dimensions; got {dims:?}") };
+        let memory = &self.workspace.memory;
+        let sized = self.program.sized(Size { h, w, c });
+        let steps = self.program.steps.len();
+        let size = sized.last().map_or(Size { h, w, c }, Sized::output);
+        let mut y = vec![0.0; pictures * size.len()];
+        let mut registers: Vec<Option<Buffer>> = Vec::with_capacity(steps);
+        for (index, (step, sized)) in self.program.steps.iter().zip(&sized).enumerate() {
+            let mut own = (index + 1 < steps).then(|| memory.buffer(pictures * sized.output().len()));
+            let out = own.as_deref_mut().unwrap_or(&mut y);
+            let input = read(x, &registers, step.input());
+            match (step, sized, &self.weights[index]) {
+                (Step::Conv(step), Sized::Conv(geometry), Some(Weights { folded, .. })) => {
                     let residual = step.residual.map(|register| read(x, &registers, register));
-                    let input = read(x, &registers, step.input);
-                    conv::forward(geometry, input, weight, bias, residual, step.act, &mut y);
+                    let pack = |weight: &[f32]| ForwardWeights::pack(geometry, weight, folded.scale(), memory);
+                    let weights = with_values(&folded.weight, pack)?;
+                    conv::forward(&weights, input, &folded.bias, residual, step.act, memory, out);
                 }
-                (_, Sized::MaxPool(geometry)) => {
-                    pool::max_pool_forward(geometry, read(x, &registers, step.input()), &mut y);
-                }
-                _ => unreachable!("a step has the sizes of its kind"),
+                (_, Sized::MaxPool(geometry), _) => pool::max_pool_forward(geometry, input, out),
+                (_, Sized::AveragePool(size), _) => pool::average_pool_forward(size.h * size.w, size.c, input, out),
+                _ => unreachable!("a convolution has weights"),
             }
-            registers.push(Some(y));
-            folded.push(own);
+            registers.push(own);
         }
-        let y = read(x, &registers, registers.len()).to_vec();
         if let Ok(mut kept) = self.kept.lock() {
-            *kept = Some(Kept { sized, registers, folded });
+            *kept = Some(Kept { sized, registers });
         }
-        Ok(y)
-    }
-
-    fn folded<'a>(&self, weights: &'a Weights, own: Option<&'a Folded>) -> &'a Folded {
-        match (weights, own) {
-            (Weights::Frozen(folded), _) | (_, Some(folded)) => folded,
-            _ => unreachable!("a convolution has weights"),
-        }
+        let whole = [pictures, size.h, size.w, size.c];
+        Ok((y, if self.flat { Shape::from((pictures, size.len())) } else { Shape::from(&whole[..]) }))
     }
 
     /// Leaves the gradients of the parameters; gives that of the input, where asked for.
-    fn backward(&self, x: &[f32], kept: Kept, dy: &[f32]) -> candle_core::Result<Option<Vec<f32>>> {
-        let Kept { sized, mut registers, folded } = kept;
+    fn backward(&self, x: &[f32], _: &[usize], y: &[f32], dy: &[f32]) -> candle_core::Result<Option<Vec<f32>>> {
+        let kept = self.kept.lock().ok().and_then(|mut kept| kept.take());
+        let Some(Kept { sized, mut registers }) = kept else {
+            candle_core::bail!("a stage's backward runs once a forward")
+        };
         // Which registers a gradient is wanted for: those that a trainable step lies before, or the input does.
         let mut wanted = vec![self.input_gradient];
         for (step, weights) in self.program.steps.iter().zip(&self.weights) {
             let upstream = wanted[step.input()] || step.residual().is_some_and(|register| wanted[register]);
-            wanted.push(upstream || matches!(weights, Weights::Trainable(_)));
+            wanted.push(upstream || weights.as_ref().is_some_and(|weights| !weights.trainable.is_empty()));
         }
+        let memory = &self.workspace.memory;
         let mut gradients: Vec<Option<Buffer>> = wanted.iter().map(|_| None).collect();
-        let mut last = self.workspace.buffer(dy.len());
+        let mut last = memory.buffer(dy.len());
         last.copy_from_slice(dy);
         gradients[self.program.steps.len()] = Some(last);
         for index in (0..self.program.steps.len()).rev() {
             let step = &self.program.steps[index];
-            let y = registers[index].take();
+            let own = registers[index].take();
             let Some(mut dy) = gradients[index + 1].take().filter(|_| wanted[index + 1]) else { continue };
             let input = step.input();
             let x = read(x, &registers, input);
-            match (step, &sized[index]) {
-                (Step::Conv(step), Sized::Conv(geometry)) => {
-                    if let Some(y) = y {
-                        conv::backward_activation(step.act, &y, &mut dy);
-                    }
-                    if let Weights::Trainable(trainable) = &self.weights[index] {
-                        trainable.leave_gradients(step, geometry, x, &dy, &self.workspace)?;
+            match (step, &sized[index], &self.weights[index]) {
+                (Step::Conv(step), Sized::Conv(geometry), Some(weights)) => {
+                    backward_activation(step.act, own.as_deref().unwrap_or(y), &mut dy);
+                    drop(own);
+                    if !weights.trainable.is_empty() {
+                        weights.leave_gradients(geometry, x, &dy, &self.workspace)?;
                     }
                     if wanted[input] {
-                        let weight = &self.folded(&self.weights[index], folded[index].as_ref()).weight;
+                        let folded = &weights.folded;
+                        let pack = |weight: &[f32]| BackwardWeights::pack(geometry, weight, folded.scale(), memory);
+                        let weights = with_values(&folded.weight, pack)?;
                         let accumulate = gradients[input].is_some();
-                        let dx = gradients[input].get_or_insert_with(|| self.workspace.buffer(x.len()));
-                        conv::backward_input(geometry, &dy, weight, accumulate, dx);
+                        let dx = gradients[input].get_or_insert_with(|| memory.buffer(x.len()));
+                        conv::backward_input(&weights, &dy, accumulate, memory, dx);
                     }
                     if let Some(residual) = step.residual.filter(|register| wanted[*register]) {
                         gather(&mut gradients[residual], dy);
                     }
                 }
-                (_, Sized::MaxPool(geometry)) if wanted[input] => {
-                    let mut dx = self.workspace.buffer(x.len());
+                (_, Sized::MaxPool(geometry), _) if wanted[input] => {
+                    let mut dx = memory.buffer(x.len());
                     pool::max_pool_backward(geometry, x, &dy, &mut dx);
+                    gather(&mut gradients[input], dx);
+                }
+                (_, Sized::AveragePool(size), _) if wanted[input] => {
+                    let mut dx = memory.buffer(x.len());
+                    pool::average_pool_backward(size.h * size.w, size.c, &dy, &mut dx);
                     gather(&mut gradients[input], dx);
                 }
                 _ => {}
@@ -370,58 +328,7 @@ impl Fused {
 /// Adds a gradient to what is there already.
 fn gather(sum: &mut Option<Buffer>, gradient: Buffer) {
     match sum {
-        Some(sum) => sum.par_chunks_mut(1 << 14).zip(gradient.par_chunks(1 << 14)).for_each(|(sum, gradient)| {
-            sum.iter_mut().zip(gradient).for_each(|(sum, gradient)| *sum += gradient);
-        }),
+        Some(sum) => add_to(sum, &gradient),
         none => *none = Some(gradient),
-    }
-}
-
-impl CustomOp2 for Fused {
-    fn name(&self) -> &'static str {
-        "stage"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let (b, h, w, c) = x_layout.shape().dims4()?;
-        let y = self.forward(slice(x, x_layout)?, Size { h, w, c })?;
-        let size = *self.program.sizes(Size { h, w, c }).last().unwrap_or(&Size { h, w, c });
-        Ok((CpuStorage::F32(y), Shape::from((b, size.h, size.w, size.c))))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        _: &Tensor,
-        _y: &Tensor,
-        dy: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let kept = self.kept.lock().ok().and_then(|mut kept| kept.take());
-        let Some(kept) = kept else { candle_core::bail!("a stage's backward runs once a forward") };
-        let dx = with_values(&dy.contiguous()?, |dy| with_values(x, |x| self.backward(x, kept, dy)))???;
-        Ok((dx.map(|dx| Tensor::from_vec(dx, x.shape(), x.device())).transpose()?, None))
-    }
-}
-
-/// Calls `f` with a tensor's numbers, where they lie.
-pub(super) fn with_values<R>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> R) -> candle_core::Result<R> {
-    let (storage, layout) = tensor.storage_and_layout();
-    match &*storage {
-        candle_core::Storage::Cpu(values) => Ok(f(slice(values, layout)?)),
-        _ => candle_core::bail!("a CPU operation met a tensor on another device"),
-    }
-}
-
-/// A tensor's numbers, which must lie in one run.
-pub(super) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
-        None => candle_core::bail!("an operation wants contiguous tensors"),
     }
 }

@@ -1,26 +1,23 @@
 //! What the operations of one model share: memory to use again, and the gradients of their parameters.
 
-use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 
-use candle_core::Tensor;
 use candle_core::backprop::GradStore;
+use candle_core::{Tensor, TensorId};
 
+use super::operation::with_values;
 use crate::error::Result;
+use crate::kernels::{Buffer, Memory, add_to};
 
 /// What the operations of one model share. Clones share it too.
 ///
 /// Candle would add each gradient to fresh zeros, and give each large result fresh memory, whose first touch costs about as much
 /// as computing it. So operations leave the gradients of their parameters here, and take their memory from here.
 #[derive(Clone, Debug, Default)]
-pub struct Workspace(Arc<Shared>);
-
-#[derive(Debug, Default)]
-struct Shared {
-    /// A parameter and its gradient each.
-    gradients: Mutex<Vec<(Tensor, Tensor)>>,
-    /// Memory that nobody uses.
-    free: Mutex<Vec<Vec<f32>>>,
+pub struct Workspace {
+    pub(super) memory: Memory,
+    /// Gradients by parameter.
+    gradients: Arc<Mutex<Vec<(TensorId, Buffer)>>>,
 }
 
 impl Workspace {
@@ -28,68 +25,70 @@ impl Workspace {
     ///
     /// # Errors
     /// What Candle's backward pass can give.
-    pub fn backward(&self, loss: &Tensor) -> Result<GradStore> {
+    pub fn backward(&self, loss: &Tensor) -> Result<Gradients> {
         self.take_gradients();
-        let mut gradients = loss.backward()?;
+        let candle = loss.backward()?;
+        let mut own: Vec<(TensorId, Buffer)> = Vec::new();
         for (parameter, gradient) in self.take_gradients() {
-            let sum = match gradients.get(&parameter) {
-                Some(other) => (other + gradient)?,
-                None => gradient,
-            };
-            gradients.insert(&parameter, sum);
+            match own.iter_mut().find(|(other, _)| *other == parameter) {
+                Some((_, sum)) => add_to(sum, &gradient),
+                None => own.push((parameter, gradient)),
+            }
         }
-        Ok(gradients)
+        Ok(Gradients { own, candle })
     }
 
     /// Leaves the gradient of a parameter for [`Workspace::backward`].
-    pub(super) fn leave(&self, parameter: &Tensor, gradient: Tensor) {
-        if let Ok(mut gradients) = self.0.gradients.lock() {
-            gradients.push((parameter.clone(), gradient));
+    pub(super) fn leave(&self, parameter: &Tensor, gradient: Buffer) {
+        if let Ok(mut gradients) = self.gradients.lock() {
+            gradients.push((parameter.id(), gradient));
         }
     }
 
-    fn take_gradients(&self) -> Vec<(Tensor, Tensor)> {
-        self.0.gradients.lock().map(|mut gradients| std::mem::take(&mut *gradients)).unwrap_or_default()
-    }
-
-    /// Memory for `len` numbers. What is in it is left from earlier use: it must be written before it is read.
-    pub(super) fn buffer(&self, len: usize) -> Buffer {
-        let kept = self.0.free.lock().ok().and_then(|mut free| {
-            let fits = free.iter().enumerate().filter(|(_, values)| values.capacity() >= len);
-            let best = fits.min_by_key(|(_, values)| values.capacity()).map(|(index, _)| index);
-            best.map(|index| free.swap_remove(index))
-        });
-        let mut values = kept.unwrap_or_else(|| Vec::with_capacity(len));
-        values.resize(len, 0.0);
-        Buffer { values, home: self.clone() }
+    fn take_gradients(&self) -> Vec<(TensorId, Buffer)> {
+        self.gradients.lock().map(|mut gradients| std::mem::take(&mut *gradients)).unwrap_or_default()
     }
 }
 
-/// Numbers whose memory goes back to its workspace.
+/// The gradients of a loss, by parameter.
 #[derive(Debug)]
-pub(super) struct Buffer {
-    values: Vec<f32>,
-    home: Workspace,
+pub struct Gradients {
+    /// Those that operations of ours left.
+    own: Vec<(TensorId, Buffer)>,
+    /// Those from Candle's graph.
+    candle: GradStore,
 }
 
-impl Deref for Buffer {
-    type Target = [f32];
-
-    fn deref(&self) -> &[f32] {
-        &self.values
+impl From<GradStore> for Gradients {
+    fn from(candle: GradStore) -> Self {
+        Self { own: Vec::new(), candle }
     }
 }
 
-impl DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.values
+impl Gradients {
+    fn own(&self, parameter: &Tensor) -> Option<&Buffer> {
+        self.own.iter().find(|(other, _)| *other == parameter.id()).map(|(_, gradient)| gradient)
     }
-}
 
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        if let Ok(mut free) = self.home.0.free.lock() {
-            free.push(std::mem::take(&mut self.values));
+    /// The gradient of a parameter, a copy in its shape; none if the loss does not depend on it.
+    pub fn get(&self, parameter: &Tensor) -> Result<Option<Tensor>> {
+        match (self.own(parameter), self.candle.get(parameter)) {
+            (None, gradient) => Ok(gradient.cloned()),
+            (Some(own), candle) => {
+                let own = Tensor::from_slice(own, parameter.shape(), parameter.device())?;
+                Ok(Some(candle.map_or(Ok(own.clone()), |candle| candle + own)?))
+            }
+        }
+    }
+
+    /// Calls `f` with the numbers of a parameter's gradient, without a copy where there is one only. On the CPU.
+    pub(super) fn with<R>(&self, parameter: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<Option<R>> {
+        match (self.own(parameter), self.candle.get(parameter)) {
+            (Some(own), None) => Ok(Some(f(own))),
+            _ => match self.get(parameter)? {
+                Some(gradient) => Ok(Some(with_values(&gradient.contiguous()?, f)?)),
+                None => Ok(None),
+            },
         }
     }
 }
@@ -101,24 +100,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_used_again_and_the_smallest_that_fits_is_taken() {
-        let workspace = Workspace::default();
-        let (large, small) = (workspace.buffer(100), workspace.buffer(10));
-        let (at_large, at_small) = (large.as_ptr(), small.as_ptr());
-        drop((large, small));
-        let again = workspace.buffer(8);
-        assert_eq!((again.as_ptr(), again.len()), (at_small, 8));
-        assert_eq!(workspace.buffer(20).as_ptr(), at_large);
-        assert_eq!(workspace.buffer(1000).len(), 1000);
-    }
-
-    #[test]
     fn gradients_that_were_left_are_added_to_candles_and_belong_to_one_backward_pass() {
         let workspace = Workspace::default();
         let x = Var::new(&[3f32], &Device::Cpu).unwrap();
-        workspace.leave(x.as_tensor(), Tensor::new(&[100f32], &Device::Cpu).unwrap());
+        let left = |value: f32| {
+            let mut gradient = workspace.memory.buffer(1);
+            gradient.fill(value);
+            workspace.leave(x.as_tensor(), gradient);
+        };
+        left(100.0);
         // Left by a pass that was given up: not this one's.
-        let gradients = workspace.backward(&x.sqr().unwrap()).unwrap();
-        assert_eq!(gradients.get(&x).unwrap().to_vec1::<f32>().unwrap(), [6.0]);
+        let mut gradients = workspace.backward(&x.sqr().unwrap()).unwrap();
+        assert_eq!(gradients.get(&x).unwrap().unwrap().to_vec1::<f32>().unwrap(), [6.0]);
+        let mut own = workspace.memory.buffer(1);
+        own.fill(10.0);
+        gradients.own.push((x.id(), own));
+        assert_eq!(gradients.get(&x).unwrap().unwrap().to_vec1::<f32>().unwrap(), [16.0]);
+        assert_eq!(gradients.with(&x, |gradient| gradient.to_vec()).unwrap().unwrap(), [16.0]);
     }
 }

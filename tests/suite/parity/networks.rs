@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Module, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::resnet;
@@ -11,6 +10,7 @@ use petal::Seed;
 use petal::config::{Backbone, WeightsFrom};
 use petal::explain::grad_cam;
 use petal::models::{Architecture, Cut, Model, Ops, weights};
+use petal::nn::Gradients;
 use petal::nn::loss::cross_entropy;
 use petal::nn::optim::Adam;
 
@@ -132,16 +132,16 @@ fn check_gradients(
     }
     let mut got = Vec::new();
     for (name, param) in model.params().iter() {
-        let gradient = gradients.get(&param.var);
+        let gradient = gradients.get(&param.var).unwrap();
         // What is frozen gets none.
         assert_eq!(gradient.is_some(), trainable.binary_search(&name.to_string()).is_ok(), "{name}");
-        got.extend(gradient.map(|gradient| (name.to_string(), gradient.clone())));
+        got.extend(gradient.map(|gradient| (name.to_string(), gradient)));
     }
     compare(&format!("{}, gradients over {cut:?}", case.name), "gradient", &got, expected, TOLERANCE);
 }
 
 /// The mean loss and its gradients, of what comes after the cut.
-pub(super) fn gradients(model: &Model, cut: Cut, images: &Tensor, targets: &Tensor) -> (f32, GradStore) {
+pub(super) fn gradients(model: &Model, cut: Cut, images: &Tensor, targets: &Tensor) -> (f32, Gradients) {
     let at_cut = model.before(images, cut).unwrap();
     let loss = cross_entropy(&model.after(&at_cut, cut, None).unwrap(), targets).unwrap();
     (loss.to_scalar().unwrap(), model.backward(&loss).unwrap())

@@ -55,7 +55,7 @@ fn digest() -> String {
         add(&model.before(&images, Cut::Features).unwrap());
         let (_, gradients) = gradients(&model, Cut::Images, &images, &targets);
         for name in model.trainable(Cut::Images) {
-            add(gradients.get(&model.params().get(&name).unwrap().var).unwrap());
+            add(&gradients.get(&model.params().get(&name).unwrap().var).unwrap().unwrap());
         }
     }
     files::sha256(&bytes)
