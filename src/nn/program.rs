@@ -529,8 +529,9 @@ mod tests {
         let program = program();
         let segments = |side: usize| segments(&program, &program.sizes(Size { h: side, w: side, c: 3 }));
         assert_eq!(segments(5), [Segment { steps: 0..5, pictures: GROUP }]);
-        // Three registers of 3 · 200² numbers are 360,000.
-        assert_eq!(segments(200), [Segment { steps: 0..5, pictures: 2 },]);
+        // A register takes 3 · 200² = 120,000 numbers; the first step needs two of them, the others up to three.
+        let expected = [Segment { steps: 0..1, pictures: 4 }, Segment { steps: 1..5, pictures: 2 }];
+        assert_eq!(segments(200), expected);
         let mut program = program.clone();
         let x = program.max_pool(5, 100, 100, 0);
         let conv = program.steps[4].clone();
