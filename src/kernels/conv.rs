@@ -5,6 +5,7 @@
 
 use super::elementwise::Epilogue;
 use super::geometry::{Activation, Conv};
+use super::layout::{hwo_to_ohw, ohwi_to_oihw};
 use super::memory::{Buffer, Memory};
 use super::{dense, depthwise, simd};
 
@@ -89,20 +90,38 @@ pub fn backward_input(weights: &BackwardWeights, dy: &[f32], accumulate: bool, m
     backward(conv, dy, data, accumulate, memory, dx);
 }
 
-/// The gradients of the weights and the bias, summed over the batch; both are overwritten.
+/// How many numbers the sums of [`backward_weight`] are.
+pub fn sums_len(conv: &Conv) -> usize {
+    conv.weights() + conv.out_c
+}
+
+/// The gradients of the weights and the bias, summed over the batch, in an order that [`finish_weight`] knows: `sums += …` where
+/// `accumulate`, else `sums = …`.
 ///
-/// `x` is `[B, in_h, in_w, in_c]`; `dy`, the gradient before the activation, is `[B, out_h, out_w, out_c]`; `dw` is laid out
-/// as the weights are, `db` is `[out_c]`.
+/// `x` is `[B, in_h, in_w, in_c]`; `dy`, the gradient before the activation, is `[B, out_h, out_w, out_c]`.
 ///
 /// # Panics
-/// Where a slice is not as long as `conv` and the other slices say.
-pub fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], memory: &Memory, dw: &mut [f32], db: &mut [f32]) {
+/// Where a slice is not as long as `conv` and the other slices say; `sums` is to be as long as [`sums_len`].
+pub fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], accumulate: bool, memory: &Memory, sums: &mut [f32]) {
     conv.check();
     check_batch(conv, x, dy);
+    assert_eq!(sums.len(), sums_len(conv), "sums of {conv:?}");
+    let backward = if conv.depthwise { depthwise::backward_weight } else { dense::backward_weight };
+    backward(conv, x, dy, accumulate, memory, sums);
+}
+
+/// The gradients as they are laid out, from the sums of [`backward_weight`]: `dw` as the weights, `db` is `[out_c]`.
+///
+/// # Panics
+/// Where a slice is not as long as `conv` says.
+pub fn finish_weight(conv: &Conv, sums: &[f32], dw: &mut [f32], db: &mut [f32]) {
+    assert_eq!(sums.len(), sums_len(conv), "sums of {conv:?}");
     assert_eq!(dw.len(), conv.weights(), "weights of {conv:?}");
     assert_eq!(db.len(), conv.out_c, "bias of {conv:?}");
-    let backward = if conv.depthwise { depthwise::backward_weight } else { dense::backward_weight };
-    backward(conv, x, dy, memory, dw, db);
+    let (weights, bias) = sums.split_at(conv.weights());
+    let turn = if conv.depthwise { hwo_to_ohw } else { ohwi_to_oihw };
+    turn(conv.in_c, conv.kernel * conv.kernel, weights, dw);
+    db.copy_from_slice(bias);
 }
 
 fn check_weights(conv: &Conv, weight: &[f32], scale: Option<&[f32]>) {

@@ -4,7 +4,7 @@ use super::elementwise::{AddRows, sum_parts};
 use super::gemm::{Matrix, multiply};
 use super::geometry::Conv;
 use super::im2col::{col2im, im2col};
-use super::layout::{ohwi_to_oihw, oihw_to_hwio, oihw_to_ohwi, oihw_to_turned_hwoi};
+use super::layout::{oihw_to_hwio, oihw_to_ohwi, oihw_to_turned_hwoi};
 use super::memory::{Buffer, Memory};
 use super::{simd, winograd};
 use rayon::prelude::*;
@@ -21,6 +21,9 @@ const PARTIAL_SUMS: usize = 1 << 21;
 
 /// Into how many tasks a weight gradient is divided.
 const WEIGHT_TASKS: usize = 8;
+
+/// Positions that a group of a weight gradient has at least: with fewer, its sums are more work than its products.
+const MIN_TERMS: usize = 512;
 
 /// Output channels in a block of a weight gradient, at least: each block reads all the patches.
 const MIN_BLOCK: usize = 128;
@@ -109,49 +112,48 @@ fn scatter(conv: &Conv, dy: &[f32], weight: &[f32], accumulate: bool, memory: &M
     });
 }
 
-/// The gradients of the weights and the bias, overwritten.
+/// The gradients of the weights, `[O, k, k, I]`, and the bias behind them.
 ///
 /// The batch is divided into groups of output rows, each with sums of its own where these are small; and the weights into
 /// blocks of output channels.
-pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], memory: &Memory, dw: &mut [f32], db: &mut [f32]) {
-    let row = conv.out_w() * conv.out_c;
-    let rows = dy.len() / row;
-    let groups = (PARTIAL_SUMS / dw.len()).clamp(1, WEIGHT_TASKS).min(rows.max(1));
+pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], accumulate: bool, memory: &Memory, sums: &mut [f32]) {
+    let rows = dy.len() / (conv.out_w() * conv.out_c);
+    let worth = (dy.len() / conv.out_c / MIN_TERMS).min(PARTIAL_SUMS / sums.len());
+    let groups = worth.clamp(1, WEIGHT_TASKS).min(rows.max(1));
     let block = conv.out_c.div_ceil(WEIGHT_TASKS / groups).max(MIN_BLOCK).min(conv.out_c);
-    let taps = conv.kernel * conv.kernel;
-    let group = |i: usize, dw: &mut [f32], db: &mut [f32]| {
-        let range = i * rows / groups..(i + 1) * rows / groups;
+    let group = |i: usize, accumulate: bool, sums: &mut [f32]| {
+        let rows = i * rows / groups..(i + 1) * rows / groups;
+        let (dw, db) = sums.split_at_mut(conv.weights());
         let blocks = dw.par_chunks_mut(block * conv.depth()).zip(db.par_chunks_mut(block));
         blocks.enumerate().for_each(|(j, (dw, db))| {
-            weight_block(conv, x, dy, range.clone(), memory, Block { from: j * block, dw, db });
+            weight_block(conv, x, dy, rows.clone(), memory, Block { from: j * block, accumulate, dw, db });
         });
     };
-    if groups == 1 && taps == 1 {
-        return group(0, dw, db);
+    if groups == 1 {
+        return group(0, accumulate, sums);
     }
-    let (mut dw_parts, mut db_parts) = (memory.buffer(groups * dw.len()), memory.buffer(groups * db.len()));
-    let parts = dw_parts.par_chunks_mut(dw.len()).zip(db_parts.par_chunks_mut(db.len()));
-    parts.enumerate().for_each(|(i, (dw, db))| group(i, dw, db));
-    sum_parts(&mut dw_parts, dw.len());
-    ohwi_to_oihw(conv.in_c, taps, &dw_parts[..dw.len()], dw);
-    sum_parts(&mut db_parts, db.len());
-    db.copy_from_slice(&db_parts[..db.len()]);
+    let mut parts = memory.buffer(groups * sums.len());
+    parts.par_chunks_mut(sums.len()).enumerate().for_each(|(i, sums)| group(i, false, sums));
+    sum_parts(&parts, accumulate, sums);
 }
 
 /// The gradients of some output channels, `from` and those that follow.
 struct Block<'a> {
     from: usize,
+    accumulate: bool,
     dw: &'a mut [f32],
     db: &'a mut [f32],
 }
 
 /// Computes a block over some output rows of the batch.
 fn weight_block(conv: &Conv, x: &[f32], dy: &[f32], rows: Range<usize>, memory: &Memory, block: Block) {
-    let Block { from, dw, db } = block;
+    let Block { from, accumulate, dw, db } = block;
     let (out_c, out_w, depth) = (conv.out_c, conv.out_w(), conv.depth());
     let mut buffer = None;
-    db.fill(0.0);
-    if rows.is_empty() {
+    if !accumulate {
+        db.fill(0.0);
+    }
+    if !accumulate && rows.is_empty() {
         dw.fill(0.0);
     }
     let tile = tile_rows(conv);
@@ -160,7 +162,7 @@ fn weight_block(conv: &Conv, x: &[f32], dy: &[f32], rows: Range<usize>, memory: 
         let dy = &dy[start * out_c..][..positions * out_c];
         let patches = patches(conv, x, start, positions, memory, &mut buffer);
         let gradient = Matrix::new(dy, positions, out_c).columns(from, from + db.len()).transposed();
-        multiply(gradient, Matrix::new(patches, positions, depth), first > rows.start, dw);
+        multiply(gradient, Matrix::new(patches, positions, depth), accumulate || first > rows.start, dw);
         simd::run(AddRows { rows: dy, stride: out_c, from, sums: db });
     }
 }

@@ -4,7 +4,7 @@
 
 use super::elementwise::{add, clamp, sum_parts};
 use super::geometry::{Activation, Conv};
-use super::layout::{oihw_to_hwio, oihw_to_turned_hwoi, transpose};
+use super::layout::{oihw_to_hwio, oihw_to_turned_hwoi};
 use super::memory::{Buffer, Memory};
 use super::simd::{self, Kernel, mul_add};
 use rayon::prelude::*;
@@ -59,19 +59,15 @@ pub(super) fn backward_input(conv: &Conv, dy: &[f32], packed: &[f32], accumulate
     });
 }
 
-/// The gradients of the weights and the bias, overwritten: one partial sum a picture, `[taps + 1, C]` with the bias last.
-pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], memory: &Memory, dw: &mut [f32], db: &mut [f32]) {
-    let len = dw.len() + db.len();
-    let mut parts = memory.buffer(dy.len() / conv.out_len() * len);
+/// The gradients of the weights, `[k, k, C]`, and the bias behind them: one partial sum a picture.
+pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], accumulate: bool, memory: &Memory, sums: &mut [f32]) {
+    let mut parts = memory.buffer(dy.len() / conv.out_len() * sums.len());
     parts.fill(0.0);
     let pictures = x.par_chunks(conv.in_len()).zip(dy.par_chunks(conv.out_len()));
-    parts.par_chunks_mut(len).zip(pictures).for_each(|(sums, (x, dy))| {
+    parts.par_chunks_mut(sums.len()).zip(pictures).for_each(|(sums, (x, dy))| {
         simd::run(WeightSums { conv, x, dy, sums });
     });
-    sum_parts(&mut parts, len);
-    let (taps, bias) = parts[..len].split_at(dw.len());
-    transpose(conv.depth(), conv.out_c, taps, dw);
-    db.copy_from_slice(bias);
+    sum_parts(&parts, accumulate, sums);
 }
 
 /// One row of the output; `row` counts through the batch. `x` is the whole input.

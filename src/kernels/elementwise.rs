@@ -71,11 +71,14 @@ pub(super) fn add(a: &mut [f32], b: &[f32]) {
     }
 }
 
-/// `parts` holds several arrays of `len` numbers: the first becomes the sum of all, added in their order.
-pub(super) fn sum_parts(parts: &mut [f32], len: usize) {
-    let (total, others) = parts.split_at_mut(len);
+/// `total = Σ parts`, or `total += Σ parts` where `accumulate`, in their order. `parts` holds several arrays as long as `total`.
+pub(super) fn sum_parts(parts: &[f32], accumulate: bool, total: &mut [f32]) {
+    let len = total.len();
     total.par_chunks_mut(CHUNK).enumerate().for_each(|(i, total)| {
-        for part in others.chunks_exact(len) {
+        if !accumulate {
+            total.fill(0.0);
+        }
+        for part in parts.chunks_exact(len) {
             simd::run(Add { a: total, b: &part[i * CHUNK..] });
         }
     });

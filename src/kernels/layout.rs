@@ -85,10 +85,10 @@ fn blocks(slice: &mut [f32], count: usize, len: usize) -> Vec<Vec<&mut [f32]>> {
     (0..part.div_ceil(len)).map(|_| parts.iter_mut().filter_map(Iterator::next).collect()).collect()
 }
 
-/// `to[j, i] = from[i, j]`, where `from` is `[rows, columns]`.
-pub(super) fn transpose(rows: usize, columns: usize, from: &[f32], to: &mut [f32]) {
-    for (i, from) in from.chunks_exact(columns).enumerate().take(rows) {
-        for (to, from) in to[i..].iter_mut().step_by(rows).zip(from) {
+/// From `[k, k, C]`, with `taps` = k², to `[C, k, k]`.
+pub(super) fn hwo_to_ohw(channels: usize, taps: usize, from: &[f32], to: &mut [f32]) {
+    for (tap, from) in from.chunks_exact(channels).enumerate().take(taps) {
+        for (to, from) in to[tap..].iter_mut().step_by(taps).zip(from) {
             *to = *from;
         }
     }

@@ -1,6 +1,6 @@
 //! Every function against a plain `f64` one, in odd sizes; and the same bytes from one thread and from two.
 
-use super::conv::{self, BackwardWeights, ForwardWeights, backward_weight};
+use super::conv::{self, BackwardWeights, ForwardWeights};
 use super::geometry::{Activation, Conv, Padding};
 use super::pool::{MaxPool, average_pool_backward, average_pool_forward, max_pool_backward, max_pool_forward};
 use super::winograd::suits;
@@ -175,7 +175,9 @@ impl Case {
 
     fn backward_weight(&self) -> (Vec<f32>, Vec<f32>) {
         let (mut dw, mut db) = (vec![f32::NAN; self.weight.len()], vec![f32::NAN; self.bias.len()]);
-        backward_weight(&self.conv, &self.x, &self.dy, &memory(), &mut dw, &mut db);
+        let mut sums = vec![f32::NAN; conv::sums_len(&self.conv)];
+        conv::backward_weight(&self.conv, &self.x, &self.dy, false, &memory(), &mut sums);
+        conv::finish_weight(&self.conv, &sums, &mut dw, &mut db);
         (dw, db)
     }
 }
@@ -220,6 +222,25 @@ fn backward_weight_is_the_gradient() {
             let (sum, size): (f64, f64) = (terms().sum(), terms().map(f64::abs).sum());
             assert!((db as f64 - sum).abs() <= 5e-7 * size, "{}: {db} {sum}", case.name());
         }
+    }
+}
+
+#[test]
+fn weight_gradients_are_summed_over_several_calls() {
+    for case in Case::all().chain(large_cases()) {
+        let conv = &case.conv;
+        let once = case.backward_weight();
+        let mut sums = vec![f32::NAN; conv::sums_len(conv)];
+        let pictures = case.x.chunks(conv.in_len()).zip(case.dy.chunks(conv.out_len()));
+        for (i, (x, dy)) in pictures.enumerate() {
+            conv::backward_weight(conv, x, dy, i > 0, &memory(), &mut sums);
+        }
+        let (mut dw, mut db) = (vec![f32::NAN; conv.weights()], vec![f32::NAN; conv.out_c]);
+        conv::finish_weight(conv, &sums, &mut dw, &mut db);
+        let exact = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+        assert_close(&dw, &exact(&once.0), &case.name());
+        let size: f64 = case.dy.iter().map(|&dy| f64::from(dy.abs())).sum();
+        assert!(db.iter().zip(&once.1).all(|(a, b)| f64::from((a - b).abs()) <= 5e-7 * size), "{}", case.name());
     }
 }
 

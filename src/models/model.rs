@@ -371,7 +371,7 @@ impl Model {
             }
             (Body::Staged(network), Ops::Kernels) => {
                 let program = network.program.range(from, to);
-                How::Fused(program::Frozen::new(&program, &self.params, self.prefix(), input)?)
+                How::Fused(program::Packed::read(&program, &self.params, self.prefix(), input)?)
             }
             (Body::Staged(network), Ops::Candle) => How::Composed(network.program.range(from, to)),
         };
@@ -455,7 +455,7 @@ pub struct Frozen<'a> {
 
 #[derive(Debug)]
 enum How {
-    Fused(program::Frozen),
+    Fused(program::Packed),
     Composed(Program),
     Zoo(Zoo),
 }

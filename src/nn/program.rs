@@ -4,7 +4,6 @@
 //! and both on Candle's own operations (in [`stage`](super::stage)).
 
 use std::ops::Range;
-use std::sync::Mutex;
 
 use candle_core::Tensor;
 use rayon::prelude::*;
@@ -325,47 +324,56 @@ fn inverse_root(variance: f32, eps: f64) -> f32 {
     (1.0 / (f64::from(variance) + eps).sqrt()) as f32
 }
 
-/// A program with frozen weights, packed for pictures of one size.
+/// A program with its weights packed, for pictures of one size.
 #[derive(Debug)]
-pub struct Frozen {
+pub struct Packed {
     program: Program,
-    sized: Vec<Sized>,
+    pub(super) sized: Vec<Sized>,
     /// One a convolution, with its bias.
     weights: Vec<Option<(ForwardWeights, Vec<f32>)>>,
     input: Size,
-    output: Size,
     last_use: Vec<usize>,
-    segments: Vec<Segment>,
-    /// Memory of chunks that were run before. One chunk uses one of them, so that what it reads is in its core's cache.
-    memories: Mutex<Vec<Memory>>,
+    pub(super) segments: Vec<Segment>,
+    memory: Memory,
 }
 
 /// Steps that so many pictures go through together: few where a picture is large, so that it stays in the cache from one step to
 /// the next; many where the weights are what is large, so that they are read less often.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Segment {
-    steps: Range<usize>,
-    pictures: usize,
+pub(super) struct Segment {
+    pub(super) steps: Range<usize>,
+    pub(super) pictures: usize,
 }
 
 /// The most pictures that go through all steps together. Neither their number nor a segment's depends on the threads, and no
 /// picture's numbers depend on its neighbours.
-const GROUP: usize = 16;
+pub(super) const GROUP: usize = 16;
 
 /// What the pictures of a chunk take at the widest step of its segment, in numbers, about.
-const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 1 << 19;
 
-impl Frozen {
-    /// Folds and packs the program's weights.
-    pub fn new(program: &Program, params: &Params, prefix: &str, input: Size) -> Result<Self> {
+/// How many times more numbers the pictures of a chunk take than the weights of a step, about.
+const PER_WEIGHT: usize = 4;
+
+/// What a group of pictures left on its way through a segment.
+#[derive(Debug)]
+pub(super) struct Passed {
+    /// The segment's output; the last segment's is elsewhere.
+    pub(super) output: Option<Buffer>,
+    /// Chunk by chunk, each step's output but the last's.
+    pub(super) chunks: Vec<Vec<Option<Buffer>>>,
+}
+
+impl Packed {
+    /// Packs folded weights, one a convolution. All memory comes from `memory`.
+    pub(super) fn new(program: &Program, folded: &[Option<Folded>], input: Size, memory: &Memory) -> Result<Self> {
         let sized = program.sized(input);
-        let (mut weights, memory) = (Vec::with_capacity(sized.len()), Memory::default());
-        for (step, sized) in program.steps.iter().zip(&sized) {
-            weights.push(match (step, sized) {
-                (Step::Conv(step), Sized::Conv(conv)) => {
-                    let folded = step.folded(params, prefix)?;
-                    let pack = |weight: &[f32]| ForwardWeights::pack(conv, weight, folded.scale(), &memory);
-                    Some((with_values(&folded.weight, pack)?, folded.bias))
+        let mut weights = Vec::with_capacity(sized.len());
+        for (folded, sized) in folded.iter().zip(&sized) {
+            weights.push(match (folded, sized) {
+                (Some(folded), Sized::Conv(conv)) => {
+                    let pack = |weight: &[f32]| ForwardWeights::pack(conv, weight, folded.scale(), memory);
+                    Some((with_values(&folded.weight, pack)?, folded.bias.clone()))
                 }
                 _ => None,
             });
@@ -373,18 +381,26 @@ impl Frozen {
         Ok(Self {
             weights,
             input,
-            output: sized.last().map_or(input, Sized::output),
             last_use: program.last_use(),
             segments: segments(program, &program.sizes(input)),
-            memories: Mutex::default(),
+            memory: memory.clone(),
             program: program.clone(),
             sized,
         })
     }
 
+    /// Reads, folds and packs the weights as they are now, which lie in `params` under `prefix`.
+    pub fn read(program: &Program, params: &Params, prefix: &str, input: Size) -> Result<Self> {
+        let folded = program.steps.iter().map(|step| match step {
+            Step::Conv(step) => step.folded(params, prefix).map(Some),
+            Step::MaxPool { .. } | Step::AveragePool { .. } => Ok(None),
+        });
+        Self::new(program, &folded.collect::<Result<Vec<_>>>()?, input, &Memory::default())
+    }
+
     /// Size of a picture's output.
     pub fn output(&self) -> Size {
-        self.output
+        self.size(self.sized.len())
     }
 
     /// Runs pictures `[B, h, w, c]` through all steps.
@@ -392,57 +408,61 @@ impl Frozen {
     /// # Panics
     /// Where `x` is not a whole number of pictures.
     pub fn run(&self, x: &[f32]) -> Vec<f32> {
-        assert_eq!(x.len() % self.input.len(), 0, "whole pictures");
-        if self.segments.is_empty() {
-            return x.to_vec();
-        }
-        let pictures = x.len() / self.input.len();
-        let mut y = vec![0.0; pictures * self.output.len()];
-        let groups = x.par_chunks(GROUP * self.input.len()).zip(y.par_chunks_mut(GROUP * self.output.len()));
-        groups.for_each(|(x, y)| self.with_memory(|memory| self.run_group(x, memory, y)));
-        y
+        self.run_groups(x, false).0
     }
 
-    fn with_memory(&self, work: impl FnOnce(&Memory)) {
-        let kept = self.memories.lock().ok().and_then(|mut memories| memories.pop());
-        let memory = kept.unwrap_or_default();
-        work(&memory);
-        if let Ok(mut memories) = self.memories.lock() {
-            memories.push(memory);
+    /// The same, and what each group of pictures left on its way, segment by segment.
+    pub(super) fn run_keeping(&self, x: &[f32]) -> (Vec<f32>, Vec<Vec<Passed>>) {
+        self.run_groups(x, true)
+    }
+
+    fn run_groups(&self, x: &[f32], keep: bool) -> (Vec<f32>, Vec<Vec<Passed>>) {
+        assert_eq!(x.len() % self.input.len(), 0, "whole pictures");
+        if self.segments.is_empty() {
+            return (x.to_vec(), Vec::new());
         }
+        let (from, to) = (GROUP * self.input.len(), GROUP * self.output().len());
+        let mut y = vec![0.0; x.len() / self.input.len() * self.output().len()];
+        let groups = x.par_chunks(from).zip(y.par_chunks_mut(to));
+        let passed = groups.map(|(x, y)| self.run_group(x, keep, y)).collect();
+        (y, passed)
     }
 
     /// Takes a group of pictures through one segment after the other.
-    fn run_group(&self, x: &[f32], memory: &Memory, y: &mut [f32]) {
+    fn run_group(&self, x: &[f32], keep: bool, y: &mut [f32]) -> Vec<Passed> {
         let pictures = x.len() / self.input.len();
-        let mut between: Option<Buffer> = None;
+        let mut passed: Vec<Passed> = Vec::with_capacity(self.segments.len());
         for (index, segment) in self.segments.iter().enumerate() {
             let (from, to) = (self.size(segment.steps.start).len(), self.size(segment.steps.end).len());
             let is_last = index + 1 == self.segments.len();
-            let mut next = (!is_last).then(|| memory.buffer(pictures * to));
-            let input = between.as_deref().unwrap_or(x);
-            let output = next.as_deref_mut().unwrap_or(&mut *y);
+            let mut own = (!is_last).then(|| self.memory.buffer(pictures * to));
+            let input = passed.last().and_then(|passed| passed.output.as_deref()).unwrap_or(x);
+            let output = own.as_deref_mut().unwrap_or(&mut *y);
             let chunks = input.par_chunks(segment.pictures * from).zip(output.par_chunks_mut(segment.pictures * to));
-            chunks.for_each(|(x, y)| self.with_memory(|memory| self.run_chunk(&segment.steps, x, memory, y)));
-            between = next;
+            let chunks = chunks.map(|(x, y)| self.run_chunk(&segment.steps, x, keep, y)).collect();
+            if !keep {
+                passed.clear();
+            }
+            passed.push(Passed { output: own, chunks });
         }
+        passed
     }
 
     /// Takes a few pictures through a segment's steps.
-    fn run_chunk(&self, steps: &Range<usize>, x: &[f32], memory: &Memory, y: &mut [f32]) {
+    fn run_chunk(&self, steps: &Range<usize>, x: &[f32], keep: bool, y: &mut [f32]) -> Vec<Option<Buffer>> {
         let first = steps.start;
         let pictures = x.len() / self.size(first).len();
         let mut registers: Vec<Option<Buffer>> = Vec::with_capacity(steps.len());
         for index in steps.clone() {
             let step = &self.program.steps[index];
             let is_last = index + 1 == steps.end;
-            let mut own = (!is_last).then(|| memory.buffer(pictures * self.size(index + 1).len()));
+            let mut own = (!is_last).then(|| self.memory.buffer(pictures * self.size(index + 1).len()));
             let out = own.as_deref_mut().unwrap_or(&mut *y);
             let read = |register: usize| read(x, &registers, register - first);
             match (step, &self.sized[index], &self.weights[index]) {
                 (Step::Conv(step), _, Some((weights, bias))) => {
                     let residual = step.residual.map(read);
-                    conv::forward(weights, read(step.input), bias, residual, step.act, memory, out);
+                    conv::forward(weights, read(step.input), bias, residual, step.act, &self.memory, out);
                 }
                 (_, Sized::MaxPool(pool), _) => pool::max_pool_forward(pool, read(step.input()), out),
                 (_, Sized::AveragePool(size), _) => {
@@ -452,15 +472,16 @@ impl Frozen {
             }
             registers.push(own);
             for register in [Some(step.input()), step.residual()].into_iter().flatten() {
-                if register > first && self.last_use[register] == index {
+                if !keep && register > first && self.last_use[register] == index {
                     registers[register - first - 1] = None;
                 }
             }
         }
+        if keep { registers } else { Vec::new() }
     }
 
     /// Size of a register.
-    fn size(&self, register: usize) -> Size {
+    pub(super) fn size(&self, register: usize) -> Size {
         if register == 0 { self.input } else { self.sized[register - 1].output() }
     }
 }
@@ -477,21 +498,24 @@ pub(super) fn read<'a>(x: &'a [f32], registers: &'a [Option<Buffer>], register: 
 fn segments(program: &Program, sizes: &[Size]) -> Vec<Segment> {
     let last_use = program.last_use();
     let mut segments: Vec<Segment> = Vec::new();
-    let (mut start, mut widest) = (0, 0);
+    let (mut start, mut widest, mut chunk) = (0, 0, CHUNK);
     for (index, step) in program.steps.iter().enumerate() {
         let registers = [Some(step.input()), step.residual(), Some(index + 1)].into_iter().flatten();
         widest = widest.max(registers.map(|register| sizes[register].len()).sum());
+        if let Step::Conv(step) = step {
+            chunk = chunk.max(PER_WEIGHT * step.weight_shape().iter().product::<usize>());
+        }
         let end = index + 1;
         if end < program.steps.len() && (0..end).any(|register| last_use[register] >= end) {
             continue;
         }
         // A power of two divides a group evenly.
-        let pictures = 1 << (CHUNK / widest).clamp(1, GROUP).ilog2();
+        let pictures = 1 << (chunk / widest).clamp(1, GROUP).ilog2();
         match segments.last_mut() {
             Some(last) if last.pictures == pictures => last.steps.end = end,
             _ => segments.push(Segment { steps: start..end, pictures }),
         }
-        (start, widest) = (end, 0);
+        (start, widest, chunk) = (end, 0, CHUNK);
     }
     segments
 }
@@ -529,9 +553,9 @@ mod tests {
         let program = program();
         let segments = |side: usize| segments(&program, &program.sizes(Size { h: side, w: side, c: 3 }));
         assert_eq!(segments(5), [Segment { steps: 0..5, pictures: GROUP }]);
-        // A register takes 3 · 200² = 120,000 numbers; the first step needs two of them, the others up to three.
+        // A register takes 3 · 140² = 58,800 numbers; the first step needs two of them, the others up to three.
         let expected = [Segment { steps: 0..1, pictures: 4 }, Segment { steps: 1..5, pictures: 2 }];
-        assert_eq!(segments(200), expected);
+        assert_eq!(segments(140), expected);
         let mut program = program.clone();
         let x = program.max_pool(5, 100, 100, 0);
         let conv = program.steps[4].clone();
@@ -554,11 +578,11 @@ mod tests {
             }
         }
         let size = Size { h: 5, w: 5, c: 3 };
-        let frozen = Frozen::new(&program, &params, "", size).unwrap();
+        let packed = Packed::read(&program, &params, "", size).unwrap();
         let pictures = |count: usize| -> Vec<f32> { (0..count * size.len()).map(|i| (i % 13) as f32 - 6.0).collect() };
-        let many = frozen.run(&pictures(11));
+        let many = packed.run(&pictures(11));
         // Fewer pictures afterwards, in memory that others have used.
-        assert_eq!(frozen.run(&pictures(2)), many[..2 * size.len()]);
-        assert_eq!(frozen.run(&pictures(11)), many);
+        assert_eq!(packed.run(&pictures(2)), many[..2 * size.len()]);
+        assert_eq!(packed.run(&pictures(11)), many);
     }
 }

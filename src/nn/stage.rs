@@ -1,6 +1,7 @@
 //! The trainable part of a network: a [`Program`] as one operation with its own backward, or step by step in Candle's own
 //! operations.
 
+use std::ops::Range;
 use std::sync::Mutex;
 
 use candle_core::{D, Shape, Tensor};
@@ -8,11 +9,13 @@ use rayon::prelude::*;
 
 use super::Params;
 use super::operation::{Operation, apply, with_values};
-use super::program::{ConvStep, Folded, FoldedNorm, Norm, Pad, Program, Size, Sized, Step, read};
+use super::program::{
+    ConvStep, Folded, FoldedNorm, GROUP, Norm, Packed, Pad, Passed, Program, Size, Sized, Step, read,
+};
 use super::workspace::Workspace;
 use crate::error::Result;
-use crate::kernels::conv::{self, BackwardWeights, ForwardWeights};
-use crate::kernels::{Activation, Buffer, Conv, add_to, backward_activation, pool};
+use crate::kernels::conv::{self, BackwardWeights};
+use crate::kernels::{Activation, Buffer, add_to, backward_activation, pool};
 
 /// A program whose first steps may be frozen.
 #[derive(Clone, Debug)]
@@ -42,24 +45,23 @@ impl Stage<'_> {
     }
 
     fn operation(&self, x: &Tensor, input_gradient: bool, flat: bool) -> Result<Tensor> {
-        let mut weights = Vec::with_capacity(self.program.steps.len());
+        let mut folded = Vec::with_capacity(self.program.steps.len());
+        let mut trainable = Vec::with_capacity(self.program.steps.len());
         for (index, step) in self.program.steps.iter().enumerate() {
-            weights.push(match step {
-                Step::MaxPool { .. } | Step::AveragePool { .. } => None,
-                Step::Conv(step) => Some(self.weights(step, index >= self.trainable_from)?),
-            });
+            let Step::Conv(step) = step else {
+                folded.push(None);
+                trainable.push(Vec::new());
+                continue;
+            };
+            folded.push(Some(step.folded(self.params, self.prefix)?));
+            let names = step.trainable().into_iter().filter(|_| index >= self.trainable_from);
+            trainable.push(names.map(|name| self.tensor(&name)).collect::<Result<_>>()?);
         }
-        let trains = weights.iter().flatten().any(|weights| !weights.trainable.is_empty());
-        let workspace = self.workspace.clone();
-        let program = self.program.clone();
-        let operation = Fused { program, weights, input_gradient, flat, workspace, kept: Mutex::new(None) };
+        let trains = trainable.iter().any(|tensors| !tensors.is_empty());
+        let (program, workspace) = (self.program.clone(), self.workspace.clone());
+        let kept = Mutex::new(None);
+        let operation = Fused { program, folded, trainable, input_gradient, flat, workspace, kept };
         apply(&x.permute((0, 2, 3, 1))?, operation, trains)
-    }
-
-    fn weights(&self, step: &ConvStep, trains: bool) -> Result<Weights> {
-        let names = step.trainable().into_iter().filter(|_| trains);
-        let trainable = names.map(|name| self.tensor(&name)).collect::<Result<_>>()?;
-        Ok(Weights { folded: step.folded(self.params, self.prefix)?, trainable })
     }
 
     /// As [`Stage::fused`] in Candle's own operations, on any device.
@@ -161,43 +163,6 @@ fn composed_max_pool(x: &Tensor, kernel: usize, stride: usize, pad: usize) -> Re
     Ok(windows.gather(&first, D::Minus1)?.squeeze(4)?)
 }
 
-/// The weights of a step.
-struct Weights {
-    folded: Folded,
-    /// The tensors that train, if they do: weight, then γ and β, or the bias.
-    trainable: Vec<Tensor>,
-}
-
-impl Weights {
-    /// Computes the gradients of the tensors and leaves them in the workspace.
-    fn leave_gradients(
-        &self,
-        geometry: &Conv,
-        x: &[f32],
-        dy: &[f32],
-        workspace: &Workspace,
-    ) -> candle_core::Result<()> {
-        let Folded { weight, norm, bias } = &self.folded;
-        let (mut dw, mut db) = (workspace.memory.buffer(weight.elem_count()), workspace.memory.buffer(bias.len()));
-        conv::backward_weight(geometry, x, dy, &workspace.memory, &mut dw, &mut db);
-        match (norm, self.trainable.as_slice()) {
-            (Some(norm), [weight, gamma, beta]) => {
-                let mut dgamma = workspace.memory.buffer(bias.len());
-                with_values(weight, |weight| through_norm(norm, weight, &db, &mut dw, &mut dgamma))?;
-                workspace.leave(weight, dw);
-                workspace.leave(gamma, dgamma);
-                workspace.leave(beta, db);
-            }
-            (None, [weight, bias]) => {
-                workspace.leave(weight, dw);
-                workspace.leave(bias, db);
-            }
-            _ => candle_core::bail!("a convolution has a bias or a norm"),
-        }
-        Ok(())
-    }
-}
-
 /// Takes the gradient of the folded weights to that of the weights, in place, and gives that of γ:
 /// `dw = dw'·s`, `dγ = (Σ dw'·w − μ·db') / √(σ²+ε)`; `dβ` is `db'` itself.
 fn through_norm(norm: &FoldedNorm, weight: &[f32], db: &[f32], dw: &mut [f32], dgamma: &mut [f32]) {
@@ -216,7 +181,9 @@ fn through_norm(norm: &FoldedNorm, weight: &[f32], db: &[f32], dw: &mut [f32], d
 struct Fused {
     program: Program,
     /// One a convolution.
-    weights: Vec<Option<Weights>>,
+    folded: Vec<Option<Folded>>,
+    /// For each step the tensors that train: weight, then γ and β, or the bias.
+    trainable: Vec<Vec<Tensor>>,
     input_gradient: bool,
     /// Whether the output is `[B, h·w·C]`.
     flat: bool,
@@ -226,41 +193,34 @@ struct Fused {
 }
 
 struct Kept {
-    sized: Vec<Sized>,
-    /// Every register but the input and the last.
-    registers: Vec<Option<Buffer>>,
+    packed: Packed,
+    /// Group by group, segment by segment.
+    groups: Vec<Vec<Passed>>,
 }
+
+/// What backward works with.
+struct Backward<'a> {
+    packed: &'a Packed,
+    /// Which registers a gradient is wanted for.
+    wanted: Vec<bool>,
+    /// For each step whose input's gradient is wanted, its weights.
+    weights: Vec<Option<BackwardWeights>>,
+}
+
+/// Sums of weight gradients so far, by step.
+type Sums = Vec<Option<Buffer>>;
 
 impl Operation for Fused {
     const NAME: &'static str = "stage";
 
     fn forward(&self, x: &[f32], dims: &[usize]) -> candle_core::Result<(Vec<f32>, Shape)> {
         let &[pictures, h, w, c] = dims else { candle_core::bail!("a stage takes four dimensions; got {dims:?}") };
-        let memory = &self.workspace.memory;
-        let sized = self.program.sized(Size { h, w, c });
-        let steps = self.program.steps.len();
-        let size = sized.last().map_or(Size { h, w, c }, Sized::output);
-        let mut y = vec![0.0; pictures * size.len()];
-        let mut registers: Vec<Option<Buffer>> = Vec::with_capacity(steps);
-        for (index, (step, sized)) in self.program.steps.iter().zip(&sized).enumerate() {
-            let mut own = (index + 1 < steps).then(|| memory.buffer(pictures * sized.output().len()));
-            let out = own.as_deref_mut().unwrap_or(&mut y);
-            let input = read(x, &registers, step.input());
-            match (step, sized, &self.weights[index]) {
-                (Step::Conv(step), Sized::Conv(geometry), Some(Weights { folded, .. })) => {
-                    let residual = step.residual.map(|register| read(x, &registers, register));
-                    let pack = |weight: &[f32]| ForwardWeights::pack(geometry, weight, folded.scale(), memory);
-                    let weights = with_values(&folded.weight, pack)?;
-                    conv::forward(&weights, input, &folded.bias, residual, step.act, memory, out);
-                }
-                (_, Sized::MaxPool(geometry), _) => pool::max_pool_forward(geometry, input, out),
-                (_, Sized::AveragePool(size), _) => pool::average_pool_forward(size.h * size.w, size.c, input, out),
-                _ => unreachable!("a convolution has weights"),
-            }
-            registers.push(own);
-        }
+        let packed = Packed::new(&self.program, &self.folded, Size { h, w, c }, &self.workspace.memory);
+        let packed = packed.map_err(candle_core::Error::wrap)?;
+        let (y, groups) = packed.run_keeping(x);
+        let size = packed.output();
         if let Ok(mut kept) = self.kept.lock() {
-            *kept = Some(Kept { sized, registers });
+            *kept = Some(Kept { packed, groups });
         }
         let whole = [pictures, size.h, size.w, size.c];
         Ok((y, if self.flat { Shape::from((pictures, size.len())) } else { Shape::from(&whole[..]) }))
@@ -269,51 +229,132 @@ impl Operation for Fused {
     /// Leaves the gradients of the parameters; gives that of the input, where asked for.
     fn backward(&self, x: &[f32], _: &[usize], y: &[f32], dy: &[f32]) -> candle_core::Result<Option<Vec<f32>>> {
         let kept = self.kept.lock().ok().and_then(|mut kept| kept.take());
-        let Some(Kept { sized, mut registers }) = kept else {
-            candle_core::bail!("a stage's backward runs once a forward")
-        };
-        // Which registers a gradient is wanted for: those that a trainable step lies before, or the input does.
+        let Some(Kept { packed, groups }) = kept else { candle_core::bail!("a stage's backward runs once a forward") };
+        let wanted = self.wanted();
+        let weights = self.backward_weights(&packed, &wanted)?;
+        let backward = Backward { packed: &packed, wanted, weights };
+        let (from, to) = (GROUP * packed.size(0).len(), GROUP * packed.output().len());
+        let mut dx = vec![0.0; if self.input_gradient { x.len() } else { 0 }];
+        let mut inputs: Vec<_> = dx.chunks_mut(from).map(Some).collect();
+        inputs.resize_with(groups.len(), || None);
+        let groups = groups.into_par_iter().zip(inputs);
+        let slices = x.par_chunks(from).zip(y.par_chunks(to).zip(dy.par_chunks(to)));
+        let sums = groups.zip(slices).map(|((passed, dx), (x, (y, dy)))| {
+            let mut sums: Sums = self.folded.iter().map(|_| None).collect();
+            self.backward_group(&backward, passed, (x, y, dy), &mut sums, dx);
+            sums
+        });
+        self.leave_gradients(&packed, sums.collect())?;
+        Ok(self.input_gradient.then_some(dx))
+    }
+}
+
+impl Fused {
+    /// Which registers a gradient is wanted for: those that a trainable step lies before, or the input does.
+    fn wanted(&self) -> Vec<bool> {
         let mut wanted = vec![self.input_gradient];
-        for (step, weights) in self.program.steps.iter().zip(&self.weights) {
+        for (step, trainable) in self.program.steps.iter().zip(&self.trainable) {
             let upstream = wanted[step.input()] || step.residual().is_some_and(|register| wanted[register]);
-            wanted.push(upstream || weights.as_ref().is_some_and(|weights| !weights.trainable.is_empty()));
+            wanted.push(upstream || !trainable.is_empty());
         }
+        wanted
+    }
+
+    fn backward_weights(&self, packed: &Packed, wanted: &[bool]) -> candle_core::Result<Vec<Option<BackwardWeights>>> {
+        let steps = self.program.steps.iter().zip(&packed.sized).zip(&self.folded);
+        let pack = |((step, sized), folded): ((&Step, &Sized), &Option<Folded>)| match (sized, folded) {
+            (Sized::Conv(conv), Some(folded)) if wanted[step.input()] => {
+                let memory = &self.workspace.memory;
+                let pack = |weight: &[f32]| BackwardWeights::pack(conv, weight, folded.scale(), memory);
+                with_values(&folded.weight, pack).map(Some)
+            }
+            _ => Ok(None),
+        };
+        steps.map(pack).collect()
+    }
+
+    /// Takes the gradient of a group's output back through all segments. The group's own sums of weight gradients grow chunk by
+    /// chunk, in order.
+    fn backward_group(
+        &self,
+        backward: &Backward,
+        mut passed: Vec<Passed>,
+        (x, y, dy): (&[f32], &[f32], &[f32]),
+        sums: &mut Sums,
+        dx: Option<&mut [f32]>,
+    ) {
+        let packed = backward.packed;
+        let mut gradient: Option<Buffer> = None;
+        for segment in packed.segments.iter().rev() {
+            let Some(Passed { output, chunks }) = passed.pop() else { break };
+            let (start, end) = (segment.steps.start, segment.steps.end);
+            let (from, to) = (segment.pictures * packed.size(start).len(), segment.pictures * packed.size(end).len());
+            let x = passed.last().and_then(|passed| passed.output.as_deref()).unwrap_or(x);
+            let y = output.as_deref().unwrap_or(y);
+            let dy = gradient.as_deref().unwrap_or(dy);
+            let mut next = backward.wanted[start].then(|| self.workspace.memory.buffer(x.len()));
+            let slices = x.chunks(from).zip(y.chunks(to)).zip(dy.chunks(to));
+            for (index, (registers, ((x, y), dy))) in chunks.into_iter().zip(slices).enumerate() {
+                let chunk_dx = self.backward_chunk(backward, segment.steps.clone(), registers, (x, y, dy), sums);
+                if let (Some(next), Some(chunk_dx)) = (&mut next, chunk_dx) {
+                    next[index * from..][..chunk_dx.len()].copy_from_slice(&chunk_dx);
+                }
+            }
+            gradient = next;
+            if gradient.is_none() {
+                break;
+            }
+        }
+        if let (Some(dx), Some(gradient)) = (dx, gradient) {
+            dx.copy_from_slice(&gradient);
+        }
+    }
+
+    /// Takes the gradient of a chunk's output back through a segment's steps; gives that of its input, where it is wanted.
+    fn backward_chunk(
+        &self,
+        backward: &Backward,
+        steps: Range<usize>,
+        mut registers: Vec<Option<Buffer>>,
+        (x, y, dy): (&[f32], &[f32], &[f32]),
+        sums: &mut Sums,
+    ) -> Option<Buffer> {
         let memory = &self.workspace.memory;
-        let mut gradients: Vec<Option<Buffer>> = wanted.iter().map(|_| None).collect();
+        let (first, wanted) = (steps.start, &backward.wanted);
+        let mut gradients: Vec<Option<Buffer>> = (0..=steps.len()).map(|_| None).collect();
         let mut last = memory.buffer(dy.len());
         last.copy_from_slice(dy);
-        gradients[self.program.steps.len()] = Some(last);
-        for index in (0..self.program.steps.len()).rev() {
+        gradients[steps.len()] = Some(last);
+        for index in steps.rev() {
             let step = &self.program.steps[index];
-            let own = registers[index].take();
-            let Some(mut dy) = gradients[index + 1].take().filter(|_| wanted[index + 1]) else { continue };
-            let input = step.input();
+            let own = registers[index - first].take();
+            let Some(mut dy) = gradients[index + 1 - first].take().filter(|_| wanted[index + 1]) else { continue };
+            let (input, wants_input) = (step.input() - first, wanted[step.input()]);
             let x = read(x, &registers, input);
-            match (step, &sized[index], &self.weights[index]) {
-                (Step::Conv(step), Sized::Conv(geometry), Some(weights)) => {
+            match (step, &backward.packed.sized[index]) {
+                (Step::Conv(step), Sized::Conv(conv)) => {
                     backward_activation(step.act, own.as_deref().unwrap_or(y), &mut dy);
-                    drop(own);
-                    if !weights.trainable.is_empty() {
-                        weights.leave_gradients(geometry, x, &dy, &self.workspace)?;
+                    if !self.trainable[index].is_empty() {
+                        let sum = &mut sums[index];
+                        let accumulate = sum.is_some();
+                        let sum = sum.get_or_insert_with(|| memory.buffer(conv::sums_len(conv)));
+                        conv::backward_weight(conv, x, &dy, accumulate, memory, sum);
                     }
-                    if wanted[input] {
-                        let folded = &weights.folded;
-                        let pack = |weight: &[f32]| BackwardWeights::pack(geometry, weight, folded.scale(), memory);
-                        let weights = with_values(&folded.weight, pack)?;
+                    if let Some(weights) = &backward.weights[index] {
                         let accumulate = gradients[input].is_some();
                         let dx = gradients[input].get_or_insert_with(|| memory.buffer(x.len()));
-                        conv::backward_input(&weights, &dy, accumulate, memory, dx);
+                        conv::backward_input(weights, &dy, accumulate, memory, dx);
                     }
                     if let Some(residual) = step.residual.filter(|register| wanted[*register]) {
-                        gather(&mut gradients[residual], dy);
+                        gather(&mut gradients[residual - first], dy);
                     }
                 }
-                (_, Sized::MaxPool(geometry), _) if wanted[input] => {
+                (_, Sized::MaxPool(geometry)) if wants_input => {
                     let mut dx = memory.buffer(x.len());
                     pool::max_pool_backward(geometry, x, &dy, &mut dx);
                     gather(&mut gradients[input], dx);
                 }
-                (_, Sized::AveragePool(size), _) if wanted[input] => {
+                (_, Sized::AveragePool(size)) if wants_input => {
                     let mut dx = memory.buffer(x.len());
                     pool::average_pool_backward(size.h * size.w, size.c, &dy, &mut dx);
                     gather(&mut gradients[input], dx);
@@ -321,7 +362,44 @@ impl Operation for Fused {
                 _ => {}
             }
         }
-        Ok(gradients[0].take().map(|dx| dx.to_vec()))
+        gradients[0].take()
+    }
+
+    /// Adds the groups' sums, in order, and leaves the gradients of the tensors in the workspace.
+    fn leave_gradients(&self, packed: &Packed, groups: Vec<Sums>) -> candle_core::Result<()> {
+        let Workspace { memory, .. } = &self.workspace;
+        let mut groups = groups.into_iter();
+        let Some(mut totals) = groups.next() else { return Ok(()) };
+        for group in groups {
+            for (total, sum) in totals.iter_mut().zip(group) {
+                if let (Some(total), Some(sum)) = (total, sum) {
+                    add_to(total, &sum);
+                }
+            }
+        }
+        for (index, total) in totals.into_iter().enumerate() {
+            let (Some(total), Some(folded), Sized::Conv(conv)) = (total, &self.folded[index], &packed.sized[index])
+            else {
+                continue;
+            };
+            let (mut dw, mut db) = (memory.buffer(conv.weights()), memory.buffer(conv.out_c));
+            conv::finish_weight(conv, &total, &mut dw, &mut db);
+            match (&folded.norm, self.trainable[index].as_slice()) {
+                (Some(norm), [weight, gamma, beta]) => {
+                    let mut dgamma = memory.buffer(conv.out_c);
+                    with_values(weight, |weight| through_norm(norm, weight, &db, &mut dw, &mut dgamma))?;
+                    self.workspace.leave(weight, dw);
+                    self.workspace.leave(gamma, dgamma);
+                    self.workspace.leave(beta, db);
+                }
+                (None, [weight, bias]) => {
+                    self.workspace.leave(weight, dw);
+                    self.workspace.leave(bias, db);
+                }
+                _ => candle_core::bail!("a convolution has a bias or a norm"),
+            }
+        }
+        Ok(())
     }
 }
 
