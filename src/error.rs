@@ -49,6 +49,8 @@ pub enum ErrorKind {
     Io,
     /// A figure or table cannot be drawn.
     Render,
+    /// petal itself is at fault.
+    Bug,
 }
 
 /// What went wrong, with which file, and how to mend it.
@@ -82,7 +84,9 @@ impl Error {
     /// An operating-system failure while doing something (`"read"`, `"create"`) to a file.
     pub fn io(doing: &str, path: impl Into<PathBuf>, cause: &std::io::Error) -> Self {
         let kind = match cause.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::DiskFull,
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded | std::io::ErrorKind::FileTooLarge => {
+                ErrorKind::DiskFull
+            }
             _ => ErrorKind::Io,
         };
         let error = Self::new(kind, format!("cannot {doing} this file or folder: {cause}")).at(path);
@@ -133,9 +137,12 @@ impl Error {
 }
 
 /// Newlines and control characters in a message (they come from file names) would break the three lines, and could speak
-/// the kernel's output protocol; they are shown escaped.
-fn one_line(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+/// the kernel's output protocol or the terminal's; characters that turn the direction of writing would show one name as another.
+/// They are shown escaped.
+pub(crate) fn one_line(text: &str) -> String {
+    let turns =
+        |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().flat_map(|c| if c.is_control() || turns(c) { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 impl fmt::Display for Error {

@@ -1,7 +1,8 @@
 //! Files on disk: atomic writes, hashes, sorted folders, locks.
 
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -14,34 +15,141 @@ use crate::error::{Error, ErrorKind, Result};
 /// # Errors
 /// [`ErrorKind::Io`] or [`ErrorKind::DiskFull`]; what stood at `path` before is still there.
 pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    replace(
+        path,
+        |file| {
+            let mut writer = BufWriter::with_capacity(1 << 20, file);
+            fill(&mut writer)?;
+            writer.flush()
+        },
+        true,
+    )
+}
+
+/// [`write_atomic`] for bytes that are already in memory.
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, |file| file.write_all(bytes), true)
+}
+
+/// [`write_bytes`], read back and compared before what stood at `path` goes.
+pub fn write_verified(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(
+        path,
+        |file| {
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            file.rewind()?;
+            let mut buffer = vec![0; 1 << 20];
+            for expected in bytes.chunks(buffer.len()) {
+                let got = &mut buffer[..expected.len()];
+                file.read_exact(got)?;
+                if got != expected {
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "what was read back is not what was written",
+                    ));
+                }
+            }
+            Ok(())
+        },
+        true,
+    )
+}
+
+/// [`write_bytes`] without waiting for the disk: a reader never sees half of it, but a power cut may undo it. For what only
+/// tells others how things stand.
+pub fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, |file| file.write_all(bytes), false)
+}
+
+fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>, durable: bool) -> Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     create_dir(folder)?;
     let attempt = || -> io::Result<()> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".petal-").suffix(".tmp");
-        // A temporary file is private by default; what we write is meant to be read by others as far as the umask allows.
-        #[cfg(unix)]
-        builder.permissions(<fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
-        let scratch = builder.tempfile_in(folder)?;
-        let mut writer = BufWriter::with_capacity(1 << 20, scratch);
-        fill(&mut writer)?;
-        let scratch = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
-        scratch.as_file().sync_all()?;
-        scratch.persist(path).map_err(|e| e.error)?;
+        let mut scratch = Scratch::create(path)?;
+        write(&mut scratch.file)?;
+        if durable {
+            scratch.file.sync_all()?;
+        }
+        scratch.put(path)?;
         // A rename is durable once its folder is; Windows cannot open folders and does it by itself.
         #[cfg(unix)]
-        File::open(folder)?.sync_all()?;
+        if durable {
+            File::open(folder)?.sync_all()?;
+        }
         Ok(())
     };
     attempt().map_err(|cause| Error::io("write", path, &cause))
 }
 
-/// [`write_atomic`] for bytes that are already in memory.
-pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_atomic(path, |out| out.write_all(bytes))
+/// The file that is written in a target's place. It bears the target's name, so that the next writer finds and removes what a
+/// killed process left; a living one holds its lock.
+struct Scratch {
+    file: File,
+    path: PathBuf,
+    is_placed: bool,
+}
+
+impl Scratch {
+    fn create(target: &Path) -> io::Result<Self> {
+        let mut name = OsString::from(".");
+        name.push(target.file_name().ok_or(io::ErrorKind::InvalidInput)?);
+        name.push(".tmp");
+        let path = target.with_file_name(name);
+        loop {
+            // Anew, so that it is ours, and a link that somebody put there leads nowhere.
+            match File::options().read(true).write(true).create_new(true).open(&path) {
+                Ok(file) => {
+                    lock_where_possible(&file);
+                    if is_at(&file, &path) {
+                        return Ok(Self { file, path, is_placed: false });
+                    }
+                }
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => remove_abandoned(&path)?,
+                Err(cause) => return Err(cause),
+            }
+        }
+    }
+
+    fn put(mut self, target: &Path) -> io::Result<()> {
+        fs::rename(&self.path, target)?;
+        self.is_placed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if !self.is_placed {
+            // While its lock is still held. Whatever went wrong is told already.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Removes a scratch file as soon as nobody holds it.
+fn remove_abandoned(path: &Path) -> io::Result<()> {
+    let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+    let gone = match File::open(path) {
+        _ if is_link => fs::remove_file(path),
+        Ok(file) => {
+            lock_where_possible(&file);
+            if is_at(&file, path) { fs::remove_file(path) } else { Ok(()) }
+        }
+        Err(cause) => Err(cause),
+    };
+    match gone {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
+        _ => Ok(()),
+    }
+}
+
+/// Waits for a lock. Some network drives have none; then two writers of one file may disturb each other, and one gets an error.
+fn lock_where_possible(file: &File) {
+    let _ = file.lock();
 }
 
 /// Makes a folder that either is there whole or not at all: filled under another name beside it, then renamed. What stood
@@ -199,6 +307,31 @@ mod tests {
         .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::DiskFull);
         assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(sorted_dir(folder.path()).unwrap(), [path]);
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_goes_and_a_living_one_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, scratch) = (folder.path().join("model"), folder.path().join(".model.tmp"));
+        fs::write(&scratch, "left").unwrap();
+        write_bytes(&path, b"new").unwrap();
+        assert_eq!((fs::read(&path).unwrap().as_slice(), scratch.exists()), (&b"new"[..], false));
+        #[cfg(unix)]
+        {
+            let elsewhere = folder.path().join("elsewhere");
+            std::os::unix::fs::symlink(&elsewhere, &scratch).unwrap();
+            write_verified(&path, b"newer").unwrap();
+            assert!(!elsewhere.exists() && !scratch.exists());
+        }
+        std::thread::scope(|scope| {
+            for byte in 0..8u8 {
+                let path = &path;
+                scope.spawn(move || (0..25).for_each(|_| write_bytes(path, &[byte; 3000]).unwrap()));
+            }
+        });
+        let last = fs::read(&path).unwrap();
+        assert!(last.len() == 3000 && last.iter().all(|byte| *byte == last[0]));
         assert_eq!(sorted_dir(folder.path()).unwrap(), [path]);
     }
 

@@ -1,8 +1,15 @@
 //! A network, its photos and its run folder together: what a notebook holds on to.
 
+mod background;
+mod interpret;
+mod lr_find;
+mod predictions;
+mod record;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::config::{ClassifierConfig, Config};
 use crate::data::{Loader, Split, Splits};
@@ -12,15 +19,31 @@ use crate::files;
 use crate::models::{self, Architecture, Cut, Model, ModelInfo, Origin, registry, weights};
 use crate::pixels::{Filter, Preprocess};
 use crate::project::Project;
+use crate::report::live::Live;
 use crate::report::progress::Lines;
-use crate::report::{self, Figure, Table, View, shows};
+use crate::report::{self, Figure, Table, View, Watch, shows};
 use crate::seed::Seed;
-use crate::train::{self, Ended, Event, History, Job, Phase, Run};
+use crate::train::{self, Ended, Event, History, Job, Phase, Progress, Run};
+
+pub use background::Background;
+pub use predictions::Predictions;
 
 /// A network, its photos and its run folder together.
 ///
 /// Training goes on from the run folder: after a stop, a crash or a restart of the kernel, the same calls continue. Other
 /// settings, photos or weights make another run.
+///
+/// ```no_run
+/// # use petal::prelude::*;
+/// # fn cells(project: &Project, splits: &Splits, config: &Config) -> Result<()> {
+/// let mut learner = Learner::new(project, splits, config)?;
+/// learner.fit(&Phase::head(config))?; // the new head, on a frozen backbone
+/// learner.fit(&Phase::fine_tune(config))?; // the head and the upper layers
+/// let result = learner.evaluate(Split::Test)?; // as a last line: accuracy with its interval
+/// learner.save("models/final_model.safetensors")?;
+/// learner.predict("photo.jpg")?;
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Learner {
     project: Project,
@@ -29,7 +52,12 @@ pub struct Learner {
     model: Model,
     info: ModelInfo,
     run: Run,
+    /// Which of the run's best values the model has; none where that is not known.
+    held: Mutex<Option<Best>>,
 }
+
+/// The best epoch of a run, and its validation loss.
+type Best = (usize, Option<f64>);
 
 impl Learner {
     /// The pretrained network that the settings name, with a new head for the photos' classes.
@@ -88,9 +116,9 @@ impl Learner {
             }
         };
         let run = Run::new(run_folder(project, &name)?, made_with);
-        let learner =
-            Self { project: project.clone(), splits: splits.clone(), config: config.clone(), model, info, run };
-        learner.restore_best()?;
+        let (project, splits, config) = (project.clone(), splits.clone(), config.clone());
+        let learner = Self { project, splits, config, model, info, run, held: Mutex::new(Some(Best::default())) };
+        learner.hold_best()?;
         Ok(learner)
     }
 
@@ -100,14 +128,35 @@ impl Learner {
     /// # Errors
     /// See [`train::fit`]. A fine-tuning phase before the head's is an error too.
     pub fn fit(&mut self, phase: &Phase) -> Result<Fitted> {
-        let mut lines = Lines::new(&self.run);
-        let fitted = self.fit_with(phase, &mut |event| lines.show(event))?;
+        let mut lines = Lines::printed(&self.run);
+        let fitted = self.fit_with(phase, &mut |event| {
+            lines.observe(event);
+            ControlFlow::Continue(())
+        })?;
         lines.end(&fitted.ended, &fitted.history);
         Ok(fitted)
     }
 
     /// Trains one phase and tells `observe` what happens; nothing is printed.
     pub fn fit_with(&mut self, phase: &Phase, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<Fitted> {
+        self.fit_shown(phase, &Mutex::new(Live::new(&self.run)), observe)
+    }
+
+    /// A panel that shows this run while it trains, with a button that stops it: for a cell before the one that fits.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if the run's folder cannot be written to.
+    pub fn watch(&self) -> Result<Watch> {
+        Watch::new(&self.run, in_jupyter())
+    }
+
+    fn fit_shown(
+        &mut self,
+        phase: &Phase,
+        live: &Mutex<Live>,
+        observe: &mut dyn FnMut(&Event) -> ControlFlow<()>,
+    ) -> Result<Fitted> {
+        let live = || live.lock().unwrap_or_else(PoisonError::into_inner);
         self.project.check_origin()?;
         if phase.cut == Cut::Upper && self.config.head.epochs > 0 && !self.finished("head")? {
             return Err(Error::new(
@@ -116,9 +165,13 @@ impl Learner {
             )
             .mend("run learner.fit(&Phase::head(&config)) to its end first"));
         }
-        self.run.save_config(&self.config)?;
+        if self.run.progress()?.monitor.best.is_none() && self.held().is_none_or(|held| held != Best::default()) {
+            // The run was reset, or its folder deleted, from elsewhere.
+            *self = self.anew()?;
+        }
         let job = Job {
             model: &self.model,
+            info: &self.info,
             train: &self.loader(Split::Train).augmented(self.config.augment, Seed(self.config.seed)),
             val: &self.loader(Split::Val),
             phase,
@@ -126,9 +179,23 @@ impl Learner {
             run: &self.run,
             cache: &self.project.models.join("cache"),
         };
-        let ended = train::fit(&job, observe)?;
-        if let Ended::Finished(_) = ended {
-            models::save(&self.model, &self.info, &self.run.best())?;
+        let mut begun = Ok(());
+        let ended = train::fit(&job, &mut |event| {
+            if matches!(event, Event::Begin { .. }) {
+                // The run is locked, and can be written to.
+                begun = self.record_begin();
+            }
+            live().observe(event);
+            if begun.is_err() { ControlFlow::Break(()) } else { observe(event) }
+        });
+        live().end(&ended);
+        // However it ended, the model has the best values that are saved: those that the history speaks of.
+        *self.held() = None;
+        let held = self.hold_best();
+        let ended = ended?;
+        begun.and(held)?;
+        if self.run.last().exists() {
+            self.record_fit()?;
         }
         Ok(Fitted { ended, history: self.history()? })
     }
@@ -136,19 +203,13 @@ impl Learner {
     /// Forgets this run's training, on the disk and in memory.
     pub fn reset(&mut self) -> Result<()> {
         self.run.reset()?;
-        let name = self.run.folder.file_name().map(|name| name.to_string_lossy().into_owned());
-        let kind = if matches!(self.info.architecture, Architecture::Baseline { .. }) {
-            Kind::Baseline
-        } else {
-            Kind::Transfer
-        };
-        *self = Self::in_run(&self.project, &self.splits, &self.config, kind, name.as_deref())?;
+        *self = self.anew()?;
         Ok(())
     }
 
     /// All epochs of this run so far.
     pub fn history(&self) -> Result<History> {
-        Ok(self.run.load(&self.project.device)?.progress.history)
+        Ok(self.run.progress()?.history)
     }
 
     /// Stage by stage: output shape, parameters, and how many of them train in the last phase.
@@ -160,14 +221,15 @@ impl Learner {
         report::model_summary(&self.model, cut, self.config.image_size)
     }
 
-    /// Predicts all photos of a split; also written to `predictions_<split>.csv` in the run's folder.
+    /// Predicts all photos of a split. The run's folder gets `predictions_<split>.csv`, the numbers in `metrics.json`, and a new page,
+    /// `report.html`.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] if this run has not finished a phase yet.
     pub fn evaluate(&self, split: Split) -> Result<Evaluation> {
         self.check_trained()?;
         let evaluation = eval::evaluate(&self.model, &self.loader(split), &self.info.name())?;
-        evaluation.write_csv(&self.run.folder.join(format!("predictions_{split}.csv")))?;
+        self.record_evaluation(split, &evaluation)?;
         Ok(evaluation)
     }
 
@@ -193,6 +255,7 @@ impl Learner {
     /// Predicts one photo.
     pub fn predict(&self, path: impl AsRef<Path>) -> Result<Labelled> {
         self.check_trained()?;
+        predictions::check_there(path.as_ref())?;
         let paths = [path.as_ref().to_path_buf()];
         let (mut found, mut unreadable) =
             eval::predict(&self.model, &self.info.preprocess, &paths, &self.project.device)?;
@@ -239,24 +302,53 @@ impl Learner {
     }
 
     fn finished(&self, phase: &str) -> Result<bool> {
-        Ok(self.run.load(&self.project.device)?.progress.finished.iter().any(|done| done == phase))
+        Ok(self.run.progress()?.finished.iter().any(|done| done == phase))
     }
 
+    /// Fails before the first phase is finished. Sees that the model has the run's best values, even where another notebook or
+    /// the command trained on.
     fn check_trained(&self) -> Result<()> {
-        if self.run.load(&self.project.device)?.progress.finished.is_empty() {
+        if self.run.progress()?.finished.is_empty() {
             return Err(Error::new(ErrorKind::Config, "this model has not finished a training phase yet")
                 .at(&self.run.folder)
                 .mend("run the fit cells first; a stopped one goes on where it was"));
         }
+        self.hold_best()
+    }
+
+    fn hold_best(&self) -> Result<()> {
+        let best = Some(best_of(&self.run.progress()?));
+        if *self.held() == best {
+            return Ok(());
+        }
+        let values = self.run.load(&self.project.device)?.under("best.");
+        self.model.params().set_all(&values).map_err(|error| {
+            Error::new(ErrorKind::Checkpoint, format!("this checkpoint does not fit the network: {}", error.what()))
+                .at(self.run.last())
+                .mend("delete this file to train anew")
+        })?;
+        *self.held() = best;
         Ok(())
     }
 
-    fn restore_best(&self) -> Result<()> {
-        for (name, value) in self.run.load(&self.project.device)?.under("best.") {
-            self.model.params().get(&name)?.var.set(&value)?;
-        }
-        Ok(())
+    /// Plain numbers: a panic while they were held leaves nothing half done.
+    fn held(&self) -> MutexGuard<'_, Option<Best>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The same learner with the values that it began with, or those of its checkpoint.
+    fn anew(&self) -> Result<Self> {
+        let name = self.run.folder.file_name().map(|name| name.to_string_lossy().into_owned());
+        let kind = match self.info.architecture {
+            Architecture::Baseline { .. } => Kind::Baseline,
+            Architecture::Transfer { .. } => Kind::Transfer,
+        };
+        Self::in_run(&self.project, &self.splits, &self.config, kind, name.as_deref())
+    }
+}
+
+fn best_of(progress: &Progress) -> Best {
+    (progress.monitor.best_epoch, progress.monitor.best)
 }
 
 /// Which network a [`Learner`] trains.
@@ -327,6 +419,11 @@ impl Saved {
             ("SHA-256", self.sha256.clone()),
         ])
     }
+}
+
+/// Whether a Jupyter server has started this kernel: it sets this variable, other programs that run notebooks do not.
+fn in_jupyter() -> bool {
+    std::env::var_os("JPY_SESSION_NAME").is_some()
 }
 
 /// Puts the pretrained weights that the settings name into a model; says where they came from, if they are not random.

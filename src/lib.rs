@@ -45,14 +45,14 @@ pub use seed::{Purpose, Seed, Stream};
 /// What a notebook or a script needs: `use petal::prelude::*;`
 pub mod prelude {
     pub use crate::config::{AugmentConfig, Backbone, Config, PhaseConfig, Source, SplitConfig, WeightsFrom};
-    pub use crate::data::{Dataset, Loader, Split, Splits};
+    pub use crate::data::{Dataset, Decision, Decisions, Loader, Split, Splits};
     pub use crate::error::{Error, ErrorKind, Result};
-    pub use crate::eval::{Evaluation, Prediction, compare};
-    pub use crate::learner::{Learner, train_baseline};
+    pub use crate::eval::{Cleaner, Evaluation, Prediction, compare};
+    pub use crate::learner::{Background, Learner, Predictions, train_baseline};
     pub use crate::models::Cut;
     pub use crate::project::Project;
     pub use crate::recipe::fine_tune;
-    pub use crate::report::{Figure, Table, View};
+    pub use crate::report::{Figure, Table, View, Watch};
     pub use crate::seed::Seed;
-    pub use crate::train::Phase;
+    pub use crate::train::{LrFind, Phase, RunRecord, Runs, Sweep};
 }

@@ -11,6 +11,13 @@ use crate::files;
 /// The folders of a project, and the device to compute on. Every workflow starts with one.
 ///
 /// Folders below `root`: `data/` (photos and their splits), `models/` (model files and runs), `visualizations/` (figures).
+///
+/// ```no_run
+/// # use petal::prelude::*;
+/// # fn cells() -> Result<()> {
+/// let project = Project::open("..")?; // as a cell's last line, `project` shows the machine and the folders
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Project {
     /// The repository, or any other folder to work in.

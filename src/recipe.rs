@@ -8,6 +8,16 @@ use crate::project::Project;
 use crate::train::Phase;
 
 /// Trains a new head on the pretrained network, then the head and the upper layers; the best epoch of both is kept.
+///
+/// ```no_run
+/// # use petal::prelude::*;
+/// # fn cells() -> Result<()> {
+/// let (project, config) = (Project::open(".")?, Config::demo());
+/// let splits = Dataset::fetch(&project, &config)?.split(&project, &config)?;
+/// let learner = fine_tune(&project, &splits, &config)?;
+/// println!("{}", learner.evaluate(Split::Test)?.text());
+/// # Ok(()) }
+/// ```
 pub fn fine_tune(project: &Project, splits: &Splits, config: &Config) -> Result<Learner> {
     let mut learner = Learner::new(project, splits, config)?;
     learner.fit(&Phase::head(config))?;

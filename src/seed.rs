@@ -25,6 +25,10 @@ pub enum Purpose {
     Synthetic = 6,
     /// Which examples are shown.
     Examples = 7,
+    /// The order of the photos, and dropout, while a learning rate is looked for.
+    LrFind = 8,
+    /// Which photos a head learns from that looks for wrong labels, in which order; its dropout.
+    HeldOut = 9,
 }
 
 /// The one number that makes a run repeatable.

@@ -17,6 +17,9 @@ from pathlib import Path
 
 import workspace
 
+# Made by prepare.py.
+TOOLS = Path(sys.prefix) / "share" / "jupyter" / "kernels" / "petal" / "rust"
+
 
 def main() -> int:
     evcxr, prepared, connection = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
@@ -61,6 +64,8 @@ def run(command: list, folder: Path, *inherited: int) -> int:
         # Neither the user's settings for other evcxr kernels are read, nor other kernels updated.
         "EVCXR_CONFIG_DIR": str(folder / "no-settings"),
         "JUPYTER_PATH": str(folder / "no-kernels"),
+        # The cargo that rust-analyzer calls: rustup's, which then calls this, or without rustup this one.
+        **({"RUSTUP_TOOLCHAIN": str(TOOLS)} if shutil.which("rustup") else {"CARGO": str(TOOLS / "bin" / "cargo")}),
     }
     kernel = subprocess.Popen(command, env=environment, pass_fds=inherited)
 

@@ -4,8 +4,10 @@
 """
 
 import json
+import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -49,6 +51,33 @@ def write_kernelspec(evcxr: Path, prepared: Path) -> None:
         "env": {"PETAL_CACHE": str(workspace.CACHE)},
     }
     (folder / "kernel.json").write_text(json.dumps(spec, indent=2) + "\n", encoding="utf-8")
+    write_tools(folder / "rust" / "bin")
+
+
+def write_tools(folder: Path) -> None:
+    """Rust's tools as kernels find them (launch.py): the real ones, but for two of cargo's commands. `metadata` is answered by
+    metadata.py. And `check`, with which evcxr finds what is wrong where it can't tell a type, is `build`: that finds the same, but has
+    everything compiled already, where `check` would first go through all dependencies again, for minutes."""
+    sysroot = Path(subprocess.run(["rustc", "--print", "sysroot"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
+    real = {name: next(path for path in (sysroot / "bin" / name, Path(shutil.which(name))) if path.exists()) for name in ("cargo", "rustc")}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "rustc").unlink(missing_ok=True)
+    (folder / "rustc").symlink_to(real["rustc"])
+    metadata = shlex.join([sys.executable, str(Path(__file__).with_name("metadata.py"))])
+    cargo = shlex.quote(str(real["cargo"]))
+    script = f'''#!/bin/sh
+for word; do
+  shift
+  case $word in
+    metadata) exec {metadata} {cargo} metadata "$@" ;;
+    check) exec {cargo} ${{offline:+--offline}} build "$@" ;;
+    --offline) offline=yes ;;
+    *) exec {cargo} ${{offline:+--offline}} "$word" "$@" ;;
+  esac
+done
+'''
+    (folder / "cargo").write_text(script, encoding="utf-8")
+    (folder / "cargo").chmod(0o755)
 
 
 def build(prepared: Path) -> None:

@@ -1,11 +1,12 @@
 """Runs a notebook through the real kernel, cell by cell, and checks what each cell shows.
 
-    run.py NOTEBOOK [--out FILE] [--folder DIR] [--update]
+    run.py NOTEBOOK [--out FILE] [--folder DIR] [--update] [--photos N]
     run.py NOTEBOOK --stored
 
 NOTEBOOK       executed in the folder it lies in, or in DIR; stops at the first cell that isn't well and exits with 1
 --out FILE     the notebook with its outputs, also where a cell failed
 --update       writes the outputs back into NOTEBOOK, if all cells are well; the repository's path is `petal` in them
+--photos N     first draws N photos a class into the folder my_photos beside the one it is executed in
 --stored       runs nothing: checks the outputs that NOTEBOOK holds
 
 A code cell says in its metadata what it must show: `"petal": {"expects": ["stdout: epoch +1", "text/html", "image/png"]}`.
@@ -37,6 +38,8 @@ def main() -> int:
             print("starting the kernel", flush=True)
             with Kernel(arguments.folder or arguments.notebook.resolve().parent) as kernel:
                 print(f"started in {kernel.start_seconds:.1f} s", flush=True)
+                if arguments.photos:
+                    draw_photos(kernel, arguments.photos)
                 execute(cells, kernel)
     except CellFailed as failed:
         print(f"{arguments.notebook.name}: {failed}", file=sys.stderr)
@@ -72,6 +75,15 @@ def execute(cells: list, kernel: Kernel) -> None:
         print(f"[{number}/{len(cells)}] {result.seconds:.1f} s", flush=True)
         check(number, cell, result)
     print(f"{len(cells)} cells, all as they should be, in {total:.0f} s", flush=True)
+
+
+def draw_photos(kernel: Kernel, per_class: int) -> None:
+    """A folder of photos such as a user may have, for a notebook that asks for one."""
+    draw = f'petal::data::synthetic::draw(std::path::Path::new("../my_photos"), {per_class}, petal::Seed(7))?;'
+    for code in (':dep petal = { package = "petal_notebook", path = "kernel" }', draw):
+        problem = kernel.run(code).problem()
+        if problem:
+            sys.exit(f"no photos can be drawn: {problem}")
 
 
 def check_stored(cells: list) -> None:
@@ -173,6 +185,7 @@ def parse():
     parser.add_argument("--out", type=Path)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--update", action="store_true")
+    parser.add_argument("--photos", type=int)
     parser.add_argument("--stored", action="store_true")
     return parser.parse_args()
 

@@ -7,7 +7,7 @@ use petal::data::Dataset;
 use petal::prelude::*;
 use serde_json::json;
 
-use crate::output::Output;
+use crate::output::{Output, lossy};
 use crate::progress;
 
 /// Which photos.
@@ -40,7 +40,9 @@ impl Options {
     /// Fetches, verifies and unpacks; a second run finds everything there.
     pub(crate) fn run(self, project: &Project) -> Result<Output> {
         let bar = progress::bar("downloading", 0, true);
+        let mut downloaded = 0;
         let mut tick = |done: u64, total: u64| {
+            downloaded = done;
             bar.set_length(total);
             bar.set_position(done);
         };
@@ -57,11 +59,13 @@ impl Options {
         };
         bar.finish_and_clear();
         let json = json!({
-            "root": dataset.root,
+            "root": lossy(&dataset.root),
             "photos": dataset.samples.len(),
             "classes": dataset.counts(),
-            "ignored": dataset.ignored.iter().map(|(path, why)| json!({"path": path, "why": why})).collect::<Vec<_>>(),
+            "downloaded_bytes": downloaded,
+            "ignored": dataset.ignored.iter().map(|(path, why)| json!({"path": lossy(path), "why": why})).collect::<Vec<_>>(),
         });
-        Ok(Output::done(dataset.text(), json))
+        let from = if downloaded == 0 { "nothing was downloaded: the photos come from this machine\n" } else { "" };
+        Ok(Output::done(format!("{from}{}", dataset.text()), json))
     }
 }

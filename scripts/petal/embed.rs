@@ -9,7 +9,7 @@ use petal::prelude::*;
 use petal::{eval, files};
 use serde_json::json;
 
-use crate::output::Output;
+use crate::output::{self, Output, lossy, shown};
 use crate::train::weights_from;
 
 /// Which network and photos.
@@ -38,14 +38,15 @@ impl Options {
         let (model, preprocess) = backbone_model(&config, project)?;
         let photos = eval::predict::photos(std::slice::from_ref(&self.folder))?;
         let (features, unreadable) = eval::predict::embed(&model, &preprocess, &photos, &project.device)?;
-        let names: Vec<_> = features.paths.iter().map(|p| p.strip_prefix(&self.folder).unwrap_or(p)).collect();
+        let names: Vec<_> = features.paths.iter().map(|p| lossy(p.strip_prefix(&self.folder).unwrap_or(p))).collect();
         let dims = features.values.dims().to_vec();
         let metadata = json!({ "backbone": self.backbone.name(), "files": names }).to_string();
         store::write(&self.out, &[("features".to_string(), features.values)].into(), &metadata)?;
-        let text = format!("features {dims:?} of {} photos: {}\n", names.len(), self.out.display());
+        let text = format!("features {dims:?} of {} photos: {}\n", names.len(), shown(&self.out));
         let sha256 = files::sha256_file(&self.out)?;
-        let bad: Vec<_> = unreadable.iter().map(|u| json!({"path": u.path, "error": u.error.what()})).collect();
-        let json = json!({ "out": self.out, "shape": dims, "sha256": sha256, "files": names, "unreadable": bad });
+        let bad = output::unreadable(&unreadable);
+        let json =
+            json!({ "out": lossy(&self.out), "shape": dims, "sha256": sha256, "files": names, "unreadable": bad });
         Ok(Output::done(text, json).but(&unreadable))
     }
 }

@@ -7,7 +7,7 @@ use petal::prelude::*;
 use petal::{eval, models};
 use serde_json::json;
 
-use crate::output::Output;
+use crate::output::{Output, lossy, shown};
 
 /// Which photos, and of which class.
 #[derive(Args)]
@@ -46,8 +46,8 @@ impl Options {
             // Numbered, since two folders may hold photos of one name.
             let path = self.out.join(format!("{:03}_{stem}.png", number + 1));
             figure.save(&path)?;
-            text += &format!("{}\n", path.display());
-            rows.push(json!({ "path": prediction.path, "picture": path, "class": info.classes[prediction.best().0] }));
+            text += &format!("{}\n", shown(&path));
+            rows.push(json!({ "path": lossy(&prediction.path), "picture": lossy(&path), "class": info.classes[prediction.best().0] }));
         }
         Ok(Output::done(text, json!({ "explained": rows })).but(&unreadable))
     }

@@ -1,13 +1,14 @@
 //! The command `petal`: the notebook's steps from a shell.
 //!
 //! Every subcommand: progress on stderr; `--json` prints one JSON object on stdout and nothing else there; exit status 0
-//! done, 1 failed (what, which file, the mend), 2 wrong usage.
+//! done, 1 failed (what, which file, the mend), 2 wrong usage, 130 a training that was stopped and can be gone on with.
 
 mod bench;
 mod download_dataset;
 mod embed;
 mod evaluate;
 mod explain;
+mod interrupt;
 mod output;
 mod predict;
 mod progress;

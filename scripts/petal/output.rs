@@ -1,10 +1,28 @@
 //! What a subcommand says in the end: text for people, or one JSON object.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use petal::Error;
+use petal::eval::predict::Unreadable;
 use serde_json::{Value, json};
+
+use crate::interrupt::STOPPED;
+/// A path for JSON, whatever its bytes are.
+pub(crate) fn lossy(path: impl AsRef<Path>) -> String {
+    path.as_ref().display().to_string()
+}
+
+/// A path in a line of text: it cannot break the line, nor speak to the terminal.
+pub(crate) fn shown(path: impl AsRef<Path>) -> String {
+    lossy(path).replace(char::is_control, " ")
+}
+
+/// A list of what could not be read.
+pub(crate) fn unreadable(files: &[Unreadable]) -> Vec<Value> {
+    files.iter().map(|bad| json!({ "path": lossy(&bad.path), "error": bad.error.what() })).collect()
+}
 
 /// What a subcommand says in the end.
 pub(crate) struct Output {
@@ -12,13 +30,18 @@ pub(crate) struct Output {
     json: Value,
     /// A line each for what went wrong without ending the work, on stderr.
     complaints: Vec<String>,
-    failed: bool,
+    status: u8,
 }
 
 impl Output {
     /// The work is done.
     pub(crate) fn done(text: impl Into<String>, json: Value) -> Self {
-        Self { text: text.into(), json, complaints: Vec::new(), failed: false }
+        Self { text: text.into(), json, complaints: Vec::new(), status: 0 }
+    }
+
+    /// The work was stopped before its end; the same command goes on.
+    pub(crate) fn stopped(text: impl Into<String>, json: Value) -> Self {
+        Self { status: STOPPED, ..Self::done(text, json) }
     }
 
     /// The work failed.
@@ -29,14 +52,14 @@ impl Output {
             "file": error.path().map(|path| path.display().to_string()),
             "mend": error.how_to_mend(),
         });
-        Self { text: String::new(), json, complaints: vec![format!("petal: {error}")], failed: true }
+        Self { text: String::new(), json, complaints: vec![format!("petal: {error}")], status: 1 }
     }
 
     /// The rest is done, but these files could not be read: the exit status says so.
-    pub(crate) fn but(mut self, errors: &[petal::eval::predict::Unreadable]) -> Self {
-        let lines = errors.iter().map(|bad| format!("petal: {}: {}", bad.path.display(), bad.error.what()));
+    pub(crate) fn but(mut self, errors: &[Unreadable]) -> Self {
+        let lines = errors.iter().map(|bad| format!("petal: {}: {}", shown(&bad.path), bad.error.what()));
         self.complaints.extend(lines.map(|line| line.replace(char::is_control, " ")));
-        self.failed |= !errors.is_empty();
+        self.status = self.status.max(u8::from(!errors.is_empty()));
         self
     }
 
@@ -49,6 +72,6 @@ impl Output {
         for line in &self.complaints {
             eprintln!("{line}");
         }
-        ExitCode::from(u8::from(self.failed))
+        ExitCode::from(self.status)
     }
 }

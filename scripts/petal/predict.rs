@@ -7,7 +7,7 @@ use petal::prelude::*;
 use petal::{eval, models};
 use serde_json::json;
 
-use crate::output::Output;
+use crate::output::{self, Output, lossy, shown};
 
 /// Which photos.
 #[derive(Args)]
@@ -32,10 +32,10 @@ impl Options {
         let (mut text, mut rows) = (String::new(), Vec::new());
         for prediction in &predictions {
             let (class, probability) = prediction.best();
-            let (name, path) = (&info.classes[class], prediction.path.display().to_string());
+            let (name, path) = (&info.classes[class], shown(&prediction.path));
             text += &format!("{:5.1} %  {name:<14} {path}\n", 100.0 * probability);
             rows.push(json!({
-                "path": prediction.path,
+                "path": lossy(&prediction.path),
                 "class": name,
                 "probability": probability,
                 "probabilities": prediction.probabilities,
@@ -44,7 +44,7 @@ impl Options {
         if let Some(path) = &self.csv {
             eval::evaluation::write_predictions(path, &info.classes, &predictions)?;
         }
-        let bad: Vec<_> = unreadable.iter().map(|u| json!({"path": u.path, "error": u.error.what()})).collect();
+        let bad = output::unreadable(&unreadable);
         let json = json!({ "classes": info.classes, "predictions": rows, "unreadable": bad });
         Ok(Output::done(text, json).but(&unreadable))
     }

@@ -5,6 +5,8 @@ use std::ops::ControlFlow;
 use indicatif::{ProgressBar, ProgressStyle};
 use petal::train::Event;
 
+use crate::interrupt::Interrupt;
+
 /// A bar for counted work. It hides itself where stderr is no terminal.
 pub(crate) fn bar(what: &'static str, total: u64, bytes: bool) -> ProgressBar {
     let template = if bytes {
@@ -16,14 +18,19 @@ pub(crate) fn bar(what: &'static str, total: u64, bytes: bool) -> ProgressBar {
     ProgressBar::new(total).with_style(style).with_message(what)
 }
 
-/// Shows a training.
-#[derive(Default)]
+/// Shows a training, and stops it where Ctrl-C asks for that.
 pub(crate) struct Training {
     bar: Option<(String, ProgressBar)>,
+    interrupt: Interrupt,
 }
 
 impl Training {
-    /// Shows an event. Never asks to stop: Ctrl-C does that through the run's STOP file.
+    /// Shows a training until it is interrupted.
+    pub(crate) fn new(interrupt: Interrupt) -> Self {
+        Self { bar: None, interrupt }
+    }
+
+    /// Shows an event. Asks to stop after Ctrl-C.
     pub(crate) fn show(&mut self, event: &Event) -> ControlFlow<()> {
         match event {
             Event::Begin { phase, epochs, .. } => {
@@ -31,7 +38,7 @@ impl Training {
                 eprintln!("phase {}: up to {} epochs{on}", phase.name, phase.epochs);
             }
             Event::Caching { done, total } => self.step("frozen layers".into(), *done, *total),
-            Event::Step { epoch, done, total, loss } => {
+            Event::Step { epoch, done, total, loss, .. } => {
                 self.step(format!("epoch {epoch}"), *done, *total);
                 if let Some((_, bar)) = &self.bar {
                     bar.set_message(format!("epoch {epoch} loss {loss:.4}"));
@@ -52,7 +59,7 @@ impl Training {
                 );
             }
         }
-        ControlFlow::Continue(())
+        if self.interrupt.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// Takes the bar away.

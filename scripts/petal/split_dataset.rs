@@ -7,7 +7,7 @@ use petal::data::Dataset;
 use petal::{files, prelude::*};
 use serde_json::json;
 
-use crate::output::Output;
+use crate::output::{Output, lossy};
 
 /// How to split.
 #[derive(Args)]
@@ -34,7 +34,7 @@ impl Options {
         let config = Config { seed: self.seed, ..Config::seed() };
         let splits = if self.replace { dataset.resplit(project, &config)? } else { dataset.split(project, &config)? };
         let json = json!({
-            "data": splits.root,
+            "data": lossy(&splits.root),
             "classes": splits.classes.to_vec(),
             "train": splits.train.samples.len(),
             "val": splits.val.samples.len(),
@@ -42,6 +42,7 @@ impl Options {
             "duplicates": splits.duplicates,
             "conflicts": splits.conflicts,
             "left_out": splits.left_out,
+            "decided": splits.decided,
         });
         Ok(Output::done(splits.text(), json))
     }

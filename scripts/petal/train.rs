@@ -6,10 +6,12 @@ use clap::{Args, ValueEnum};
 use petal::data::{Split, Splits};
 use petal::learner::{Kind, Learner};
 use petal::prelude::*;
+use petal::train::record::REPORT;
 use petal::train::{Ended, Phase};
 use serde_json::json;
 
-use crate::output::Output;
+use crate::interrupt::Interrupt;
+use crate::output::{Output, lossy};
 use crate::progress::Training;
 
 /// What to train, and how. What is not given is as the recipe says.
@@ -64,19 +66,23 @@ impl Options {
             Which::Transfer => (Kind::Transfer, vec![Phase::head(&config), Phase::fine_tune(&config)]),
         };
         let mut learner = Learner::in_run(project, &splits, &config, kind, self.run.as_deref())?;
-        let stop_file = learner.run().stop_file();
-        let mut training = Training::default();
+        let interrupt = Interrupt::watch()?;
+        let mut training = Training::new(interrupt.clone());
+        eprintln!(
+            "to stop after the current step and keep everything: Ctrl-C, or the file {}",
+            learner.run().stop_file().display()
+        );
         for phase in phases.iter().filter(|phase| phase.epochs > 0) {
             let fitted = learner.fit_with(phase, &mut |event| training.show(event))?;
             training.clear();
             match fitted.ended {
                 Ended::Before => eprintln!("phase {} was finished before with the same settings", phase.name),
                 Ended::Finished(reason) => eprintln!("phase {}: {reason}", phase.name),
-                Ended::Stopped => {
-                    let text = format!("stopped; the same command goes on ({} asked for it)\n", stop_file.display());
-                    return Ok(Output::done(text, json!({"stopped": true, "run": learner.run().folder})));
-                }
+                Ended::Stopped => return Ok(stopped(&learner)),
             }
+        }
+        if interrupt.is_asked() {
+            return Ok(stopped(&learner));
         }
         let evaluation = learner.evaluate(Split::Test)?;
         let accuracy = evaluation.accuracy();
@@ -90,18 +96,19 @@ impl Options {
         let saved = learner.save(&best)?;
         let history = learner.history()?;
         let text = format!(
-            "test accuracy {:.1} % (95 % interval {:.1} to {:.1} %, {} photos)\nmodel file {}\nrun {}\n",
+            "test accuracy {:.1} % (95 % interval {:.1} to {:.1} %, {} photos)\nmodel file {}\nrun {}\nits page {}\n",
             100.0 * accuracy.value,
             100.0 * accuracy.low,
             100.0 * accuracy.high,
             evaluation.predictions.len(),
             saved.path.display(),
-            learner.run().folder.display()
+            learner.run().folder.display(),
+            learner.run().folder.join(REPORT).display()
         );
         let json = json!({
-            "model": saved.path,
+            "model": lossy(&saved.path),
             "sha256": saved.sha256,
-            "run": learner.run().folder,
+            "run": lossy(&learner.run().folder),
             "epochs": history.epochs,
             "ended": history.ended,
             "test": crate::evaluate::numbers(&evaluation),
@@ -133,6 +140,12 @@ impl Options {
         config.check()?;
         Ok(config)
     }
+}
+
+fn stopped(learner: &Learner) -> Output {
+    let run = &learner.run().folder;
+    let text = format!("stopped; everything is kept in {}\nto go on: the same command again\n", run.display());
+    Output::stopped(text, json!({"stopped": true, "run": run}))
 }
 
 /// `hub`, `embedded`, `random`, or else a path.

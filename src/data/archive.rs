@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use flate2::bufread::GzDecoder;
 use tar::{Archive, Entry, EntryType};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
@@ -47,7 +48,7 @@ pub struct Unpacked {
 ///
 /// # Errors
 /// [`ErrorKind::Archive`], naming the entry: links and devices; names that lead out of the folder, are not UTF-8, or are there
-/// twice (on some systems, names that differ only in case are the same); more than the limits; a file that is cut short or
+/// twice (on some systems, names that differ only in case or Unicode form are the same); more than the limits; a file that is cut short or
 /// damaged.
 pub fn unpack(archive: &Path, folder: &Path, limits: &Limits) -> Result<Unpacked> {
     entries(archive, folder, limits).map_err(|error| match error.kind() {
@@ -161,7 +162,7 @@ impl<R: Read> Read for Metered<'_, R> {
 #[derive(Default)]
 struct Tree {
     top: Option<PathBuf>,
-    /// By lower-case path: the path itself, and whether it is a file.
+    /// By what file systems may take for the same path: the path itself, and whether it is a file.
     known: BTreeMap<String, (PathBuf, bool)>,
 }
 
@@ -178,18 +179,26 @@ impl Tree {
         }
         for path in below.ancestors().filter(|path| !path.as_os_str().is_empty()) {
             let is_file = is_file && path == below;
-            let key = path.to_string_lossy().to_lowercase();
+            let key = folded(&path.to_string_lossy());
             let same = self.known.entry(key).or_insert_with(|| (PathBuf::new(), is_file));
             let is_new = same.0.as_os_str().is_empty();
             if is_new {
                 same.0 = path.into();
             } else if is_file || same.1 || same.0 != path {
-                let what = format!("entry {name:?} is there twice, or differs only in case from another");
+                let what = format!(
+                    "entry {name:?} is there twice, or differs from another only in case or in how Unicode spells it"
+                );
                 return Err(refused(what));
             }
         }
         Ok((!below.as_os_str().is_empty()).then(|| below.into()))
     }
+}
+
+/// What two names have in common that some file systems take for one: macOS ignores how Unicode spells a letter, Windows and macOS
+/// ignore case.
+fn folded(name: &str) -> String {
+    name.nfd().flat_map(char::to_lowercase).nfd().collect()
 }
 
 /// The entry's path, if it leads nowhere else.

@@ -23,6 +23,15 @@ pub struct Sample {
 }
 
 /// Photos in one folder per class.
+///
+/// ```no_run
+/// # use petal::prelude::*;
+/// # fn cells(project: &Project, config: &Config) -> Result<()> {
+/// let photos = Dataset::fetch(project, config)?; // or Dataset::folder("my_photos")?
+/// photos.verify()?; // every file decoded once; bad ones by name
+/// let splits = photos.split(project, config)?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Dataset {
     /// The folder that holds one folder per class.
@@ -100,18 +109,17 @@ impl Dataset {
         let root = root.as_ref();
         let failed =
             |what: String, path: &Path, mend: &str| Err(Error::new(ErrorKind::Dataset, what).at(path).mend(mend));
-        if !root.is_dir() {
-            return failed(
-                "there is no such folder".into(),
-                root,
-                "name a folder that holds one folder of photos per class",
-            );
+        match std::fs::metadata(root) {
+            Ok(found) if found.is_dir() => {}
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("open", root, &cause)),
+            _ => {
+                let mend = "name a folder that holds one folder of photos per class";
+                return failed("there is no such folder".into(), root, mend);
+            }
         }
         let (mut classes, mut samples, mut ignored) = (Vec::new(), Vec::new(), Vec::new());
         for folder in files::sorted_dir(root)? {
-            let Some(name) = folder.file_name().and_then(|name| name.to_str()) else {
-                return failed("this name is not UTF-8".into(), &folder, "rename it");
-            };
+            let name = name_of(&folder)?;
             if name == MARK {
                 continue;
             }
@@ -123,7 +131,10 @@ impl Dataset {
             for path in files::sorted_dir(&folder)? {
                 match why_not(&path) {
                     Some(why) => ignored.push((path, why.into())),
-                    None => samples.push(Sample { path, target: classes.len() }),
+                    None => {
+                        name_of(&path)?;
+                        samples.push(Sample { path, target: classes.len() });
+                    }
                 }
             }
             if samples.len() == before {
@@ -133,7 +144,7 @@ impl Dataset {
                     if nested { "name the folder right above the class folders" } else { "add photos, or remove it" };
                 return failed(what, &folder, mend);
             }
-            classes.push(name.to_string());
+            classes.push(name);
         }
         if classes.len() < 2 {
             let what = format!("there are {} class folders; expected at least 2", classes.len());
@@ -153,6 +164,16 @@ impl Dataset {
     }
 }
 
+/// The name of a class or a photo. It has to mean the same wherever the manifest is read.
+pub(super) fn name_of(path: &Path) -> Result<String> {
+    let fault = match path.file_name().and_then(|name| name.to_str()) {
+        Some(name) if !name.contains('\\') => return Ok(name.into()),
+        Some(_) => "this name has a backslash in it",
+        None => "this name is not UTF-8",
+    };
+    Err(Error::new(ErrorKind::Dataset, fault).at(path).mend("rename it"))
+}
+
 /// In an unpacked archive's folder: the archive's SHA-256.
 const MARK: &str = ".archive.sha256";
 
@@ -164,7 +185,7 @@ fn unpack(archive: &Path, sha256: &str, root: &Path) -> Result<()> {
 }
 
 /// Why a file is no photo of a class; nothing for photos.
-fn why_not(path: &Path) -> Option<&'static str> {
+pub(super) fn why_not(path: &Path) -> Option<&'static str> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     if path.is_dir() {
@@ -180,9 +201,10 @@ fn why_not(path: &Path) -> Option<&'static str> {
 
 fn download(archive: &Path, tick: &mut dyn FnMut(u64, u64)) -> Result<()> {
     let by_hand = format!(
-        "or fetch it elsewhere ({} bytes, SHA-256 {}) and give it with `petal download-dataset --archive FILE`",
+        "fetch it elsewhere ({} bytes, SHA-256 {}) and put it at {}, or give it with `petal download-dataset --archive FILE`",
         source::BYTES,
-        source::SHA256
+        source::SHA256,
+        archive.display()
     );
     if archive.exists() {
         let got = files::sha256_file(archive)?;
@@ -190,11 +212,14 @@ fn download(archive: &Path, tick: &mut dyn FnMut(u64, u64)) -> Result<()> {
             return Ok(());
         }
         let what = format!("this is not the archive: expected SHA-256 {}, got {got}", source::SHA256);
-        return Err(Error::new(ErrorKind::Checksum, what).at(archive).mend("delete it and run this again"));
+        return Err(Error::new(ErrorKind::Checksum, what)
+            .at(archive)
+            .mend(format!("delete it and run this again, or {by_hand}")));
     }
     if download::is_offline() {
         let what = format!("{} is not on this machine, and going online was ruled out", source::URL);
         return Err(Error::new(ErrorKind::Offline, what).at(archive).mend(by_hand));
     }
-    Download { url: source::URL, sha256: source::SHA256, token: None, by_hand }.to(archive, tick)
+    let (url, sha256, bytes) = (source::URL, source::SHA256, Some(source::BYTES));
+    Download { url, sha256, bytes, token: None, by_hand }.to(archive, tick)
 }

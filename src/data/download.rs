@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use ureq::config::RedirectAuthHeaders;
 use ureq::http::{Response, StatusCode};
-use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
+use super::agent::agent;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
+use crate::project::Machine;
 
 /// A file that is wanted.
 #[derive(Clone, Debug)]
@@ -24,34 +24,43 @@ pub struct Download<'a> {
     pub url: &'a str,
     /// Its hash, in lower-case hex.
     pub sha256: &'a str,
+    /// Its size, where it is known: so much room must be free, and no more is taken.
+    pub bytes: Option<u64>,
     /// Sent to the server, and to no other host that it may point to.
     pub token: Option<&'a str>,
     /// How to do without a network, for the error's last line.
     pub by_hand: String,
 }
 
-/// Most bytes of a file.
+/// Most bytes of a file whose size is not known.
 const LIMIT: u64 = 16 << 30;
 
 impl Download<'_> {
-    /// Fills `path`, unless it is there already. What has come so far is in `<path>.part`. `tick` is told how many bytes are done, and
-    /// of how many (0 where the server does not say).
+    /// Fills `path`, unless it is there already. What has come so far is in `<path>.part`; other bytes than the wanted ones are
+    /// kept as `<path>.bad`, to look at. `tick` is told how many bytes are done, and of how many (0 where the server does not say).
     ///
     /// # Errors
     /// [`ErrorKind::Network`] for a server that cannot be reached or does not have it; [`ErrorKind::Checksum`] for other bytes;
-    /// [`ErrorKind::Locked`] while another process downloads it.
+    /// [`ErrorKind::DiskFull`] where they have no room; [`ErrorKind::Locked`] while another process downloads it.
     pub fn to(&self, path: &Path, tick: &mut dyn FnMut(u64, u64)) -> Result<()> {
         let _lock = files::Lock::take(&beside(path, "lock"))?;
         // Another process may have finished it meanwhile.
         if path.exists() {
             return Ok(());
         }
-        let part = beside(path, "part");
-        let named = || fs::rename(&part, path).map_err(|cause| Error::io("rename", &part, &cause));
+        let (part, bad) = (beside(path, "part"), beside(path, "bad"));
+        let renamed = |to: &Path| fs::rename(&part, to).map_err(|cause| Error::io("rename", &part, &cause));
+        let named = || {
+            renamed(path)?;
+            // Of an earlier try. Where it cannot be removed, it is no harm.
+            let _ = fs::remove_file(&bad);
+            Ok(())
+        };
         // An earlier try may have ended between the last byte and the name.
         if part.exists() && files::sha256_file(&part)? == self.sha256 {
             return named();
         }
+        self.check_room(path, &part)?;
         let agent = agent(self.url);
         let mut got = String::new();
         // What an earlier try left may be wrong: one clean try more.
@@ -64,39 +73,56 @@ impl Download<'_> {
             if looks_like_html(&part) {
                 got.push_str(" (it looks like HTML: a proxy's page?)");
             }
-            fs::remove_file(&part).map_err(|cause| Error::io("remove", &part, &cause))?;
+            renamed(&bad)?;
         }
         let what = format!("{} gave other bytes: expected SHA-256 {}, got {got}", self.url, self.sha256);
-        Err(Error::new(ErrorKind::Checksum, what).at(path).mend(self.by_hand.clone()))
+        Err(Error::new(ErrorKind::Checksum, what).at(&bad).mend(format!("run this again later, or {}", self.by_hand)))
     }
 
-    /// One request for all that is still missing.
+    /// Whether what is still missing has room on the disk.
+    fn check_room(&self, path: &Path, part: &Path) -> Result<()> {
+        let there = fs::metadata(part).map_or(0, |found| found.len());
+        let needed = self.bytes.unwrap_or(0).saturating_sub(there);
+        let free =
+            path.parent().and_then(|folder| folder.canonicalize().ok()).map_or(0, |at| Machine::look(&at).disk_free);
+        // 0 where the system does not say.
+        if free == 0 || needed <= free {
+            return Ok(());
+        }
+        let what = format!("{} needs {needed} bytes; {free} are free on this disk", self.url);
+        Err(Error::new(ErrorKind::DiskFull, what).at(path).mend("free some space and run this again"))
+    }
+
+    /// One request for all that is still missing. Nothing is written before the server gives some of it.
     fn receive(&self, agent: &Agent, part: &Path, tick: &mut dyn FnMut(u64, u64)) -> Tried<()> {
         let on_disk = |cause: io::Error| Failure::from(Error::io("write", part, &cause));
-        let mut file = File::options().create(true).append(true).open(part).map_err(on_disk)?;
-        let mut done = file.metadata().map_err(on_disk)?.len();
+        let mut done = fs::metadata(part).map_or(0, |found| found.len());
         let mut request = self.authorized(agent.get(self.url));
         if done > 0 {
             request = request.header("range", format!("bytes={done}-"));
         }
         let response = request.call().map_err(|cause| self.unreachable(&cause))?;
-        match response.status() {
-            StatusCode::PARTIAL_CONTENT if resumes_at(&response, done) => {}
+        let goes_on = match response.status() {
+            StatusCode::PARTIAL_CONTENT if resumes_at(&response, done) => true,
             // The whole file, whatever was asked for.
-            StatusCode::OK => {
-                file.set_len(0).map_err(on_disk)?;
-                done = 0;
-            }
+            StatusCode::OK => false,
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
-                file.set_len(0).map_err(on_disk)?;
-                return Err(Failure { again: true, ..self.fatal("the server cannot go on from what is there") });
+                fs::remove_file(part).map_err(on_disk)?;
+                return Err(Failure { again: true, ..self.fatal("cannot go on from what is there") });
             }
             _ => return Err(self.refused(&response)),
+        };
+        let mut file = File::options().create(true).append(true).open(part).map_err(on_disk)?;
+        if !goes_on {
+            file.set_len(0).map_err(on_disk)?;
+            done = 0;
         }
         let length =
             response.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         let total = length.map_or(0, |length| done + length);
-        let mut body = response.into_body().into_with_config().limit(LIMIT).reader();
+        // One byte more than there should be is enough to see that it is another file.
+        let most = self.bytes.map_or(LIMIT, |bytes| bytes.saturating_add(1).saturating_sub(done));
+        let mut body = response.into_body().into_with_config().limit(LIMIT).reader().take(most);
         let mut buffer = vec![0; 1 << 18];
         loop {
             match body.read(&mut buffer) {
@@ -140,20 +166,17 @@ impl Download<'_> {
 
     pub(crate) fn refused(&self, response: &Response<Body>) -> Failure {
         let status = response.status();
-        let failure = self.fatal(&format!("answered {status}"));
         match status.as_u16() {
-            401 | 403 => {
-                let mend = match self.token {
-                    Some(_) => "the token is wrong or has no right to this repository: set another one as HF_TOKEN",
-                    None => "it is private, gated or does not exist: set HF_TOKEN to a token with the right to read it",
-                };
-                Failure { error: failure.error.mend(mend), ..failure }
-            }
+            404 | 410 => self.fatal(&format!("answered {status}: there is no such file or revision")),
             408 | 429 | 500.. => {
                 let wait = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-                Failure { again: true, wait: wait.map(Duration::from_secs), ..failure }
+                Failure {
+                    again: true,
+                    wait: wait.map(Duration::from_secs),
+                    ..self.fatal(&format!("answered {status}"))
+                }
             }
-            _ => failure,
+            _ => self.fatal(&format!("answered {status}")),
         }
     }
 
@@ -170,20 +193,6 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// A client for this address. From an https address it follows to https only.
-pub(crate) fn agent(url: &str) -> Agent {
-    let config = Agent::config_builder()
-        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
-        .https_only(url.starts_with("https://"))
-        .redirect_auth_headers(RedirectAuthHeaders::SameHost)
-        .http_status_as_error(false)
-        .accept_encoding("identity")
-        .user_agent(concat!("petal/", env!("CARGO_PKG_VERSION")))
-        .timeout_connect(Some(Duration::from_secs(20)))
-        .timeout_per_read(Some(Duration::from_secs(60)));
-    config.build().into()
-}
-
 pub(crate) type Tried<T> = std::result::Result<T, Failure>;
 
 /// A try that failed, and whether another one can help.
@@ -191,7 +200,7 @@ pub(crate) struct Failure {
     pub(crate) error: Error,
     pub(crate) again: bool,
     /// How long the server asked to wait.
-    wait: Option<Duration>,
+    pub(crate) wait: Option<Duration>,
 }
 
 impl From<Error> for Failure {

@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use candle_core::Tensor;
 use rayon::prelude::*;
 
-use super::{Subset, photo};
+use super::{Sample, Subset, photo};
 use crate::config::AugmentConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pixels::{self, Augmentation, Preprocess, Rgb};
@@ -24,8 +24,8 @@ pub struct Batch {
     pub indices: Vec<usize>,
 }
 
-/// Makes batches of a [`Subset`]. The last, smaller batch is never dropped; a photo that cannot be read is an error that names
-/// it.
+/// Makes batches of a [`Subset`]. The last, smaller batch is never dropped; a photo that cannot be read, or is not the one that
+/// was split, is an error that names it.
 #[derive(Clone, Debug)]
 pub struct Loader {
     subset: Subset,
@@ -79,9 +79,10 @@ impl Loader {
 
     /// What the network sees of a photo, before normalization.
     pub fn photo(&self, index: usize, view: u64) -> Result<Rgb> {
-        let samples = &self.subset.samples;
-        let path = &samples.get(index).ok_or_else(|| no_photo(index, samples.len()))?.path;
-        let mut photo = photo::read(path)?;
+        let Subset { samples, hashes, .. } = &self.subset;
+        let known = samples.get(index).zip(hashes.get(index));
+        let (Sample { path, .. }, hash) = known.ok_or_else(|| no_photo(index, samples.len()))?;
+        let mut photo = photo::read_known(path, hash)?;
         if let Some((config, seed)) = &self.augment {
             let drawn = Augmentation::draw(config, &mut seed.stream(Purpose::Augment, view, index as u64));
             let enough = (2.0 * self.preprocess.size as f64 / self.preprocess.crop) as usize;

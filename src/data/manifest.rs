@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Split;
+use super::{Decided, Split};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 
@@ -65,6 +65,9 @@ pub struct MadeWith {
     pub conflicts: Vec<(String, String)>,
     /// Photos that cannot be read, as `class/file`.
     pub left_out: BTreeMap<String, LeftOut>,
+    /// What `decisions.csv` did to it.
+    #[serde(default)]
+    pub decided: Decided,
 }
 
 /// A photo that cannot be read and is in no part.

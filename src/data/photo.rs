@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::split::RESPLIT;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 use crate::pixels::{self, Limits, Rgb};
@@ -13,6 +14,19 @@ use crate::pixels::{self, Limits, Rgb};
 /// [`ErrorKind::Io`] if the file cannot be read; [`ErrorKind::Image`] if it is no photo (see [`pixels::decode()`]).
 pub fn read(path: &Path) -> Result<Rgb> {
     decode(path, &bytes(path)?)
+}
+
+/// The same for a photo of a split: other bytes than those that the manifest names are an error, even if they are a photo.
+///
+/// # Errors
+/// Those of [`read`]; [`ErrorKind::Dataset`] for other bytes.
+pub fn read_known(path: &Path, sha256: &str) -> Result<Rgb> {
+    let bytes = bytes(path)?;
+    if files::sha256(&bytes) != sha256 {
+        let what = "this photo was changed since the split was made";
+        return Err(Error::new(ErrorKind::Dataset, what).at(path).mend(format!("put it back as it was, or {RESPLIT}")));
+    }
+    decode(path, &bytes)
 }
 
 /// The bytes of a file that could be a photo: not a folder, not a pipe, not too large for one.

@@ -1,6 +1,6 @@
 //! Which photo is for learning, which for deciding, which for the final test.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -9,8 +9,9 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::Sample;
+use super::dataset::why_not;
 use super::manifest::{self, LeftOut, MANIFEST, MadeWith, Row};
+use super::{Decided, Sample};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 
@@ -64,11 +65,22 @@ pub struct Subset {
     pub classes: Arc<[String]>,
     /// Its photos, in the order of the manifest: by class, then by name.
     pub samples: Arc<[Sample]>,
+    /// SHA-256 of each of them.
+    pub hashes: Arc<[String]>,
     /// SHA-256 over the manifest's rows of this part: names the photos' content and order exactly.
     pub sha256: String,
 }
 
 /// A data set in three parts.
+///
+/// ```no_run
+/// # use petal::prelude::*;
+/// # fn cells(project: &Project, config: &Config) -> Result<()> {
+/// let splits = Splits::open(&project.data)?; // the split that was made before
+/// println!("{} photos to learn from", splits.train.samples.len());
+/// splits.train.show_batch(config, 12)?; // as the network sees them
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Splits {
     /// The folder with `train/`, `val/`, `test/` and `manifest.csv`.
@@ -87,6 +99,8 @@ pub struct Splits {
     pub conflicts: Vec<(String, String)>,
     /// Photos that cannot be read, as `class/file`; they are in no part.
     pub left_out: BTreeMap<String, LeftOut>,
+    /// What a person decided about single photos, and what it did.
+    pub decided: Decided,
 }
 
 impl Splits {
@@ -99,10 +113,11 @@ impl Splits {
         }
     }
 
-    /// Opens the split that a data folder holds, and sees that every file is there and is what it was, byte for byte.
+    /// Opens the split that a data folder holds, and sees that every file is there and is what it was, byte for byte, and that no
+    /// photo was added beside them.
     ///
     /// # Errors
-    /// [`ErrorKind::Dataset`] if there is none, or files are missing or changed: the first five of them are named.
+    /// [`ErrorKind::Dataset`] if there is none, or files are missing, changed or added: the first five of them are named.
     pub fn open(data: &Path) -> Result<Self> {
         let path = data.join(MANIFEST);
         if !path.exists() {
@@ -112,24 +127,29 @@ impl Splits {
         }
         let rows = manifest::read(&path)?;
         let made_with = MadeWith::read(data)?;
-        let missing: Vec<&Row> = rows.iter().filter(|row| !row.file(data).exists()).collect();
-        fail_for(&missing, "missing", &path)?;
+        let name = |row: &Row| row.path.clone();
+        let missing: Vec<_> = rows.iter().filter(|row| !row.file(data).exists()).map(name).collect();
+        fail_for(&missing, "are missing", RESPLIT, &path)?;
         let is_changed = |row: &&Row| files::sha256_file(&row.file(data)).ok().as_deref() != Some(&row.sha256);
-        let changed: Vec<&Row> = rows.par_iter().filter(is_changed).collect();
-        fail_for(&changed, "changed", &path)?;
+        let changed: Vec<_> = rows.par_iter().filter(is_changed).map(name).collect();
+        fail_for(&changed, "are changed", RESPLIT, &path)?;
+        let added = added(data, &rows)?;
+        fail_for(&added, "are not of it", "move them into the folder of photos (or away), and split anew", &path)?;
         let classes: Arc<[String]> = made_with.classes.clone().into();
         let subset = |split: Split| -> Result<Subset> {
-            let (mut samples, mut names) = (Vec::new(), String::new());
+            let (mut samples, mut hashes, mut names) = (Vec::new(), Vec::new(), String::new());
             for row in rows.iter().filter(|row| row.split == split) {
                 let target = classes.binary_search(&row.class).map_err(|_| {
                     Error::new(ErrorKind::Dataset, format!("the manifest has an unknown class {:?}", row.class))
                         .at(&path)
                 })?;
                 samples.push(Sample { path: row.file(data), target });
+                hashes.push(row.sha256.clone());
                 names += &format!("{},{},{}\n", row.path, row.class, row.sha256);
             }
             let sha256 = files::sha256(names.as_bytes());
-            Ok(Subset { split, classes: classes.clone(), samples: samples.into(), sha256 })
+            let (samples, hashes) = (samples.into(), hashes.into());
+            Ok(Subset { split, classes: classes.clone(), samples, hashes, sha256 })
         };
         Ok(Self {
             root: data.to_path_buf(),
@@ -140,17 +160,34 @@ impl Splits {
             duplicates: made_with.duplicates,
             conflicts: made_with.conflicts,
             left_out: made_with.left_out,
+            decided: made_with.decided,
         })
     }
 }
 
-fn fail_for(rows: &[&Row], how: &str, manifest: &Path) -> Result<()> {
-    if rows.is_empty() {
+/// Photos in the split's folders that its manifest does not name, as `train/roses/1.jpg`.
+fn added(data: &Path, rows: &[Row]) -> Result<Vec<String>> {
+    let known: BTreeSet<PathBuf> = rows.iter().map(|row| row.file(data)).collect();
+    let mut added = Vec::new();
+    for part in Split::ALL.map(|split| data.join(split.name())).iter().filter(|part| part.is_dir()) {
+        for class in files::sorted_dir(part)?.iter().filter(|class| class.is_dir()) {
+            let photos = files::sorted_dir(class)?.into_iter().filter(|path| why_not(path).is_none());
+            let unknown = photos.filter(|path| !known.contains(path));
+            added.extend(
+                unknown.map(|path| path.strip_prefix(data).unwrap_or(&path).to_string_lossy().replace('\\', "/")),
+            );
+        }
+    }
+    Ok(added)
+}
+
+fn fail_for(names: &[String], how: &str, mend: &str, manifest: &Path) -> Result<()> {
+    if names.is_empty() {
         return Ok(());
     }
-    let names = rows.iter().take(5).map(|row| row.path.as_str()).collect::<Vec<_>>().join(", ");
-    let what = format!("{} files of the split are {how}: {names}", rows.len());
-    Err(Error::new(ErrorKind::Dataset, what).at(manifest).mend(RESPLIT))
+    let first = names[..names.len().min(5)].join(", ");
+    let what = format!("{} files in the split's folders {how}: {first}", names.len());
+    Err(Error::new(ErrorKind::Dataset, what).at(manifest).mend(mend))
 }
 
 /// How to make a split anew.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::{Dataset, Sample, photo};
 use crate::error::Result;
 use crate::files;
-use crate::pixels::hash;
+use crate::pixels::{self, hash};
 
 /// What was found in a good photo.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +24,8 @@ pub struct Checked {
     pub dhash: u64,
     /// 32 × 32 mean greys.
     pub thumbnail: Vec<u8>,
+    /// Whether it has EXIF data that cannot be read, so that it may lie on its side.
+    pub broken_exif: bool,
 }
 
 /// What a look at every file has found.
@@ -63,5 +65,6 @@ fn look(sample: &Sample) -> Result<Checked> {
         size: (photo.width, photo.height),
         dhash: hash::dhash(&photo),
         thumbnail: hash::thumbnail(&photo, 32, 32).into_iter().map(|grey| grey.round() as u8).collect(),
+        broken_exif: pixels::has_broken_exif(&bytes),
     })
 }

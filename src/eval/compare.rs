@@ -25,11 +25,19 @@ pub struct Difference {
 
 /// Compares models on the same photos.
 ///
+/// ```no_run
+/// # use petal::prelude::*;
+/// # fn cells(baseline: &Learner, learner: &Learner) -> Result<()> {
+/// compare(&[&baseline.evaluate(Split::Test)?, &learner.evaluate(Split::Test)?])?;
+/// # Ok(()) }
+/// ```
+///
 /// # Errors
 /// [`ErrorKind::Dataset`] if they were not measured on the same photos in the same order, or there are none.
 pub fn compare(evaluations: &[&Evaluation]) -> Result<Comparison> {
     let Some((first, others)) = evaluations.split_first() else {
-        return Err(Error::new(ErrorKind::Dataset, "there is nothing to compare"));
+        return Err(Error::new(ErrorKind::Dataset, "there is nothing to compare")
+            .mend("compare(&[&baseline.evaluate(Split::Test)?, &learner.evaluate(Split::Test)?])?"));
     };
     let mut against_first = Vec::new();
     for other in others {

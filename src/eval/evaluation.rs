@@ -47,6 +47,17 @@ impl Prediction {
 }
 
 /// Predictions over a split, and the numbers drawn from them.
+///
+/// ```no_run
+/// # use petal::prelude::*;
+/// # fn cells(learner: &Learner) -> Result<()> {
+/// let result = learner.evaluate(Split::Test)?;
+/// println!("{:.1} %", 100.0 * result.accuracy().value);
+/// result.per_class()?; // a table; .frame() gives it as a polars DataFrame
+/// result.confusion_matrix()?.save("visualizations/confusion_matrix.png")?;
+/// result.show_results(9)?; // and top_losses(9)?, most_confused(3)?
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
     /// Name of the model, for tables: `baseline`, `resnet50`.

@@ -35,6 +35,8 @@ pub struct Fetched {
     pub path: PathBuf,
     /// SHA-256 in lower-case hex.
     pub sha256: String,
+    /// Whether it was there already and no request was made.
+    pub from_cache: bool,
 }
 
 impl Hub {
@@ -91,7 +93,9 @@ impl Hub {
             ),
             folder: repo.folder_name(),
         };
-        let path = match cache.get(file) {
+        let found = cache.get(file);
+        let from_cache = found.is_some();
+        let path = match found {
             Some(path) => path,
             None if self.offline => {
                 let what = format!("{repository} is not on this machine, and going online was ruled out");
@@ -99,7 +103,7 @@ impl Hub {
             }
             None => request.download(&cache, file)?,
         };
-        verify(&path, records, &repo.folder_name())
+        Ok(Fetched { from_cache, ..verify(&path, records, &repo.folder_name())? })
     }
 }
 
@@ -140,7 +144,7 @@ fn verify(path: &Path, records: &Path, folder: &str) -> Result<Fetched> {
     if recorded.is_none() {
         files::write_bytes(&record, got.as_bytes())?;
     }
-    Ok(Fetched { bytes, path: blob, sha256: got })
+    Ok(Fetched { bytes, path: blob, sha256: got, from_cache: false })
 }
 
 pub(super) fn is_sha256(text: &str) -> bool {

@@ -326,6 +326,23 @@ impl Model {
         Ok(lines)
     }
 
+    /// Numbers a photo at the cut and after each step behind it, for images of this side: what training keeps in memory.
+    pub fn lens(&self, cut: Cut, image_size: usize) -> Vec<usize> {
+        let image = Size { h: image_size, w: image_size, c: 3 };
+        match (&self.body, cut) {
+            (_, Cut::Features) if self.is_transfer() => vec![self.features()],
+            (Body::Staged(network), cut) => {
+                let from = match cut {
+                    Cut::Images => 0,
+                    Cut::Upper => network.upper,
+                    Cut::Features => network.program.steps.len(),
+                };
+                network.program.sizes(image)[from..].iter().map(|size| size.len()).collect()
+            }
+            (Body::Zoo(_), _) => vec![image.len(), self.features()],
+        }
+    }
+
     fn is_transfer(&self) -> bool {
         matches!(self.architecture, Architecture::Transfer { .. })
     }

@@ -179,7 +179,8 @@ fn check_size(architecture: &Architecture, tensors: &BTreeMap<String, Tensor>) -
             side.saturating_mul(side).saturating_mul(128 * 128).saturating_add(classes.saturating_mul(128))
         }
         Architecture::Transfer { backbone, hidden, classes, .. } => {
-            hidden.saturating_mul(registry::weights(backbone).features.saturating_add(classes))
+            let registry::Weights { features, parameters, .. } = registry::weights(backbone);
+            hidden.saturating_mul(features.saturating_add(classes)).saturating_add(parameters)
         }
     };
     if asked > there {

@@ -18,6 +18,8 @@ pub struct Weights {
     pub preprocess: Preprocess,
     /// Numbers that the backbone makes of a photo: the `D` of features `[B, D]`.
     pub features: usize,
+    /// Numbers that the backbone consists of, batch norm's statistics not counted.
+    pub parameters: usize,
     /// The paper.
     pub paper: &'static str,
 }
@@ -29,38 +31,39 @@ pub struct Weights {
 /// the others, so that shapes stay true.
 pub fn weights(backbone: Backbone) -> Weights {
     const RESNET: &str = "Deep Residual Learning for Image Recognition, arXiv:1512.03385";
-    let torchvision = |name, features| Weights {
+    let torchvision = |name, features, parameters| Weights {
         name,
         revision: "main",
         file: "model.safetensors",
         licence: "BSD-3-Clause",
         preprocess: IMAGENET,
         features,
+        parameters,
         paper: RESNET,
     };
     match backbone {
-        Backbone::Resnet18 => torchvision("timm/resnet18.tv_in1k", 512),
-        Backbone::Resnet34 => torchvision("timm/resnet34.tv_in1k", 512),
-        Backbone::Resnet50 => torchvision("timm/resnet50.tv_in1k", 2048),
-        Backbone::Resnet101 => torchvision("timm/resnet101.tv_in1k", 2048),
-        Backbone::Resnet152 => torchvision("timm/resnet152.tv_in1k", 2048),
+        Backbone::Resnet18 => torchvision("timm/resnet18.tv_in1k", 512, 11_176_512),
+        Backbone::Resnet34 => torchvision("timm/resnet34.tv_in1k", 512, 21_284_672),
+        Backbone::Resnet50 => torchvision("timm/resnet50.tv_in1k", 2048, 23_508_032),
+        Backbone::Resnet101 => torchvision("timm/resnet101.tv_in1k", 2048, 42_500_160),
+        Backbone::Resnet152 => torchvision("timm/resnet152.tv_in1k", 2048, 58_143_808),
         Backbone::EfficientnetLite0 => Weights {
             licence: "Apache-2.0",
             preprocess: Preprocess { filter: Filter::Bicubic, mean: [0.5; 3], std: [0.5; 3], ..IMAGENET },
             paper: "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, arXiv:1905.11946",
-            ..torchvision("timm/tf_efficientnet_lite0.in1k", 1280)
+            ..torchvision("timm/tf_efficientnet_lite0.in1k", 1280, 3_371_008)
         },
         Backbone::VitBase16 => Weights {
             licence: "Apache-2.0",
             preprocess: Preprocess { crop: 1.0, mean: [0.5; 3], std: [0.5; 3], ..IMAGENET },
             paper: "An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale, arXiv:2010.11929",
-            ..torchvision("google/vit-base-patch16-224", 768)
+            ..torchvision("google/vit-base-patch16-224", 768, 85_798_656)
         },
         Backbone::ConvnextTiny => Weights {
             licence: "Apache-2.0",
             preprocess: Preprocess { filter: Filter::Bicubic, ..IMAGENET },
             paper: "A ConvNet for the 2020s, arXiv:2201.03545",
-            ..torchvision("timm/convnext_tiny.fb_in1k", 768)
+            ..torchvision("timm/convnext_tiny.fb_in1k", 768, 27_820_128)
         },
     }
 }

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 
 use hf_hub::CacheRepo;
 use ureq::Agent;
+use ureq::http::StatusCode;
 
 use super::hub::{Hub, is_sha256};
-use crate::data::download::{self, Download, Tried, with_retries};
+use crate::data::agent::agent;
+use crate::data::download::{Download, Failure, Tried, with_retries};
 use crate::error::{Error, Result};
 
 /// A file that is wanted.
@@ -26,25 +28,25 @@ pub(super) struct Request<'a> {
 impl Request<'_> {
     /// Downloads it into the cache, and gives its place there.
     pub(super) fn download(&self, cache: &CacheRepo, file: &str) -> Result<PathBuf> {
-        let agent = download::agent(&self.hub.endpoint);
-        let Description { commit, sha256 } = with_retries(|| self.describe(&agent))?;
+        let agent = agent(&self.hub.endpoint);
+        let Description { commit, sha256, bytes } = with_retries(|| self.describe(&agent))?;
         // The names that hf-hub uses, so that two clients keep out of each other's way.
         let blob = cache.blob_path(&sha256);
-        self.transfer(&sha256).to(&blob, &mut |_, _| ())?;
+        self.transfer(&sha256, bytes).to(&blob, &mut |_, _| ())?;
         let pointer = cache.pointer_path(&commit).join(file);
         link(&blob, &pointer).map_err(|cause| Error::io("create", &pointer, &cause))?;
         cache.create_ref(&commit).map_err(|cause| Error::io("write the revision of", &pointer, &cause))?;
         Ok(pointer)
     }
 
-    fn transfer<'a>(&'a self, sha256: &'a str) -> Download<'a> {
-        Download { url: &self.url, sha256, token: self.hub.token.as_deref(), by_hand: self.by_hand() }
+    fn transfer<'a>(&'a self, sha256: &'a str, bytes: Option<u64>) -> Download<'a> {
+        Download { url: &self.url, sha256, bytes, token: self.hub.token.as_deref(), by_hand: self.by_hand() }
     }
 
     /// Asks for the headers alone. Redirects within the host are followed; the one to the storage says what we want.
     fn describe(&self, agent: &Agent) -> Tried<Description> {
         let mut url = self.url.clone();
-        let transfer = self.transfer("");
+        let transfer = self.transfer("", None);
         for _ in 0..5 {
             let request = agent.head(&url).config().max_redirects(0).max_redirects_will_error(false).build();
             let response = transfer.authorized(request).call().map_err(|cause| transfer.unreachable(&cause))?;
@@ -63,12 +65,25 @@ impl Request<'_> {
                         return Err(transfer
                             .fatal("the answer is not the hub's: it gives no commit and SHA-256; a proxy's page?"));
                     }
-                    return Ok(Description { commit, sha256 });
+                    let bytes = text("x-linked-size").and_then(|size| size.parse().ok());
+                    return Ok(Description { commit, sha256, bytes });
+                }
+                (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => {
+                    return Err(self.forbidden(transfer.refused(&response)));
                 }
                 _ => return Err(transfer.refused(&response)),
             }
         }
         Err(transfer.fatal("redirected in circles"))
+    }
+
+    /// The hub says so of what does not exist, too.
+    fn forbidden(&self, failure: Failure) -> Failure {
+        let mend = match self.hub.token {
+            Some(_) => "the token is wrong or has no right to this repository: set another one as HF_TOKEN",
+            None => "it is private, gated or does not exist: set HF_TOKEN to a token with the right to read it",
+        };
+        Failure { error: failure.error.mend(mend), ..failure }
     }
 
     /// How to do without a network.
@@ -87,6 +102,7 @@ impl Request<'_> {
 struct Description {
     commit: String,
     sha256: String,
+    bytes: Option<u64>,
 }
 
 /// Points from a snapshot to the content, as all clients of the hub do; a copy where links are not allowed.

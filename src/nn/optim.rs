@@ -88,6 +88,11 @@ impl Adam {
         self.steps
     }
 
+    /// The next steps are taken with this learning rate.
+    pub fn set_learning_rate(&mut self, learning_rate: f64) {
+        self.learning_rate = learning_rate;
+    }
+
     /// One step against the gradients.
     ///
     /// # Errors

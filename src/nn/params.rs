@@ -81,7 +81,8 @@ impl Params {
     }
 }
 
-fn is_finite(value: &Tensor) -> Result<bool> {
+/// Whether all numbers of a tensor are finite.
+pub fn is_finite(value: &Tensor) -> Result<bool> {
     let values = value.to_device(&Device::Cpu)?.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
     Ok(values.iter().all(|v| v.is_finite()))
 }

@@ -350,7 +350,7 @@ pub(super) struct Segment {
 pub(super) const GROUP: usize = 16;
 
 /// What the pictures of a chunk take at the widest step of its segment, in numbers, about.
-const CHUNK: usize = 1 << 19;
+pub const CHUNK: usize = 1 << 19;
 
 /// How many times more numbers the pictures of a chunk take than the weights of a step, about.
 const PER_WEIGHT: usize = 4;

@@ -1,5 +1,6 @@
 //! From a file's bytes to pixels, within limits.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,6 +13,7 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::Rgb;
+use super::markers::Markers;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a picture may at most cost. It is checked on the header, before memory is taken.
@@ -43,14 +45,24 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Rgb> {
         return Err(refused(format!("the file has {} bytes; at most {} are read", bytes.len(), limits.file_bytes)));
     }
     let format = Format::of(bytes);
-    let decoded = catch_unwind(AssertUnwindSafe(|| match format {
+    let picture = fenced(|| match format {
         Format::Jpeg => jpeg(bytes, limits),
         Format::Png => png(bytes, limits),
         Format::Other(name) => Err(refused(format!("this is {name}; JPEG and PNG can be read"))),
-    }));
-    let picture = decoded.unwrap_or_else(|_| Err(refused("the decoder gave up on this file: it is damaged".into())))?;
+    })?;
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     Ok(Rgb { width, height, data: picture.into_raw() })
+}
+
+/// Whether these are a JPEG with EXIF data that cannot be read. It decodes all the same, as it lies.
+pub fn has_broken_exif(bytes: &[u8]) -> bool {
+    matches!(Format::of(bytes), Format::Jpeg) && Markers::of(bytes).is_some_and(|markers| markers.has_broken_exif())
+}
+
+/// Decoders panic on some damaged files: that ends the file, not the process.
+fn fenced<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err(refused("the decoder gave up on this file: it is damaged".into())))
 }
 
 enum Format {
@@ -91,11 +103,20 @@ fn is_text(bytes: &[u8]) -> bool {
 }
 
 fn jpeg(bytes: &[u8], limits: &Limits) -> Result<RgbImage> {
-    if !has_end(bytes) {
-        return Err(refused("the JPEG is cut short: its end is missing".into()));
+    let cut = |what: &str| refused(format!("the JPEG is cut short: {what}"));
+    let markers = Markers::of(bytes).ok_or_else(|| cut("its end is missing"))?;
+    if !markers.has_all_scans() {
+        return Err(cut("it ends before its last scan"));
+    }
+    // Of rows that are missing before the end marker, the decoder says nothing; of a stream that runs dry, it does. It reads up to
+    // eight bytes ahead.
+    let mut stream = Cow::Borrowed(bytes);
+    if markers.is_sequential() {
+        stream = Cow::Owned([&bytes[..markers.end], &[0; 8]].concat());
     }
     let damaged = |cause: DecodeErrors| match cause {
         DecodeErrors::Unsupported(kind) => refused(format!("this kind of JPEG cannot be read: {kind:?}")),
+        DecodeErrors::ExhaustedData | DecodeErrors::FormatStatic("Premature end of buffer") => cut("rows are missing"),
         cause => refused(format!("the JPEG is damaged: {}", cause.to_string().trim_matches('"'))),
     };
     let options = DecoderOptions::default()
@@ -103,7 +124,7 @@ fn jpeg(bytes: &[u8], limits: &Limits) -> Result<RgbImage> {
         .set_max_height(limits.side)
         .set_strict_mode(true)
         .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(stream.as_ref()), options);
     decoder.decode_headers().map_err(damaged)?;
     let info = decoder.info().ok_or_else(|| refused("the JPEG has no header".into()))?;
     let (width, height) = (usize::from(info.width), usize::from(info.height));
@@ -117,27 +138,6 @@ fn jpeg(bytes: &[u8], limits: &Limits) -> Result<RgbImage> {
     let picture = RgbImage::from_raw(width as u32, height as u32, data)
         .ok_or_else(|| refused("the JPEG has another number of pixels than its header says".into()))?;
     Ok(upright(picture, turn))
-}
-
-/// Whether the end marker of this JPEG is there. A decoder fills what is missing with grey, without a word.
-///
-/// Markers are followed one by one: a preview inside the EXIF data has an end of its own, and some cameras write more after the end.
-fn has_end(bytes: &[u8]) -> bool {
-    let mut rest = bytes;
-    while let [byte, after @ ..] = rest {
-        rest = match (byte, after) {
-            (0xff, [0xd9, ..]) => return true,
-            // Fill bytes, stuffed bytes of a scan, and markers without content.
-            (0xff, [0xff, ..]) => after,
-            (0xff, [0x00 | 0x01 | 0xd0..=0xd8, after @ ..]) => after,
-            (0xff, [_, high, low, ..]) => {
-                after.get(1 + usize::from(u16::from_be_bytes([*high, *low]))..).unwrap_or(&[])
-            }
-            // Content of a scan.
-            _ => after,
-        };
-    }
-    false
 }
 
 fn png(bytes: &[u8], limits: &Limits) -> Result<RgbImage> {
@@ -181,4 +181,19 @@ fn check_size(width: usize, height: usize, limits: &Limits) -> Result<()> {
 
 fn refused(what: String) -> Error {
     Error::new(ErrorKind::Image, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f31_a_decoder_that_panics_is_an_error_of_that_file() {
+        let limits = Limits::default();
+        let broken = fenced::<Rgb>(|| panic!("index out of bounds: the len is 128 but the index is {}", limits.side));
+        let error = broken.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Image);
+        assert!(error.what().contains("the decoder gave up"), "{error}");
+        assert_eq!(fenced(|| Ok(7)).unwrap(), 7);
+    }
 }

@@ -4,10 +4,11 @@ pub mod augment;
 pub mod decode;
 pub mod encode;
 pub mod hash;
+mod markers;
 pub mod preprocess;
 
 pub use augment::Augmentation;
-pub use decode::{Limits, decode};
+pub use decode::{Limits, decode, has_broken_exif};
 pub use encode::{encode_jpeg, encode_png};
 pub use preprocess::{Filter, Preprocess};
 

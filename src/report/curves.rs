@@ -28,8 +28,10 @@ impl History {
         );
         let drawn = draw((1000, 400), |canvas| {
             let (left, right) = canvas.area.split_horizontally(500);
+            // What is no number, or so large that plotters would look for its axis for ever, is left out.
             let panel = |value: fn(&crate::train::Epoch) -> f64| -> Vec<(usize, f64)> {
-                self.epochs.iter().map(|epoch| (epoch.epoch, value(epoch))).filter(|(_, v)| v.is_finite()).collect()
+                let values = self.epochs.iter().map(|epoch| (epoch.epoch, value(epoch)));
+                values.filter(|(_, value)| (0.0..=1e9).contains(value)).collect()
             };
             self.panel(&left, "loss (cross-entropy)", [panel(|e| e.train_loss), panel(|e| e.val_loss)], None)?;
             let accuracy = [panel(|e| 100.0 * e.train_accuracy), panel(|e| 100.0 * e.val_accuracy)];

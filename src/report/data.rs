@@ -1,14 +1,15 @@
 //! Views of the project, the settings and the photos.
 
-use super::table::{Cells, Table, bytes, thousands};
+use super::table::{Cells, Table, bytes, counted, thousands};
 use super::{View, shows};
 use crate::config::{Config, PhaseConfig, Source, WeightsFrom};
-use crate::data::{Dataset, Split, Splits, Verification};
+use crate::data::decisions::DECISIONS;
+use crate::data::{Dataset, Decided, Decisions, Loader, Split, Splits, Subset, Verification};
 use crate::error::Result;
 use crate::models::registry;
 use crate::project::Project;
 
-shows!(Project, Config, Dataset, Verification, Splits);
+shows!(Project, Config, Dataset, Verification, Splits, Subset, Loader, Decisions);
 
 impl Project {
     /// The folders, the device, the machine.
@@ -20,14 +21,16 @@ impl Project {
             format!("{:?}", self.device.location())
         };
         let free = if machine.disk_free > 0 { bytes(machine.disk_free) } else { "not known".into() };
-        View::new(format!("petal {}", env!("CARGO_PKG_VERSION"))).facts([
-            ("device", device),
-            ("memory", format!("{} free of {}", bytes(machine.memory_free), bytes(machine.memory))),
-            ("disk", format!("{free} free")),
-            ("photos", self.data.display().to_string()),
-            ("models and runs", self.models.display().to_string()),
-            ("figures", self.visualizations.display().to_string()),
-        ])
+        View::new(format!("petal {}", env!("CARGO_PKG_VERSION")))
+            .facts([
+                ("device", device),
+                ("memory", format!("{} free of {}", bytes(machine.memory_free), bytes(machine.memory))),
+                ("disk", format!("{free} free")),
+                ("photos", self.data.display().to_string()),
+                ("models and runs", self.models.display().to_string()),
+                ("figures", self.visualizations.display().to_string()),
+            ])
+            .hint("next: let config = Config::from_env()?;")
     }
 }
 
@@ -90,8 +93,10 @@ impl Dataset {
         let table = Table::new([
             ("class", Cells::Text(counts.keys().map(ToString::to_string).collect())),
             ("photos", Cells::Counts(counts.values().map(|count| *count as u64).collect())),
+            ("share", Cells::Shares(counts.values().map(|count| *count as f64 / self.samples.len() as f64).collect())),
         ]);
-        let title = format!("{} photos of {} classes", thousands(self.samples.len() as u64), self.classes.len());
+        let title =
+            format!("{} of {}", counted(self.samples.len(), "photo"), format_args!("{} classes", self.classes.len()));
         let mut view =
             View::new(title).facts([("folder", self.root.display().to_string()), ("licence", self.licence.clone())]);
         view = with(view, table);
@@ -102,7 +107,17 @@ impl Dataset {
                 format!("{name} ({why})")
             })));
         }
-        view.hint("next: photos.verify(), then photos.split(&project, &config)")
+        if let Ok(figure) = self.show_classes() {
+            view = view.figure(figure);
+        }
+        let (fewest, most) =
+            counts.values().fold((usize::MAX, 0), |(low, high), &count| (low.min(count), high.max(count)));
+        if most > UNEVEN * fewest {
+            view = view.hint(format!(
+                "the largest class has {most} photos, the smallest {fewest}: look at each class's recall, not at the accuracy alone"
+            ));
+        }
+        view.hint("next: photos.verify()?, then photos.split(&project, &config)?")
     }
 }
 
@@ -110,8 +125,19 @@ impl Verification {
     /// How many photos can be read, and why the others can't.
     pub fn view(&self) -> View {
         let good = thousands(self.good.len() as u64);
+        let notes: Vec<_> =
+            self.good.iter().filter(|photo| photo.broken_exif).map(|photo| &photo.sample.path).collect();
+        let noted = |view: View| {
+            let names =
+                short_list(notes.iter().map(|path| path.file_name().unwrap_or_default().to_string_lossy().into()));
+            let what =
+                format!("{} photos have EXIF data that cannot be read and are taken as they lie: {names}", notes.len());
+            if notes.is_empty() { view } else { view.line(what) }
+        };
         if self.bad.is_empty() {
-            return View::new(format!("all {good} photos can be read"));
+            return noted(
+                View::new(format!("all {good} photos can be read")).hint("next: photos.split(&project, &config)?"),
+            );
         }
         let name = |path: &std::path::Path| {
             let class = path.parent().and_then(|p| p.file_name()).unwrap_or_default().to_string_lossy();
@@ -122,7 +148,7 @@ impl Verification {
             ("why", Cells::Text(self.bad.iter().map(|(_, why)| why.clone()).collect())),
         ]);
         let view = View::new(format!("{good} photos can be read, {} cannot", self.bad.len()));
-        with(view, table).hint("they are left out of the split; mend or remove the files to be rid of this list")
+        noted(with(view, table)).hint("they are left out of the split; mend or remove the files to be rid of this list")
     }
 }
 
@@ -145,10 +171,12 @@ impl Splits {
         ]);
         let near = match self.duplicates {
             0 => "no photo is (nearly) the same as another".into(),
+            1 => "1 photo is (nearly) the same as another; both are in one part".into(),
             count => format!("{count} photos are (nearly) the same as another; each such group is in one part"),
         };
         let left_out = match self.left_out.len() {
             0 => "no photo was left out".into(),
+            1 => "1 photo cannot be read and is in no part".into(),
             count => format!("{count} photos cannot be read and are in no part"),
         };
         let mut view = with(View::new("Split"), table).line(format!("{near}; {left_out}"));
@@ -156,9 +184,73 @@ impl Splits {
             let pairs = short_list(self.conflicts.iter().map(|(a, b)| format!("{a} and {b}")));
             view = view.line(format!("the same photo in two classes: {pairs}"));
         }
+        let Decided { dropped, relabelled, unused, .. } = &self.decided;
+        if !(dropped.is_empty() && relabelled.is_empty()) {
+            let what =
+                format!("{DECISIONS}: {} dropped, {} relabelled", counted(dropped.len(), "photo"), relabelled.len());
+            view = view.line(what);
+        }
+        if !dropped.is_empty() {
+            view = view.line(format!("dropped: {}", short_list(dropped.keys().cloned())));
+        }
+        if !relabelled.is_empty() {
+            let moved = relabelled.iter().map(|(from, to)| {
+                let class = to.split('/').next().unwrap_or_default();
+                format!("{from} to {class}")
+            });
+            view = view.line(format!("relabelled: {}", short_list(moved)));
+        }
+        if !unused.is_empty() {
+            view = view.hint(format!(
+                "{} did nothing, as the photo is not there any more or was changed: {}",
+                counted(unused.len(), "decision"),
+                short_list(unused.iter().cloned())
+            ));
+        }
         view.facts([("folder", self.root.display().to_string())])
+            .hint("next: splits.train.show_batch(&config, 12)?, then Learner::new(&project, &splits, &config)?")
     }
 }
+
+impl Subset {
+    /// Photos by class.
+    pub fn view(&self) -> View {
+        let mut counts = vec![0u64; self.classes.len()];
+        self.samples.iter().for_each(|sample| counts[sample.target] += 1);
+        let table = Table::new([("class", Cells::Text(self.classes.to_vec())), ("photos", Cells::Counts(counts))]);
+        let title = format!("{}: {}", self.split, counted(self.samples.len(), "photo"));
+        with(View::new(title), table).hint("show_batch(&config, 12)? shows some of them")
+    }
+}
+
+impl Loader {
+    /// How many photos, in what batches.
+    pub fn view(&self) -> View {
+        let side = self.preprocess().size;
+        View::new(format!("{} of {}", counted(self.len(), "photo"), self.subset().split)).facts([
+            ("batches", format!("{} of up to {}", self.len().div_ceil(self.batch_size()), self.batch_size())),
+            ("images", format!("3 × {side} × {side}, normalized")),
+        ])
+    }
+}
+
+impl Decisions {
+    /// A row a photo that something was decided about.
+    pub fn view(&self) -> View {
+        let title = format!("{} about single photos", counted(self.len(), "decision"));
+        if self.is_empty() {
+            return View::new(title).hint("learner.cleaner(&[Split::Train, Split::Val])? lists photos to decide about");
+        }
+        let table = Table::new([
+            ("photo", Cells::Text(self.iter().map(|(name, ..)| name.to_string()).collect())),
+            ("decision", Cells::Text(self.iter().map(|(.., decision)| decision.to_string()).collect())),
+        ]);
+        with(View::new(title), table).hint("photos.split(&project, &config)? honours them")
+    }
+}
+
+/// Where the largest class has more than so many times the photos of the smallest, it is said.
+const UNEVEN: usize = 3;
 
 /// Adds a table, or says why there is none.
 pub(super) fn with(view: View, table: Result<Table>) -> View {

@@ -1,20 +1,31 @@
 //! Views of an evaluation, a comparison, a prediction.
 
 use super::data::with;
-use super::table::{Cells, Table};
-use super::{View, gallery, shows};
+use super::table::{Cells, Table, counted};
+use super::{View, shows};
 use crate::error::Result;
-use crate::eval::{Comparison, Evaluation, Interval, Prediction};
+use crate::eval::{Comparison, Evaluation, Interval, Prediction, Scores, metrics};
 
 shows!(Evaluation, Comparison);
 
 impl Evaluation {
-    /// Accuracy with its interval, loss, averages, and what is mixed up most.
+    /// Accuracy with its interval, beside what guessing would give; loss, averages, and what is mixed up most.
     pub fn view(&self) -> View {
         let photos = self.predictions.len();
+        let scores = self.scores();
+        let largest = scores.iter().map(|scores| scores.support).max().unwrap_or(0);
+        let guess = 100.0 * largest as f64 / photos.max(1) as f64;
         let mut facts = vec![
             ("accuracy", with_interval(self.accuracy())),
-            ("loss", format!("{:.4} (mean cross-entropy)", self.loss())),
+            ("by guessing", format!("{guess:.1} % (always the largest class)")),
+            (
+                "loss",
+                format!(
+                    "{:.4} (mean cross-entropy; knowing nothing gives {:.4})",
+                    self.loss(),
+                    (scores.len() as f64).ln()
+                ),
+            ),
             ("macro F1", format!("{:.3}", self.macro_average().f1)),
             ("calibration error", format!("{:.3} (15 bins)", self.calibration_error())),
         ];
@@ -33,25 +44,76 @@ impl Evaluation {
         if !mixed.is_empty() {
             facts.push(("most confused", mixed.join(", ")));
         }
-        View::new(format!("{} on {photos} photos", self.model))
+        View::new(format!("{} on {}", self.model, counted(photos, "photo")))
             .facts(facts)
-            .hint("next: per_class(), confusion_matrix(), top_losses(9)")
+            .hint("next: per_class()?, confusion_matrix()?, show_results(9)?, top_losses(9)?, most_confused(3)?")
     }
 
-    /// Precision, recall, F1 and support of each class, their plain and their weighted mean.
+    /// Precision, recall, F1 and support of each class, their plain and their weighted mean; how sure the recall is, and what a class is
+    /// mostly taken for.
     pub fn per_class(&self) -> Result<Table> {
-        let mut rows: Vec<_> = self.classes.iter().cloned().zip(self.scores()).collect();
-        rows.push(("macro average".into(), self.macro_average()));
-        rows.push(("weighted average".into(), self.weighted_average()));
-        let numbers = |value: fn(&crate::eval::Scores) -> f64| rows.iter().map(|(_, scores)| value(scores)).collect();
+        let confusion = self.confusion();
+        let mut rows: Vec<(String, Scores, String, String)> = Vec::new();
+        for (class, scores) in self.scores().into_iter().enumerate() {
+            let row = &confusion.rows()[class];
+            let Interval { low, high, .. } = metrics::wilson(row[class], scores.support);
+            let mistaken = (0..row.len()).filter(|&other| other != class && row[other] > 0);
+            let mostly = mistaken.max_by_key(|&other| (row[other], std::cmp::Reverse(other)));
+            let mostly = mostly.map_or(String::new(), |other| format!("{} ({})", self.classes[other], row[other]));
+            let interval = format!("{low:.2}–{high:.2}");
+            rows.push((self.classes[class].clone(), scores, interval, mostly));
+        }
+        rows.push(("macro average".into(), self.macro_average(), String::new(), String::new()));
+        rows.push(("weighted average".into(), self.weighted_average(), String::new(), String::new()));
+        let numbers = |value: fn(&Scores) -> f64| rows.iter().map(|(_, scores, ..)| value(scores)).collect();
         Ok(Table::new([
-            ("class", Cells::Text(rows.iter().map(|(name, _)| name.clone()).collect())),
+            ("class", Cells::Text(rows.iter().map(|(name, ..)| name.clone()).collect())),
             ("precision", Cells::Numbers(numbers(|s| s.precision), 3)),
             ("recall", Cells::Numbers(numbers(|s| s.recall), 3)),
+            ("recall, 95 %", Cells::Text(rows.iter().map(|(_, _, interval, _)| interval.clone()).collect())),
             ("F1", Cells::Numbers(numbers(|s| s.f1), 3)),
-            ("photos", Cells::Counts(rows.iter().map(|(_, scores)| scores.support as u64).collect())),
+            ("photos", Cells::Counts(rows.iter().map(|(_, scores, ..)| scores.support as u64).collect())),
+            ("mostly taken for", Cells::Text(rows.iter().map(|(.., mostly)| mostly.clone()).collect())),
         ])?
         .caption(format!("{}, class by class", self.model)))
+    }
+
+    /// The `n` pairs of classes that are mixed up most: how often, and up to four photos of each pair, the surest mistakes first.
+    ///
+    /// # Errors
+    /// What reading a photo can give. That nothing was mixed up is no error.
+    pub fn most_confused(&self, n: usize) -> Result<View> {
+        const SHOWN: usize = 4;
+        let confusion = self.confusion();
+        let mut mixed = confusion.most_confused();
+        let pairs = mixed.len();
+        mixed.truncate(n);
+        if mixed.is_empty() {
+            return Ok(View::new(format!("{}: no class was taken for another", self.model)));
+        }
+        let name = |class: usize| self.classes[class].clone();
+        let of_class: Vec<f64> = mixed
+            .iter()
+            .map(|&(target, _, count)| count as f64 / confusion.rows()[target].iter().sum::<usize>() as f64)
+            .collect();
+        let table = Table::new([
+            ("is", Cells::Text(mixed.iter().map(|pair| name(pair.0)).collect())),
+            ("taken for", Cells::Text(mixed.iter().map(|pair| name(pair.1)).collect())),
+            ("photos", Cells::Counts(mixed.iter().map(|pair| pair.2 as u64).collect())),
+            ("of this class", Cells::Shares(of_class)),
+        ])?;
+        let title = format!("{}: the most confused of {pairs} pairs of classes", self.model);
+        let mut view = View::new(title).table(table);
+        for (target, predicted, count) in mixed {
+            let is_pair = |p: &&Prediction| p.target == Some(target) && p.best().0 == predicted;
+            let mut photos: Vec<Prediction> = self.predictions.iter().filter(is_pair).cloned().collect();
+            photos.sort_by(|a, b| b.best().1.total_cmp(&a.best().1));
+            photos.truncate(SHOWN);
+            let shown = if count > photos.len() { format!("{} of {count}", photos.len()) } else { count.to_string() };
+            let title = format!("{} taken for {}: {shown}", name(target), name(predicted));
+            view = view.figure(self.gallery_in(&title, &photos, SHOWN)?);
+        }
+        Ok(view)
     }
 }
 
@@ -70,36 +132,25 @@ impl Comparison {
         ]);
         let photos = each.first().map_or(0, |e| e.predictions.len());
         let view = with(View::new(format!("{} models on the same {photos} photos", each.len())), table);
-        each.iter().skip(1).zip(&self.against_first).fold(view, |view, (other, difference)| {
+        let view = each.iter().skip(1).zip(&self.against_first).fold(view, |view, (other, difference)| {
             let p = match difference.p_value {
                 p if p < 0.001 => "p < 0.001".to_string(),
                 p => format!("p = {p:.3}"),
             };
             view.line(format!(
-                "{} alone is right on {} photos, {} alone on {} (McNemar's exact test: {p})",
-                each[0].model, difference.only_first, other.model, difference.only_this
+                "{} alone is right on {}, {} alone on {} (McNemar's exact test: {p})",
+                each[0].model,
+                counted(difference.only_first, "photo"),
+                other.model,
+                difference.only_this
             ))
-        })
+        });
+        if self.against_first.iter().any(|difference| difference.p_value >= 0.05) {
+            view.hint("p of 0.05 or more: the difference may be chance; more test photos would tell")
+        } else {
+            view
+        }
     }
-}
-
-/// What a model says of a photo: the photo, and the probability of each class.
-pub fn predicted(prediction: &Prediction, classes: &[String]) -> View {
-    let (class, probability) = prediction.best();
-    let name = classes.get(class).map_or("?", String::as_str);
-    let mut order: Vec<usize> = (0..prediction.probabilities.len()).collect();
-    order.sort_by(|a, b| prediction.probabilities[*b].total_cmp(&prediction.probabilities[*a]));
-    let table = Table::new([
-        ("class", Cells::Text(order.iter().map(|i| classes.get(*i).cloned().unwrap_or_default()).collect())),
-        ("probability", Cells::Shares(order.iter().map(|i| f64::from(prediction.probabilities[*i])).collect())),
-    ]);
-    let file = prediction.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let view = View::new(format!("{file}: {name}, {:.1} %", 100.0 * probability));
-    let view = match gallery::one(&prediction.path) {
-        Ok(figure) => view.figure(figure),
-        Err(error) => view.line(error.to_string()),
-    };
-    with(view, table)
 }
 
 /// `91.2 % (95 % interval 87.0 to 94.1 %)`

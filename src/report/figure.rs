@@ -56,7 +56,9 @@ impl Figure {
     pub fn html(&self) -> String {
         let (mime, data) = self.shown();
         let alt = escape(&self.description);
-        format!("<img src=\"data:{mime};base64,{data}\" alt=\"{alt}\" style=\"max-width:100%\">")
+        format!(
+            "<img src=\"data:{mime};base64,{data}\" alt=\"{alt}\" style=\"display:block;max-width:100%;margin:0 0 1em\">"
+        )
     }
 
     /// The description.

@@ -5,7 +5,7 @@ use plotters::style::Color;
 
 use super::figure::{Anchor, BLUE, Canvas, Figure, INK, Painted, SOFT, VERMILION, draw};
 use crate::config::Config;
-use crate::data::{Loader, Subset, photo};
+use crate::data::{Dataset, Loader, Subset, photo};
 use crate::error::{Error, ErrorKind, Result};
 use crate::eval::{Evaluation, Prediction};
 use crate::models::registry;
@@ -36,14 +36,14 @@ pub(super) struct Tile {
 /// What is drawn below a grid: its height, and how to draw it from a row of pixels on.
 pub(super) type Footer<'a> = (usize, &'a dyn Fn(&Canvas, i32) -> Painted);
 
-/// Draws tiles in a grid below a title. `footer` is drawn below, in the height that it asks for.
+/// Draws tiles in a grid of so many columns (their sizes are as if all were full) below a title. `footer` is drawn below, in the height that it asks for.
 pub(super) fn grid(title: &str, tiles: &[Tile], columns: usize, footer: Option<Footer>) -> Result<Figure> {
     let Some(first) = tiles.first() else {
         return Err(Error::new(ErrorKind::Render, "there is no photo to show"));
     };
-    let columns = columns.clamp(1, tiles.len());
     let across = first.pictures.len();
-    let cell = (WIDTH - GAP) / columns - GAP;
+    let cell = (WIDTH - GAP) / columns.max(1) - GAP;
+    let columns = columns.clamp(1, tiles.len());
     let side = ((cell - (across - 1) * SEAM) / across).min(320);
     let cell = across * side + (across - 1) * SEAM;
     let fitted = tiles.iter().map(|tile| tile.fitted(side)).collect::<Result<Vec<_>>>()?;
@@ -53,7 +53,8 @@ pub(super) fn grid(title: &str, tiles: &[Tile], columns: usize, footer: Option<F
         fitted.chunks(columns).map(|row| row.iter().flatten().map(|p| p.height).max().unwrap_or(0)).collect();
     let below = lines * LINE + GAP + 6;
     let foot = footer.as_ref().map_or(0, |(height, _)| *height);
-    let width = GAP + columns * (cell + GAP);
+    // A title is about eleven pixels a letter.
+    let width = (GAP + columns * (cell + GAP)).max((title.chars().count() * 11 + 2 * GAP).min(WIDTH));
     let height = HEAD + heights.iter().map(|height| height + below).sum::<usize>() + foot;
     let said: Vec<String> = tiles.iter().map(|tile| tile.lines.join(", ")).collect();
     let drawn = draw((width, height), |canvas| {
@@ -110,13 +111,43 @@ pub(super) fn one(path: &std::path::Path) -> Result<Figure> {
 }
 
 /// How many tiles side by side look best.
-fn columns(tiles: usize) -> usize {
+pub(super) fn columns(tiles: usize) -> usize {
     match tiles {
         0..=4 => tiles.max(1),
         5 | 6 | 9 => 3,
         _ => 4,
     }
 }
+
+impl Dataset {
+    /// One photo of each class, of the first twelve classes: the first one that can be read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Render`] if no photo can be read.
+    pub fn show_classes(&self) -> Result<Figure> {
+        const MOST: usize = 12;
+        /// Photos of a class that are tried.
+        const TRIED: usize = 3;
+        let mut tiles = Vec::new();
+        for (target, class) in self.classes.iter().enumerate().take(MOST) {
+            let own = self.samples.iter().filter(|sample| sample.target == target).take(TRIED);
+            if let Some(picture) = own.filter_map(|sample| photo::read(&sample.path).ok()).next() {
+                // A square of each: rows of one height, whatever the photos' shapes.
+                let picture = SQUARE.crop(&picture)?;
+                tiles.push(Tile { pictures: vec![picture], lines: vec![class.clone()], right: None });
+            }
+        }
+        let of = match self.classes.len() {
+            all if all > MOST => format!("the first {MOST} of {all} classes"),
+            _ => "each class".into(),
+        };
+        grid(&format!("A photo of {of}"), &tiles, tiles.len().clamp(3, 6), None)
+    }
+}
+
+/// The middle of a photo, as a small square.
+const SQUARE: Preprocess =
+    Preprocess { size: 180, crop: 1.0, filter: pixels::Filter::Bilinear, mean: [0.0; 3], std: [1.0; 3] };
 
 impl Subset {
     /// `n` photos, drawn from the seed, as the network sees them in its first epoch: training photos after augmentation.
@@ -143,8 +174,23 @@ impl Evaluation {
         self.gallery(&format!("{}: the largest losses", self.model), &self.worst(n))
     }
 
+    /// `n` photos with their predictions, spread evenly over the split: what the model says as a rule, not at its best or worst.
+    pub fn show_results(&self, n: usize) -> Result<Figure> {
+        let all = self.predictions.len();
+        let n = n.clamp(1, all.max(1));
+        // The middle of each of n equal stretches; the photos are in the order of their classes.
+        let chosen: Vec<_> =
+            (0..n).filter_map(|i| self.predictions.get((2 * i + 1) * all / (2 * n)).cloned()).collect();
+        self.gallery(&format!("{}: results, {n} of {all} photos", self.model), &chosen)
+    }
+
     /// Photos with their predictions; a blue frame for right ones, a red one for wrong ones.
     pub fn gallery(&self, title: &str, predictions: &[Prediction]) -> Result<Figure> {
+        self.gallery_in(title, predictions, columns(predictions.len()))
+    }
+
+    /// The same in so many columns.
+    pub(super) fn gallery_in(&self, title: &str, predictions: &[Prediction], columns: usize) -> Result<Figure> {
         let mut tiles = Vec::new();
         for prediction in predictions {
             let mut lines = said(prediction, &self.classes);
@@ -152,7 +198,7 @@ impl Evaluation {
             let right = prediction.is_right();
             tiles.push(Tile { pictures: vec![photo::read(&prediction.path)?], lines, right });
         }
-        grid(title, &tiles, columns(tiles.len()), None)
+        grid(title, &tiles, columns, None)
     }
 }
 

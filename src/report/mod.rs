@@ -1,33 +1,44 @@
 //! Figures, tables, and everything that a cell shows.
 //!
 //! Every type that a notebook cell may end with has `html()`, its twin `text()`, and `evcxr_display()`, which shows both to the
-//! kernel. All three come from one [`View`], so they say the same. Pictures are PNG, tables plain HTML, nothing is a script.
+//! kernel. All three come from one [`View`], so they say the same. Pictures are PNG, tables plain HTML, nothing is a script but
+//! what [`watch`] adds in a live Jupyter.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | [`view`] | blocks of text, tables and pictures; HTML and plain text from the same blocks |
 //! | [`table`] | tables over polars data frames |
 //! | [`figure`] | PNG pictures, drawn with plotters |
-//! | [`confusion`], [`curves`], [`gallery`], [`cam`] | the figures |
-//! | [`data`], [`training`], [`evaluation`] | views of the photos, of a training, of an evaluation |
+//! | [`confusion`], [`curves`], [`gallery`], [`cam`], [`lr_find`] | the figures |
+//! | [`data`], [`training`], [`evaluation`], [`predictions`] | views of the photos, of a training, of an evaluation, of predictions |
+//! | [`cleaner`] | views of photos that are likely in the wrong class |
+//! | [`runs`] | views of a run, its page, all runs side by side |
 //! | [`progress`] | the lines that a training prints |
+//! | [`live`], [`watch`] | what a run's folder shows while it trains, and the panel that looks at it |
 
 pub mod cam;
+pub mod cleaner;
 pub mod confusion;
 pub mod curves;
 pub mod data;
 pub mod evaluation;
 pub mod figure;
 pub mod gallery;
+pub mod live;
+pub mod lr_find;
+pub mod predictions;
 pub mod progress;
+pub mod runs;
 pub mod table;
 pub mod training;
 pub mod view;
+pub mod watch;
 
 pub use cam::grad_cam;
-pub use evaluation::predicted;
 pub use figure::Figure;
+pub use predictions::{all_predicted, predicted};
 pub use table::Table;
 pub use training::model_summary;
 pub use view::View;
 pub(crate) use view::shows;
+pub use watch::Watch;

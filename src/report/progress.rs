@@ -1,97 +1,191 @@
-//! What a cell prints while it trains: a line an epoch, and one now and then inside long work.
+//! What a cell prints while it trains: a table that grows by a line an epoch, and a line now and then inside long work.
 
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use crate::train::{Ended, Event, History, Run};
+use super::table::thousands;
+use super::view::printable;
+use crate::train::{Ended, Event, History, Run, State, Status, Tracker};
 
 /// How long nothing may be heard inside an epoch.
 const QUIET: Duration = Duration::from_secs(15);
 
-/// Prints what a training does, line by line: evcxr shows whole lines only, so there are no bars here.
-#[derive(Debug)]
-pub struct Lines {
+/// The head of the table. Its rows are `row`'s.
+const HEAD: &str = "epoch   train loss  accuracy     val loss  accuracy        time";
+
+/// Tells what a training does, line by line: evcxr shows whole lines only, so there are no bars here.
+pub struct Lines<'a> {
+    say: Box<dyn FnMut(&str) + 'a>,
     stop_file: String,
+    tracker: Tracker,
+    /// Whether the table's head was said.
+    headed: bool,
     last: Instant,
-    begun: Option<Instant>,
 }
 
-impl Lines {
-    /// Lines about a training of this run.
-    pub fn new(run: &Run) -> Self {
-        Self { stop_file: run.stop_file().display().to_string(), last: Instant::now(), begun: None }
+impl<'a> Lines<'a> {
+    /// Lines about a training of this run, each given to `say`.
+    pub fn new(run: &Run, say: impl FnMut(&str) + 'a) -> Self {
+        let stop_file = run.stop_file().display().to_string();
+        Self { say: Box::new(say), stop_file, tracker: Tracker::default(), headed: false, last: Instant::now() }
     }
 
-    /// Prints the line for an event, if it has one. Never asks to stop.
-    pub fn show(&mut self, event: &Event) -> ControlFlow<()> {
+    /// The same, printed on the standard output.
+    pub fn printed(run: &Run) -> Self {
+        Self::new(run, |line| println!("{line}"))
+    }
+
+    /// Says the line for an event, if it has one.
+    pub fn observe(&mut self, event: &Event) {
+        self.tracker.observe(event);
         match event {
-            Event::Begin { phase, epochs, steps } => {
+            Event::Begin { phase, epochs, steps, .. } => {
                 let on = match (*epochs, *steps) {
                     (0, 0) => String::new(),
                     (epochs, 0) => format!(", going on after epoch {epochs}"),
                     (epochs, steps) => format!(", going on after epoch {epochs} and {steps} steps"),
                 };
-                println!(
-                    "phase {}: up to {} epochs, learning rate {:e}{on}",
-                    phase.name, phase.epochs, phase.learning_rate
-                );
-                println!("to stop after the current step and keep everything: create the file {}", self.stop_file);
+                let (name, rate) = (printable(&phase.name), phase.learning_rate);
+                self.say(&format!("phase {name}: up to {} epochs, learning rate {rate:e}{on}", phase.epochs));
+                let stop_file = printable(&self.stop_file);
+                self.say(&format!("to stop after the current step and keep everything: create the file {stop_file}"));
+                self.headed = false;
             }
-            Event::Caching { done, total } => {
-                if self.quiet_for(QUIET) || done == total {
-                    let left = self.left(*done, *total);
-                    self.say(&format!("  frozen layers: {done} of {total} photos{left}"));
+            Event::Caching { done, total } if done == total => {
+                self.say(&format!("frozen layers: {} photos are ready", thousands(*total as u64)));
+            }
+            Event::Step { done, total, .. } if done == total => {}
+            Event::Caching { .. } | Event::Step { .. } => {
+                if self.last.elapsed() >= QUIET {
+                    let line = line(self.tracker.status());
+                    self.say(&line);
                 }
             }
-            Event::Step { epoch, done, total, loss } => {
-                self.begun.get_or_insert_with(Instant::now);
-                if done < total && self.quiet_for(QUIET) {
-                    let left = self.left(*done, *total);
-                    self.say(&format!("  epoch {epoch}: {done} of {total} photos, loss {loss:.4}{left}"));
+            Event::Epoch { epoch, .. } => {
+                if !std::mem::replace(&mut self.headed, true) {
+                    self.say(HEAD);
                 }
-            }
-            Event::Epoch { phase, epoch } => {
-                self.begun = None;
-                let star = if epoch.best { "  best" } else { "" };
+                let left = self.tracker.status().seconds_left.filter(|seconds| *seconds >= 1.0);
+                let left = left.map_or(String::new(), |seconds| format!("  {} left", rough(seconds)));
                 self.say(&format!(
-                    "epoch {:>2}  {}  train loss {:.4} acc {:5.1} %   val loss {:.4} acc {:5.1} %   {:.1} s{star}",
+                    "{:>5}   {:>10.4}  {:>6.1} %   {:>10.4}  {:>6.1} %  {:>10}{}{left}",
                     epoch.epoch,
-                    phase.name,
                     epoch.train_loss,
                     100.0 * epoch.train_accuracy,
                     epoch.val_loss,
                     100.0 * epoch.val_accuracy,
-                    epoch.seconds
+                    duration(epoch.seconds),
+                    if epoch.best { "  best" } else { "      " },
                 ));
             }
         }
-        ControlFlow::Continue(())
     }
 
-    /// Prints how it ended.
-    pub fn end(&self, ended: &Ended, history: &History) {
+    /// Says how it ended.
+    pub fn end(&mut self, ended: &Ended, history: &History) {
         let best = history
             .best()
             .map_or(String::new(), |best| format!("; the best is epoch {}, val loss {:.4}", best.epoch, best.val_loss));
-        println!("{}{best}", super::training::ended(ended));
-    }
-
-    fn quiet_for(&self, time: Duration) -> bool {
-        self.last.elapsed() >= time
+        self.say(&format!("{}{best}", super::training::ended(ended)));
     }
 
     fn say(&mut self, line: &str) {
-        println!("{line}");
+        (self.say)(line.trim_end());
         self.last = Instant::now();
     }
+}
 
-    fn left(&mut self, done: usize, total: usize) -> String {
-        let begun = *self.begun.get_or_insert_with(Instant::now);
-        match begun.elapsed().as_secs_f64() {
-            spent if spent > 1.0 && done > 0 => {
-                format!(", about {:.0} s left", spent / done as f64 * (total - done) as f64)
-            }
-            _ => String::new(),
+impl std::fmt::Debug for Lines<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Lines {{ tracker: {:?} }}", self.tracker)
+    }
+}
+
+/// How a training stands, in one line.
+pub fn line(status: &Status) -> String {
+    let Status { epoch, epochs, done, total, .. } = *status;
+    let photos = format!("{} of {} photos", thousands(done as u64), thousands(total as u64));
+    let left = status.seconds_left.map_or(String::new(), |seconds| format!(", about {} left", rough(seconds)));
+    let loss = status.train_loss.map_or(String::new(), |loss| format!(", loss {loss:.4}"));
+    let phase = printable(&status.phase);
+    match status.state {
+        State::Waiting => "training has not begun".into(),
+        State::Preparing if total == 0 => format!("phase {phase}: starting"),
+        State::Preparing => format!("phase {phase}, frozen layers: {photos}{left}"),
+        State::Training if done == 0 => format!("phase {phase}, epoch {epoch} of {epochs}{left}"),
+        State::Training if done == total => format!("phase {phase}, epoch {epoch} of {epochs}: validation{left}"),
+        State::Training => format!("phase {phase}, epoch {epoch} of {epochs}: {photos}{loss}{left}"),
+        State::Finished => format!("phase {phase} is finished: {}", printable(&status.message)),
+        State::Stopped => {
+            format!("phase {phase} was stopped in epoch {epoch} of {epochs}; run the fit cell again and it goes on")
         }
+        // The first line of an error says what happened; the cell shows the rest.
+        State::Failed => {
+            format!("phase {phase} failed: {}", printable(status.message.lines().next().unwrap_or_default()))
+        }
+    }
+}
+
+/// A time that is only estimated: whole seconds at least.
+fn rough(seconds: f64) -> String {
+    if seconds < 20.0 { format!("{seconds:.0} s") } else { duration(seconds) }
+}
+
+/// A time as a person says it: `0.4 s`, `12.5 s`, `48 s`, `3 min 20 s`, `1 h 5 min`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round().max(0.0) as u64;
+    match whole {
+        0..20 => format!("{:.1} s", seconds.max(0.0)),
+        20..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::Cut;
+    use crate::train::{Epoch, Phase};
+
+    #[test]
+    fn times_are_said_as_people_do() {
+        let said = [0.04, 12.51, 19.4, 19.6, 48.4, 59.6, 200.0, 3599.6, 3900.0].map(duration);
+        assert_eq!(
+            said,
+            ["0.0 s", "12.5 s", "19.4 s", "20 s", "48 s", "1 min 0 s", "3 min 20 s", "1 h 0 min", "1 h 5 min"]
+        );
+    }
+
+    #[test]
+    fn the_rows_stand_below_the_head() {
+        let run = Run::new("run", Default::default());
+        let phase = Phase { name: "head".into(), cut: Cut::Features, epochs: 3, patience: 9, learning_rate: 1e-3 };
+        let mut said = Vec::new();
+        {
+            let mut lines = Lines::new(&run, |line| said.push(line.to_string()));
+            lines.observe(&Event::Begin { phase: &phase, epochs: 0, steps: 0, history: &History::default() });
+            for (number, best) in [(1, true), (2, false)] {
+                let epoch = Epoch {
+                    phase: "head".into(),
+                    epoch: number,
+                    learning_rate: 1e-3,
+                    train_loss: 1.5,
+                    train_accuracy: 0.475,
+                    val_loss: 0.75,
+                    val_accuracy: 1.0,
+                    best,
+                    seconds: 95.0,
+                };
+                lines.observe(&Event::Epoch { phase: &phase, epoch: &epoch });
+            }
+        }
+        assert_eq!(
+            said[2..],
+            [
+                "epoch   train loss  accuracy     val loss  accuracy        time",
+                "    1       1.5000    47.5 %       0.7500   100.0 %  1 min 35 s  best  3 min 10 s left",
+                "    2       1.5000    47.5 %       0.7500   100.0 %  1 min 35 s        1 min 35 s left",
+            ]
+        );
     }
 }

@@ -87,7 +87,7 @@ impl Table {
         let align = |format: &Format| if *format == Format::Text { "left" } else { "right" };
         let mut html = String::from("<table class=\"dataframe\">");
         if let Some(caption) = &self.caption {
-            html += &format!("<caption style=\"text-align:left\">{}</caption>", escape(caption));
+            html += &format!("<caption style=\"text-align:left;padding-bottom:.4em\">{}</caption>", escape(caption));
         }
         html += "<thead><tr>";
         for (name, format) in self.frame.get_column_names().into_iter().zip(&self.formats) {
@@ -128,7 +128,9 @@ impl Table {
 
     fn rows(&self) -> Vec<Vec<String>> {
         let cell = |column: &Column, format: Format, row: usize| match (column.get(row), format) {
+            // A column of one row gives its text in another form than longer ones.
             (Ok(AnyValue::String(text)), _) => printable(text),
+            (Ok(AnyValue::StringOwned(text)), _) => printable(&text),
             (Ok(AnyValue::UInt64(count)), _) => thousands(count),
             (Ok(AnyValue::Float64(value)), _) if !value.is_finite() => "–".into(),
             (Ok(AnyValue::Float64(value)), Format::Percent) => format!("{:.1} %", 100.0 * value),
@@ -158,6 +160,12 @@ pub fn thousands(count: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A count with its noun: `1 photo`, `3,670 photos`. For nouns that take an s.
+pub fn counted(count: usize, noun: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", thousands(count as u64))
 }
 
 /// Bytes as people say them: `9.4 MB`.
@@ -203,6 +211,13 @@ mod tests {
     }
 
     #[test]
+    fn a_table_of_one_row_is_written_as_others_are() {
+        let one =
+            Table::new([("class", Cells::Text(vec!["roses".into()])), ("recall", Cells::Shares(vec![0.5]))]).unwrap();
+        assert_eq!(one.text(), "class  recall\nroses  50.0 %");
+    }
+
+    #[test]
     fn columns_of_other_lengths_are_refused() {
         let columns = [("a", Cells::Counts(vec![1])), ("b", Cells::Counts(vec![1, 2]))];
         assert_eq!(Table::new(columns).unwrap_err().kind(), ErrorKind::Render);
@@ -211,6 +226,10 @@ mod tests {
     #[test]
     fn sizes_read_as_people_say_them() {
         assert_eq!([bytes(999), bytes(9_409_928), bytes(2_500_000_000)], ["999 bytes", "9.4 MB", "2.5 GB"]);
+        assert_eq!(
+            [counted(0, "photo"), counted(1, "photo"), counted(3670, "photo")],
+            ["0 photos", "1 photo", "3,670 photos"]
+        );
         assert_eq!([thousands(0), thousands(999), thousands(1000)], ["0", "999", "1,000"]);
     }
 }

@@ -4,10 +4,10 @@ use super::data::with;
 use super::table::{Cells, Table, thousands};
 use super::{View, shows};
 use crate::error::Result;
-use crate::models::{Cut, Model};
+use crate::models::{Architecture, Cut, Model, registry};
 use crate::train::{Ended, History};
 
-shows!(History);
+shows!(History, Model);
 
 /// Stage by stage: output shape, parameters, and how many of them train after this cut, for photos of this size.
 pub fn model_summary(model: &Model, cut: Cut, image_size: usize) -> Result<Table> {
@@ -28,6 +28,21 @@ pub fn model_summary(model: &Model, cut: Cut, image_size: usize) -> Result<Table
         ("trainable", counts(&|stage| stage.trainable, train)),
     ])?
     .caption(caption))
+}
+
+impl Model {
+    /// Stage by stage, for photos of the size that it was made for; what trains is what trains in the last phase.
+    pub fn view(&self) -> View {
+        let (name, cut, size) = match self.architecture() {
+            Architecture::Baseline { image_size, .. } => ("baseline".to_string(), Cut::Images, *image_size),
+            Architecture::Transfer { backbone, .. } => {
+                let size = registry::weights(*backbone).preprocess.size;
+                let staged = self.summary(Cut::Upper, size).is_ok();
+                (backbone.to_string(), if staged { Cut::Upper } else { Cut::Features }, size)
+            }
+        };
+        with(View::new(name), model_summary(self, cut, size))
+    }
 }
 
 impl History {
@@ -71,9 +86,44 @@ impl History {
             Err(error) => View::new(title).line(error.to_string()),
         };
         let view = with(view, self.table());
-        self.ended.iter().fold(view, |view, (phase, reason)| view.line(format!("phase {phase} ended: {reason}")))
+        let view =
+            self.ended.iter().fold(view, |view, (phase, reason)| view.line(format!("phase {phase} ended: {reason}")));
+        self.advice().into_iter().fold(view, View::hint)
+    }
+
+    /// What the last phase's numbers say about how to go on, in sentences; nothing where they say nothing.
+    pub fn advice(&self) -> Vec<String> {
+        let mut advice = Vec::new();
+        let (Some(last), Some(best)) = (self.epochs.last(), self.best()) else { return advice };
+        let own: Vec<_> = self.epochs.iter().filter(|epoch| epoch.phase == last.phase).collect();
+        let ended = self.ended.iter().any(|(phase, _)| *phase == last.phase);
+        if !last.val_loss.is_finite() {
+            advice.push(
+                "the validation loss is not finite: lower the learning rate (learner.lr_find(&phase)? looks for one)"
+                    .into(),
+            );
+        } else if own.len() > 1 && !own.iter().any(|epoch| epoch.best) {
+            advice.push(format!(
+                "no epoch of phase {} was better than epoch {} before it: the earlier weights are kept; a lower learning rate may help",
+                last.phase, best.epoch
+            ));
+        } else if best.epoch == last.epoch && ended {
+            advice.push(format!("the last epoch was the best: more epochs in phase {} may still help", last.phase));
+        }
+        // Augmentation and dropout make training photos harder than validation photos: a gap this way says something.
+        if best.val_loss > GAP * best.train_loss && best.val_accuracy + 0.05 < best.train_accuracy {
+            advice.push(format!(
+                "training photos are told better than validation photos ({:.1} % and {:.1} %): more photos or stronger augmentation may help",
+                100.0 * best.train_accuracy,
+                100.0 * best.val_accuracy
+            ));
+        }
+        advice
     }
 }
+
+/// From so many times the training loss on, the validation loss counts as far above it.
+const GAP: f64 = 2.0;
 
 /// How a call of `fit` ended, in words.
 pub fn ended(ended: &Ended) -> String {

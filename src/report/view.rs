@@ -1,6 +1,7 @@
 //! What a cell shows: blocks from which HTML and plain text are made alike.
 
 use super::{Figure, Table};
+use crate::error::one_line;
 
 /// What a cell shows, block by block.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +12,8 @@ pub struct View {
 #[derive(Clone, Debug)]
 enum Block {
     Title(String),
+    /// The heading of a part, where a view is long.
+    Section(String),
     Line(String),
     /// What to do next, or what to beware of.
     Hint(String),
@@ -28,6 +31,13 @@ impl View {
     /// A view of a table alone.
     pub fn of_table(table: Table) -> Self {
         Self::default().table(table)
+    }
+
+    /// Begins a part of a long view.
+    #[must_use]
+    pub fn section(mut self, title: impl Into<String>) -> Self {
+        self.blocks.push(Block::Section(title.into()));
+        self
     }
 
     /// Adds a line of text.
@@ -72,10 +82,18 @@ impl View {
         self
     }
 
+    /// The same without what to do next: for a page, where no cell comes next.
+    #[must_use]
+    pub fn without_hints(mut self) -> Self {
+        self.blocks.retain(|block| !matches!(block, Block::Hint(_)));
+        self
+    }
+
     /// Plain HTML without scripts; every name escaped; no colours of its own, so that it reads in light and dark themes.
     pub fn html(&self) -> String {
         let block = |block: &Block| match block {
             Block::Title(text) => format!("<p><strong>{}</strong></p>", escape(text)),
+            Block::Section(text) => format!("<h3>{}</h3>", escape(text)),
             Block::Line(text) => format!("<p>{}</p>", escape(text)),
             Block::Hint(text) => format!("<p><em>{}</em></p>", escape(text)),
             Block::Facts(facts) => {
@@ -95,6 +113,7 @@ impl View {
     pub fn text(&self) -> String {
         let block = |block: &Block| match block {
             Block::Title(text) | Block::Line(text) | Block::Hint(text) => printable(text),
+            Block::Section(text) => format!("\n{}", printable(text)),
             Block::Facts(facts) => {
                 let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
                 let row =
@@ -107,11 +126,25 @@ impl View {
         self.blocks.iter().map(block).collect::<Vec<_>>().join("\n")
     }
 
+    /// A whole document that needs no other file and runs no script, to be opened in a browser; in light and dark, as the reader's
+    /// system is.
+    pub fn page(&self, title: &str) -> String {
+        PAGE.replace("{title}", &escape(title)).replace("{body}", &self.html())
+    }
+
+    /// Called by the notebook's kernel to show this.
+    pub fn evcxr_display(&self) {
+        self.show();
+    }
+
     /// Shows both to the kernel.
     pub fn show(&self) {
         show(&[("text/html", &self.html()), ("text/plain", &self.text())]);
     }
 }
+
+/// The policy lets a browser load nothing and run nothing, whatever stands in the body.
+const PAGE: &str = include_str!("page.html");
 
 /// Speaks the kernel's protocol for rich output: one block a MIME type.
 pub(super) fn show(contents: &[(&str, &str)]) {
@@ -138,8 +171,7 @@ pub(super) fn escape(text: &str) -> String {
 
 /// Text that cannot move the cursor, break a line, or speak the kernel's protocol.
 pub(super) fn printable(text: &str) -> String {
-    let plain: String =
-        text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
+    let plain = one_line(text);
     // A name that says so at the start of a line would hang the kernel.
     plain.replace("EVCXR_", "EVCXR\u{2060}_")
 }

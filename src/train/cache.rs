@@ -39,7 +39,7 @@ impl Cached {
         tick: &mut dyn FnMut(usize, usize) -> Result<()>,
     ) -> Result<Self> {
         let rows = loader.len();
-        let path = folder.join(format!("{key}.bin"));
+        let path = path(folder, key);
         if path.exists() {
             return Self::open(path, rows);
         }
@@ -57,7 +57,6 @@ impl Cached {
                 };
                 if shape.is_empty() {
                     shape = at_cut.dims()[1..].to_vec();
-                    check_room(folder, rows * shape.iter().product::<usize>() * cut_bytes(cut))?;
                     write_header(out, rows, &shape).map_err(|cause| Error::io("write", &path, &cause))?;
                 }
                 let values = at_cut.to_device(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()?;
@@ -81,7 +80,9 @@ impl Cached {
 
     /// The rows with these indices: features `[B, D]`, or activations `[B, C, h, w]`.
     pub fn rows(&self, indices: &[usize], cut: Cut, device: &Device) -> Result<Tensor> {
-        let failed = |cause: std::io::Error| Error::io("read", &self.path, &cause);
+        let failed = |cause: std::io::Error| {
+            Error::io("read", &self.path, &cause).mend("delete this file of the cache and run this again")
+        };
         let mut file = File::open(&self.path).map_err(failed)?;
         let row = self.shape.iter().product::<usize>();
         let mut bytes = vec![0; row * cut_bytes(cut)];
@@ -117,6 +118,11 @@ impl Cached {
     }
 }
 
+/// Where the rows of this key are.
+pub(super) fn path(folder: &Path, key: &str) -> PathBuf {
+    folder.join(format!("{key}.bin"))
+}
+
 /// Rounds what the frozen part computed as the cache does, so that a run without a cache gives the same numbers.
 pub fn round(at_cut: &Tensor, cut: Cut) -> Result<Tensor> {
     match cut {
@@ -126,7 +132,7 @@ pub fn round(at_cut: &Tensor, cut: Cut) -> Result<Tensor> {
 }
 
 /// Activations are kept as f16: they are many, and what is trained on them does not see the difference. Features are few.
-fn cut_bytes(cut: Cut) -> usize {
+pub(super) fn cut_bytes(cut: Cut) -> usize {
     if cut == Cut::Upper { 2 } else { 4 }
 }
 
@@ -187,7 +193,8 @@ fn read_header(file: &mut File) -> std::io::Result<(usize, Vec<usize>)> {
     Ok((rows, shape))
 }
 
-fn check_room(folder: &Path, bytes: usize) -> Result<()> {
+/// Fails where the disk has too little room for so many bytes of cache.
+pub(super) fn check_room(folder: &Path, bytes: usize) -> Result<()> {
     files::create_dir(folder)?;
     let free = Machine::look(folder).disk_free;
     // What cannot be found out is reported as 0 and not held against anyone.

@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::history::History;
 use super::monitor::Monitor;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, Lock};
+use crate::nn::params::is_finite;
 use crate::nn::store;
+use crate::project::Machine;
 
 /// How far a run has come. Everything random is drawn from (seed, epoch, step), so these counters are all there is to
 /// restore beside the tensors.
@@ -20,6 +23,9 @@ use crate::nn::store;
 pub struct Progress {
     /// Version of this format.
     pub format: u32,
+    /// SHA-256 over the tensors ([`store::digest`]); files of format 1 have none.
+    #[serde(default)]
+    pub sha256: Option<String>,
     /// What the run was made with, key by key; going on with anything else is refused.
     pub made_with: BTreeMap<String, String>,
     /// The current or last phase.
@@ -60,10 +66,11 @@ impl Checkpoint {
     }
 }
 
-const FORMAT: u32 = 1;
+/// The format that is written. Format 1, which had no hash, is read as well.
+const FORMAT: u32 = 2;
 
-/// A run's folder: `config.toml`, `history.csv`, `last.safetensors` to go on from, `best.safetensors` to use. A file named
-/// `STOP` in it ends training after the current step.
+/// A run's folder: `config.toml`, `history.csv`, `last.safetensors` to go on from, `best.safetensors` to use; `status.json` and
+/// `curves.png` say how the training stands. A file named `STOP` in it ends training after the current step.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// The folder.
@@ -93,47 +100,108 @@ impl Run {
         self.folder.join("STOP")
     }
 
+    /// How the training stands, for whoever looks on: a [`Status`](super::Status) as JSON.
+    pub fn status_file(&self) -> PathBuf {
+        self.folder.join("status.json")
+    }
+
+    /// The picture of the curves so far.
+    pub fn curves_file(&self) -> PathBuf {
+        self.folder.join("curves.png")
+    }
+
     /// Keeps other processes out of this run while the lock is held.
     pub fn lock(&self) -> Result<Lock> {
         Lock::take(&self.folder.join("lock"))
     }
 
+    /// How far the run has come; a fresh start where there is no checkpoint. The tensors are not read.
+    ///
+    /// # Errors
+    /// As for [`Run::load`], but for what is wrong with the tensors alone.
+    pub fn progress(&self) -> Result<Progress> {
+        let path = self.last();
+        if !path.exists() {
+            return Ok(Progress { format: FORMAT, made_with: self.made_with.clone(), ..Progress::default() });
+        }
+        let metadata = store::read_metadata(&path).map_err(|error| self.damaged(error.what()))?;
+        let stored: Value = serde_json::from_str(&metadata).map_err(|cause| self.damaged(&cause.to_string()))?;
+        let format = stored.get("format").and_then(Value::as_u64).unwrap_or_default();
+        if !(1..=u64::from(FORMAT)).contains(&format) {
+            let what = format!("this checkpoint has format {format}; this version of petal reads 1 to {FORMAT}");
+            return Err(Error::new(ErrorKind::Checkpoint, what)
+                .at(path)
+                .mend("go on with the petal that wrote it, or give the run another name (--run)"));
+        }
+        let progress: Progress = serde_json::from_value(stored).map_err(|cause| self.damaged(&cause.to_string()))?;
+        let differs = differences(&progress.made_with, &self.made_with);
+        if !differs.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Checkpoint,
+                format!("this run was made otherwise: {}", differs.join("; ")),
+            )
+            .at(path)
+            .mend("give the run another name (--run), or delete its folder to train anew"));
+        }
+        Ok(progress)
+    }
+
     /// The checkpoint, or a fresh start where there is none.
     ///
     /// # Errors
-    /// [`ErrorKind::Checkpoint`] if it cannot be read, or was made with other settings, photos or weights: the error names
-    /// what differs.
+    /// [`ErrorKind::Checkpoint`] if it cannot be read, is not what was written, or was made with other settings, photos or
+    /// weights: the error names what differs.
     pub fn load(&self, device: &Device) -> Result<Checkpoint> {
-        let path = self.last();
-        if !path.exists() {
-            let progress = Progress { format: FORMAT, made_with: self.made_with.clone(), ..Progress::default() };
+        let progress = self.progress()?;
+        if !self.last().exists() {
             return Ok(Checkpoint { progress, tensors: BTreeMap::new() });
         }
-        let broken = |what: String| {
-            Error::new(ErrorKind::Checkpoint, what)
-                .at(&path)
-                .mend("reset() the run to train anew, or use another --run name")
-        };
-        let (tensors, metadata) = store::read(&path, device)
-            .map_err(|error| broken(format!("cannot go on from this file: {}", error.what())))?;
-        let progress: Progress = serde_json::from_str(&metadata)
-            .map_err(|cause| broken(format!("this is not a checkpoint that this version can read: {cause}")))?;
-        if progress.format != FORMAT {
-            return Err(broken(format!("this checkpoint has format {}; expected {FORMAT}", progress.format)));
-        }
-        let differs = differences(&progress.made_with, &self.made_with);
-        if !differs.is_empty() {
-            return Err(broken(format!("this run was made otherwise: {}", differs.join("; "))));
+        let (tensors, _) = store::read(&self.last(), device).map_err(|error| self.damaged(error.what()))?;
+        if progress.sha256.is_some() && progress.sha256 != Some(store::digest(&tensors)?) {
+            return Err(self.damaged("its numbers are not those that were written"));
         }
         Ok(Checkpoint { progress, tensors })
     }
 
-    /// Writes the checkpoint and `history.csv`.
+    fn damaged(&self, how: &str) -> Error {
+        Error::new(ErrorKind::Checkpoint, format!("training cannot go on from this file: {how}"))
+            .at(self.last())
+            .mend("delete this file to train anew, or give the run another name (--run)")
+    }
+
+    /// Writes the checkpoint and `history.csv`. The checkpoint is read back before the one before it goes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Diverged`] if a number is not finite; [`ErrorKind::DiskFull`] or [`ErrorKind::Io`] if it cannot be
+    /// written. The checkpoint before it stays in any case.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<()> {
-        let metadata = serde_json::to_string(&checkpoint.progress)
+        for (name, tensor) in &checkpoint.tensors {
+            if !is_finite(tensor)? {
+                let what = format!("{name} holds numbers that are not finite");
+                return Err(Error::new(ErrorKind::Diverged, what)
+                    .at(&self.folder)
+                    .mend("lower the learning rate; what was saved before is kept"));
+            }
+        }
+        let sha256 = Some(store::digest(&checkpoint.tensors)?);
+        let progress = Progress { format: FORMAT, sha256, ..checkpoint.progress.clone() };
+        let metadata = serde_json::to_string(&progress)
             .map_err(|cause| Error::new(ErrorKind::Checkpoint, cause.to_string()).at(self.last()))?;
-        store::write(&self.last(), &checkpoint.tensors, &metadata)?;
+        store::write(&self.last(), &checkpoint.tensors, &metadata)
+            .map_err(|error| self.with_room(error, checkpoint))?;
         checkpoint.progress.history.write_csv(&self.folder.join("history.csv"))
+    }
+
+    /// A full disk's error, with how much is needed and how much is there.
+    fn with_room(&self, error: Error, checkpoint: &Checkpoint) -> Error {
+        if error.kind() != ErrorKind::DiskFull {
+            return error;
+        }
+        let needed = checkpoint.tensors.values().map(Tensor::elem_count).sum::<usize>() * 4;
+        let free = Machine::look(&self.folder).disk_free;
+        let what = format!("a checkpoint needs {} MB, {} MB are free; {}", needed >> 20, free >> 20, error.what());
+        let mend = "free some space and run this again: it goes on from the checkpoint before, which is kept";
+        Error::new(ErrorKind::DiskFull, what).at(self.last()).mend(mend)
     }
 
     /// Writes `config.toml`.
@@ -144,10 +212,11 @@ impl Run {
     /// Forgets the training: the next fit starts anew. Model files that were saved elsewhere stay.
     pub fn reset(&self) -> Result<()> {
         let _lock = self.lock()?;
-        for path in [self.last(), self.best(), self.folder.join("history.csv"), self.stop_file()] {
+        let history = self.folder.join("history.csv");
+        for path in [self.last(), self.best(), history, self.status_file(), self.curves_file(), self.stop_file()] {
             remove_if_there(&path)?;
         }
-        Ok(())
+        super::record::forget(&self.folder)
     }
 
     /// Whether a stop was asked for; takes the request back, so that the next fit goes on.
@@ -196,7 +265,8 @@ mod tests {
         checkpoint.tensors.insert("adam.mean.head".into(), tensor);
         run.save(&checkpoint).unwrap();
         let back = run.load(&Device::Cpu).unwrap();
-        assert_eq!(back.progress, checkpoint.progress);
+        assert_eq!(Progress { sha256: None, ..back.progress.clone() }, checkpoint.progress);
+        assert_eq!(run.progress().unwrap(), back.progress);
         assert_eq!(back.under("adam.mean.")["head"].to_vec1::<f32>().unwrap(), [0.1, f32::EPSILON]);
     }
 

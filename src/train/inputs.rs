@@ -51,8 +51,18 @@ impl<'a> Inputs<'a> {
         let mut cached = BTreeMap::new();
         let frozen = frozen(model, cut, loader)?;
         let total = loader.len() * views as usize;
-        for view in 0..views {
+        let keys = (0..views).map(|view| {
             let key = files::sha256(format!("1;{frozen_hash};{cut:?};{};{view}", loader.key(view)).as_bytes());
+            (view, key)
+        });
+        let keys: Vec<_> = keys.collect();
+        // All views at once: a disk that is too small is found before the first is computed.
+        let missing = keys.iter().filter(|(_, key)| !cache::path(folder, key).exists()).count();
+        if missing > 0 {
+            let row = model.lens(cut, loader.preprocess().size).first().map_or(0, |len| len * cache::cut_bytes(cut));
+            cache::check_room(folder, missing * loader.len() * row)?;
+        }
+        for (view, key) in keys {
             let before = loader.len() * view as usize;
             let mut tick = |done: usize, _: usize| tick(before + done, total);
             cached.insert(view, Cached::prepare(frozen.as_ref(), cut, loader, view, &key, folder, &mut tick)?);

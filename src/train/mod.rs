@@ -1,15 +1,26 @@
-//! Phases, cache, monitor, checkpoints.
+//! Phases, preflight, cache, monitor, checkpoints, and how a training stands.
 
 pub mod cache;
 pub mod checkpoint;
+pub mod held_out;
 pub mod history;
 pub mod inputs;
+pub mod lr_find;
 pub mod monitor;
 pub mod phase;
+pub mod preflight;
+pub mod record;
+pub mod runs;
+pub mod status;
 pub mod trainer;
 
 pub use checkpoint::{Checkpoint, Progress, Run};
+pub use held_out::held_out;
 pub use history::{Epoch, History};
+pub use lr_find::{LrFind, LrStep, Suggestion, Sweep, SweepEnd, Sweeping, lr_find};
 pub use monitor::Monitor;
 pub use phase::Phase;
+pub use record::{MadeBy, Measured, RunRecord};
+pub use runs::Runs;
+pub use status::{State, Status, Tracker};
 pub use trainer::{Ended, Event, Job, fit};

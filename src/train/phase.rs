@@ -5,6 +5,14 @@ use crate::error::{Error, Result};
 use crate::models::Cut;
 
 /// One stretch of training: which layers, how long, how fast.
+///
+/// ```
+/// use petal::prelude::*;
+///
+/// let config = Config::demo();
+/// let phase = Phase { learning_rate: 3e-4, ..Phase::head(&config) };
+/// assert_eq!((phase.name.as_str(), phase.epochs), ("head", 4));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Phase {
     /// `head`, `fine-tune`, `baseline`, or a name of your own. It stands in the history.

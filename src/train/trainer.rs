@@ -8,21 +8,24 @@ use std::time::Instant;
 use candle_core::{DType, Tensor, Var};
 
 use super::checkpoint::{Checkpoint, Progress, Run};
-use super::history::Epoch;
+use super::history::{Epoch, History};
 use super::inputs::{self, AtCut, Inputs};
 use super::phase::Phase;
+use super::preflight;
 use crate::config::Config;
 use crate::data::Loader;
 use crate::error::{Error, ErrorKind, Result};
-use crate::models::{Cut, Model};
+use crate::models::{self, Cut, Model, ModelInfo, weights};
 use crate::nn::loss;
 use crate::nn::optim::Adam;
 use crate::seed::{Purpose, Seed};
 
 /// Everything that one phase of training needs.
 pub struct Job<'a> {
-    /// The network. Its trainable part is changed; at the end of the phase it has the best epoch's values.
+    /// The network. Its trainable part is changed; when [`fit`] returns, however it ended, it has the best epoch's values.
     pub model: &'a Model,
+    /// What the model file of the best epoch says beside its weights.
+    pub info: &'a ModelInfo,
     /// Photos to learn from, augmented.
     pub train: &'a Loader,
     /// Photos that decide which epoch is best.
@@ -48,6 +51,8 @@ pub enum Event<'a> {
         epochs: usize,
         /// Steps of the next epoch that were done before.
         steps: usize,
+        /// All epochs of the run that were done before, of other phases too.
+        history: &'a History,
     },
     /// The frozen part computes what will be kept.
     Caching {
@@ -66,6 +71,8 @@ pub enum Event<'a> {
         total: usize,
         /// Mean loss of the epoch so far.
         loss: f64,
+        /// Fraction of these photos that was right.
+        accuracy: f64,
     },
     /// An epoch has ended and is saved.
     Epoch {
@@ -93,30 +100,43 @@ pub enum Ended {
 /// happens and may answer [`ControlFlow::Break`] to stop after the current step.
 ///
 /// # Errors
-/// [`ErrorKind::Diverged`] if a loss is not finite: the step is not applied, and the error names the photos of its batch.
-/// [`ErrorKind::Checkpoint`] if the run was made with other settings.
+/// What [`preflight::check`] finds, before anything is written. [`ErrorKind::Diverged`] if a loss is not finite: the step is
+/// not applied, and the error names the photos of its batch. [`ErrorKind::Checkpoint`] if the run was made with other
+/// settings. After any of them the run can be gone on with from its last checkpoint.
 pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<Ended> {
     job.phase.check()?;
+    if job.run.progress()?.finished.contains(&job.phase.name) {
+        set(job.model, &job.run.load(job.train.device())?.under("best."))?;
+        return Ok(Ended::Before);
+    }
+    if job.phase.epochs == 0 {
+        return Ok(Ended::Finished("no epochs were asked for".into()));
+    }
+    preflight::check(job)?;
     let _lock = job.run.lock()?;
     // A request that is older than this call was meant for an earlier one.
     job.run.take_stop_request()?;
-    let Checkpoint { mut progress, tensors } = job.run.load(job.train.device())?;
-    let checkpoint = Checkpoint { tensors, ..Checkpoint::default() };
-    if progress.finished.contains(&job.phase.name) {
-        set(job.model, &checkpoint.under("best."))?;
-        return Ok(Ended::Before);
-    }
 
+    let checkpoint = job.run.load(job.train.device())?;
     let vars = job.model.trainable_vars(job.phase.cut)?;
     let mut adam = Adam::new(vars.clone(), job.phase.learning_rate)?;
-    let mut best = checkpoint.under("best.");
-    if progress.phase == job.phase.name {
-        set(job.model, &checkpoint.under("model."))?;
+    let goes_on = checkpoint.progress.phase == job.phase.name;
+    // A new phase starts from the best of the phases before it.
+    let start = checkpoint.under(if goes_on { "model." } else { "best." });
+    let best = checkpoint.under("best.");
+    if goes_on {
+        let wanted = vars.iter().map(|(name, var)| (name.clone(), var.dims().to_vec())).collect();
+        for values in [&start, &best] {
+            weights::check(values, &wanted).map_err(|error| misfit(&error))?;
+        }
+    }
+    set(job.model, &start)?;
+    let mut best = Best { model: job.model, values: if goes_on { best } else { snapshot(&vars)? } };
+    let mut progress = checkpoint.progress.clone();
+    if goes_on {
         adam.restore(&checkpoint.under("adam."), progress.adam_steps)?;
     } else {
-        // A new phase starts from the best of the phases before it, with a fresh Adam, and keeps the best value seen.
-        set(job.model, &best)?;
-        best = snapshot(&vars)?;
+        // With a fresh Adam; it keeps the best value seen.
         progress = Progress {
             phase: job.phase.name.clone(),
             phase_epochs: 0,
@@ -127,16 +147,27 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
             ..progress
         };
         progress.monitor.begin_phase();
+        // Whether a checkpoint can be written is known before the first epoch, not after it.
+        save(job.run, &progress, &vars, &best, &adam)?;
     }
+    drop(checkpoint);
 
-    let begin = Event::Begin { phase: job.phase, epochs: progress.phase_epochs, steps: progress.step };
-    let mut stop = observe(&begin).is_break();
+    let mut stop = observe(&Event::Begin {
+        phase: job.phase,
+        epochs: progress.phase_epochs,
+        steps: progress.step,
+        history: &progress.history,
+    })
+    .is_break();
     let (train, val) = match prepare(job, &mut stop, observe) {
         Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(Ended::Stopped),
         other => other?,
     };
 
     let reason = loop {
+        if stop {
+            return Ok(Ended::Stopped);
+        }
         if progress.monitor.exhausted(job.phase.patience) {
             break format!("no better validation loss in {} epochs", job.phase.patience);
         }
@@ -144,54 +175,70 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
             break format!("all {} epochs done", job.phase.epochs);
         }
         let started = Instant::now();
-        if !epoch_of_training(job, &train, &mut progress, &mut adam, &mut stop, observe)? {
-            save(job.run, &progress, &vars, &best, &adam)?;
-            return Ok(Ended::Stopped);
+        let whole = epoch_of_training(job, &train, &mut progress, &mut adam, &mut stop, observe)?;
+        if whole {
+            let (val_loss, val_accuracy) = validate(job, &val)?;
+            let number = progress.history.epochs.len() + 1;
+            if !val_loss.is_finite() {
+                // The checkpoint of the epoch before stays.
+                return Err(diverged(job, &format!("the validation loss is {val_loss} after epoch {number}"), &[]));
+            }
+            let is_best = progress.monitor.observe(number, val_loss);
+            if is_best {
+                best.values = snapshot(&vars)?;
+            }
+            let photos = train.len() as f64;
+            progress.history.epochs.push(Epoch {
+                phase: job.phase.name.clone(),
+                epoch: number,
+                learning_rate: job.phase.learning_rate,
+                train_loss: progress.loss_sum / photos,
+                train_accuracy: progress.correct as f64 / photos,
+                val_loss,
+                val_accuracy,
+                best: is_best,
+                seconds: started.elapsed().as_secs_f64(),
+            });
+            progress = Progress {
+                phase_epochs: progress.phase_epochs + 1,
+                step: 0,
+                loss_sum: 0.0,
+                correct: 0,
+                adam_steps: adam.steps(),
+                ..progress
+            };
         }
-        let (val_loss, val_accuracy) = validate(job, &val)?;
-        let number = progress.history.epochs.len() + 1;
-        let is_best = progress.monitor.observe(number, val_loss);
-        if is_best {
-            best = snapshot(&vars)?;
-        }
-        let photos = train.len() as f64;
-        progress.history.epochs.push(Epoch {
-            phase: job.phase.name.clone(),
-            epoch: number,
-            learning_rate: job.phase.learning_rate,
-            train_loss: progress.loss_sum / photos,
-            train_accuracy: progress.correct as f64 / photos,
-            val_loss,
-            val_accuracy,
-            best: is_best,
-            seconds: started.elapsed().as_secs_f64(),
-        });
-        progress = Progress {
-            phase_epochs: progress.phase_epochs + 1,
-            step: 0,
-            loss_sum: 0.0,
-            correct: 0,
-            adam_steps: adam.steps(),
-            ..progress
-        };
         save(job.run, &progress, &vars, &best, &adam)?;
-        if let Some(epoch) = progress.history.epochs.last() {
+        if let (true, Some(epoch)) = (whole, progress.history.epochs.last()) {
             stop |= observe(&Event::Epoch { phase: job.phase, epoch }).is_break();
-        }
-        if !val_loss.is_finite() {
-            return Err(diverged(job, number, "the validation loss", val_loss, &[]));
         }
     };
 
-    set(job.model, &best)?;
+    set(job.model, &best.values)?;
+    // Before the checkpoint says that the phase is finished: killed between the two, the next call writes it again.
+    models::save(job.model, job.info, &job.run.best())?;
     progress.finished.push(job.phase.name.clone());
     progress.history.ended.push((job.phase.name.clone(), reason.clone()));
-    let tensors = best.into_iter().map(|(name, t)| (format!("best.{name}"), t)).collect();
+    let tensors = best.values.iter().map(|(name, t)| (format!("best.{name}"), t.clone())).collect();
     job.run.save(&Checkpoint { progress, tensors })?;
     Ok(Ended::Finished(reason))
 }
 
-fn prepare<'a>(
+/// The best epoch's values. They go into the model when the phase ends, however it ends: stopped, failed, or in a panic of the
+/// observer. What is measured or saved afterwards is the best, and never what the last step left.
+struct Best<'a> {
+    model: &'a Model,
+    values: BTreeMap<String, Tensor>,
+}
+
+impl Drop for Best<'_> {
+    fn drop(&mut self) {
+        // They came from this very model, so they fit.
+        let _ = set(self.model, &self.values);
+    }
+}
+
+pub(super) fn prepare<'a>(
     job: &Job<'a>,
     stop: &mut bool,
     observe: &mut dyn FnMut(&Event) -> ControlFlow<()>,
@@ -240,7 +287,8 @@ fn epoch_of_training(
         let loss = loss::cross_entropy(&logits, &targets)?;
         let value = f64::from(loss.to_scalar::<f32>()?);
         if !value.is_finite() {
-            return Err(diverged(job, epoch as usize + 1, "the training loss", value, &indices));
+            let what = format!("the training loss is {value} in step {} of epoch {}", progress.step + 1, epoch + 1);
+            return Err(diverged(job, &what, &indices));
         }
         adam.step(&job.model.backward(&loss)?)?;
         progress.step += 1;
@@ -253,6 +301,7 @@ fn epoch_of_training(
             done: seen,
             total: order.len(),
             loss: progress.loss_sum / seen as f64,
+            accuracy: progress.correct as f64 / seen as f64,
         };
         *stop |= observe(&event).is_break() || job.run.take_stop_request()?;
     }
@@ -283,31 +332,28 @@ fn count_correct(logits: &Tensor, targets: &Tensor) -> Result<usize> {
     Ok(hits.to_scalar::<u32>()? as usize)
 }
 
-fn set(model: &Model, values: &BTreeMap<String, Tensor>) -> Result<()> {
-    for (name, value) in values {
-        model.params().get(name)?.var.set(value)?;
-    }
-    Ok(())
+/// Sets what a checkpoint holds. All of it is checked first.
+pub(super) fn set(model: &Model, values: &BTreeMap<String, Tensor>) -> Result<()> {
+    model.params().set_all(values).map_err(|error| misfit(&error))
 }
 
-fn snapshot(vars: &[(String, Var)]) -> Result<BTreeMap<String, Tensor>> {
+fn misfit(error: &Error) -> Error {
+    Error::new(ErrorKind::Checkpoint, format!("this checkpoint does not fit the network: {}", error.what()))
+        .mend("delete the run's folder to train anew, or give the run another name (--run)")
+}
+
+pub(super) fn snapshot(vars: &[(String, Var)]) -> Result<BTreeMap<String, Tensor>> {
     vars.iter().map(|(name, var)| Ok((name.clone(), var.as_tensor().copy()?))).collect()
 }
 
-fn save(
-    run: &Run,
-    progress: &Progress,
-    vars: &[(String, Var)],
-    best: &BTreeMap<String, Tensor>,
-    adam: &Adam,
-) -> Result<()> {
+fn save(run: &Run, progress: &Progress, vars: &[(String, Var)], best: &Best, adam: &Adam) -> Result<()> {
     let model = vars.iter().map(|(name, var)| (format!("model.{name}"), var.as_tensor().clone()));
-    let best = best.iter().map(|(name, t)| (format!("best.{name}"), t.clone()));
+    let best = best.values.iter().map(|(name, t)| (format!("best.{name}"), t.clone()));
     let moments = adam.state()?.into_iter().map(|(name, t)| (format!("adam.{name}"), t));
     run.save(&Checkpoint { progress: progress.clone(), tensors: model.chain(best).chain(moments).collect() })
 }
 
-fn diverged(job: &Job, epoch: usize, which: &str, value: f64, batch: &[usize]) -> Error {
+fn diverged(job: &Job, what: &str, batch: &[usize]) -> Error {
     let Phase { name, learning_rate, .. } = job.phase;
     let names = batch.iter().map(|&i| {
         let path = &job.train.subset().samples[i].path;
@@ -315,8 +361,7 @@ fn diverged(job: &Job, epoch: usize, which: &str, value: f64, batch: &[usize]) -
     });
     let photos = names.collect::<Vec<_>>().join(", ");
     let of = if photos.is_empty() { String::new() } else { format!("; photos of the batch: {photos}") };
-    let what = format!("{which} is {value} in epoch {epoch}, phase {name}, learning rate {learning_rate}{of}");
-    Error::new(ErrorKind::Diverged, what)
+    Error::new(ErrorKind::Diverged, format!("{what}, phase {name}, learning rate {learning_rate}{of}"))
         .at(&job.run.folder)
         .mend("lower the learning rate, or look at these photos; the best epoch so far is kept")
 }

@@ -1,14 +1,20 @@
 //! One test binary: linked once, and every test in one list.
 
+mod advice;
 mod bad_input;
 mod command;
 mod data;
+mod faults;
 mod formulas;
+mod interpretation;
 mod layers;
+mod live;
+mod lr_find;
 mod odd_photos;
 mod parity;
 mod pixels;
 mod report;
+mod runs;
 mod support;
 mod training;
 mod weights;

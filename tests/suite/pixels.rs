@@ -43,7 +43,7 @@ fn failure(bytes: &[u8]) -> String {
 /// JPEG: decoders may round differently, by 2 levels at most; where colours have half the resolution, their interpolation
 /// may, too. PNG: equal; 16 bits are rounded here and cut off there.
 #[test]
-fn photos_are_what_pillow_makes_of_them() {
+fn f29_photos_are_what_pillow_makes_of_them() {
     let expected = expected();
     let photos: Vec<_> = expected.iter().filter(|(name, _)| name.contains('.')).collect();
     assert_eq!(photos.len(), 31);
@@ -61,7 +61,7 @@ fn photos_are_what_pillow_makes_of_them() {
 }
 
 #[test]
-fn the_eight_turns_give_different_pictures_and_right_sizes() {
+fn f30_the_eight_turns_give_different_pictures_and_right_sizes() {
     let turned = |turn: usize| decode(&fixture(&format!("turned_{turn}.jpg")), &Limits::default()).unwrap();
     let pictures: Vec<Rgb> = (1..=8).map(turned).collect();
     for (index, picture) in pictures.iter().enumerate() {
@@ -71,7 +71,7 @@ fn the_eight_turns_give_different_pictures_and_right_sizes() {
 }
 
 #[test]
-fn content_counts_and_not_the_name_and_what_follows_the_end_does_not() {
+fn f26_content_counts_and_what_follows_the_end_does_not() {
     let photo = fixture("rgb.jpg");
     let alone = decode(&photo, &Limits::default()).unwrap();
     for garbage in [b"garbage".to_vec(), vec![0; 5000], photo.clone(), photo[..300].to_vec()] {
@@ -80,7 +80,7 @@ fn content_counts_and_not_the_name_and_what_follows_the_end_does_not() {
 }
 
 #[test]
-fn a_photo_that_is_cut_short_is_refused_wherever_it_is_cut() {
+fn f27_a_photo_that_is_cut_short_is_refused_wherever_it_is_cut() {
     for name in ["rgb.jpg", "sampled.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg", "preview.jpg", "turned_6.jpg"] {
         let whole = fixture(name);
         for length in 0..whole.len() - 1 {
@@ -99,7 +99,7 @@ fn a_photo_that_is_cut_short_is_refused_wherever_it_is_cut() {
 }
 
 #[test]
-fn what_is_no_photo_says_what_it_is() {
+fn f26_what_is_no_photo_says_what_it_is() {
     for (bytes, what) in [
         (&b""[..], "an empty file"),
         (b"Dear diary,\ntoday I saw a tulip.\n", "text"),
@@ -122,7 +122,7 @@ fn what_is_no_photo_says_what_it_is() {
 
 /// Every 13th byte is replaced in turn: each picture is decoded or refused; no decoder's panic comes through.
 #[test]
-fn damaged_photos_never_end_the_process() {
+fn f31_damaged_photos_never_end_the_process() {
     let (mut refused, mut tried) = (0, 0);
     for name in ["rgb.jpg", "sampled.jpg", "progressive.jpg", "cmyk.jpg", "turned_6.jpg", "palette.png", "deep.png"] {
         let whole = fixture(name);
@@ -145,7 +145,7 @@ fn damaged_photos_never_end_the_process() {
 }
 
 #[test]
-fn limits_are_checked_on_the_header() {
+fn f28_limits_are_checked_on_the_header() {
     let limits = |side, pixels, file_bytes| Limits { side, pixels, file_bytes };
     for name in ["rgb.jpg", "rgb.png"] {
         let bytes = fixture(name);
@@ -211,7 +211,7 @@ fn normalizing_is_value_minus_mean_over_std() {
 }
 
 #[test]
-fn tiny_and_narrow_photos_fill_the_square() {
+fn f28_tiny_and_narrow_photos_fill_the_square() {
     let preprocess = Preprocess { size: 24, crop: 0.875, filter: Filter::Bicubic, mean: [0.0; 3], std: [1.0; 3] };
     for (width, height) in [(1, 1), (1, 500), (500, 1), (2, 3)] {
         let photo = Rgb { width, height, data: vec![77; width * height * 3] };

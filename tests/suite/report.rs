@@ -172,3 +172,83 @@ fn a_project_shows_itself_from_settings_to_splits() {
     let shown = splits.train.show_batch(&config, 8).unwrap();
     assert!(shown.size().0 <= 1000, "as wide as Jupyter shows it");
 }
+
+#[test]
+fn a_history_says_how_to_go_on() {
+    let ended = |phase: &str| vec![(phase.to_string(), "all epochs done".to_string())];
+    let mut good = history(&[("head", 6)]);
+    assert!(good.advice().is_empty(), "it is not over: {:?}", good.advice());
+    good.ended = ended("head");
+    assert!(good.text().contains("the last epoch was the best: more epochs in phase head"), "{}", good.text());
+
+    let mut worse = history(&[("head", 3), ("fine-tune", 3)]);
+    worse.epochs[3..].iter_mut().for_each(|epoch| epoch.best = false);
+    worse.ended = ended("fine-tune");
+    assert!(worse.text().contains("no epoch of phase fine-tune was better than epoch 3"), "{}", worse.text());
+
+    let mut learned_by_heart = history(&[("head", 4)]);
+    (learned_by_heart.epochs[3].train_loss, learned_by_heart.epochs[3].train_accuracy) = (0.01, 1.0);
+    assert!(learned_by_heart.text().contains("(100.0 % and 82.5 %)"), "{}", learned_by_heart.text());
+
+    let mut diverged = history(&[("head", 2)]);
+    (diverged.epochs[1].val_loss, diverged.epochs[1].best) = (f64::NAN, false);
+    assert!(diverged.text().contains("lower the learning rate"), "{}", diverged.text());
+}
+
+#[test]
+fn a_data_set_shows_a_photo_of_each_class_and_says_when_they_are_uneven() {
+    let folder = tempfile::tempdir().unwrap();
+    for (class, photos) in [("cats", 2), ("dogs", 8)] {
+        std::fs::create_dir_all(folder.path().join(class)).unwrap();
+        for index in 0..photos {
+            let photo = Rgb { width: 30 + index, height: 20, data: vec![(40 * photos) as u8; (30 + index) * 20 * 3] };
+            std::fs::write(folder.path().join(class).join(format!("{index}.png")), encode_png(&photo).unwrap())
+                .unwrap();
+        }
+    }
+    // The first photo cannot be read: the next one is shown, and the verification names it, without quotes.
+    std::fs::write(folder.path().join("cats/0.png"), "no picture").unwrap();
+    let dataset = Dataset::folder(folder.path()).unwrap();
+    let text = dataset.text();
+    for words in [
+        "10 photos of 2 classes",
+        "80.0 %",
+        "the largest class has 8 photos, the smallest 2",
+        "A photo of each class: cats; dogs",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let verified = dataset.verify().unwrap();
+    assert!(verified.text().contains("\ncats/0.png  "), "{}", verified.text());
+}
+
+#[test]
+fn predictions_of_a_folder_are_counted_and_what_is_no_photo_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let evaluation = evaluation(folder.path(), &[NASTY, "roses", "tulips"]);
+    let error = petal::Error::new(petal::ErrorKind::Image, "this is text, not a picture");
+    let unreadable = [petal::eval::predict::Unreadable { path: folder.path().join("<notes>.txt"), error }];
+    let view = petal::report::all_predicted(&evaluation.predictions, &unreadable, &evaluation.classes);
+    let text = view.text();
+    for words in ["24 photos predicted", "60.0 %", "The least sure ones", "this is text", "<notes>.txt"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let html = view.html();
+    assert!(html.contains("&lt;notes&gt;.txt") && !html.contains("<img src=x"), "{html}");
+    let none = petal::report::all_predicted(&[], &unreadable, &evaluation.classes).text();
+    assert!(none.contains("0 photos predicted") && !none.contains("picture:"), "{none}");
+}
+
+#[test]
+fn a_page_is_one_document_that_can_run_nothing() {
+    let view = petal::report::View::new("run <b>").line("{title} {body}").section("Training");
+    let page = view.page("run <script>");
+    assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
+    for words in
+        ["<title>run &lt;script&gt;</title>", "default-src 'none'", "prefers-color-scheme: dark", "<h3>Training</h3>"]
+    {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(!page.contains("<script") && !page.contains("http-equiv=\"refresh\""), "{page}");
+    assert_eq!(page.matches("<title>").count(), 1);
+}

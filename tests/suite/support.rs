@@ -1,13 +1,19 @@
-//! What several tests share: a server on this machine whose answers are scripted.
+//! What several tests share: a server on this machine whose answers are scripted, and the two downloads from it.
 
 use std::collections::{HashMap, VecDeque};
+use std::ffi::OsStr;
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use petal::files;
+use petal::data::download::Download;
+use petal::models::{Hub, hub::Fetched};
+use petal::{Result, files};
 use tempfile::TempDir;
 
 /// The revision of everything on the server.
@@ -23,8 +29,10 @@ pub(crate) enum Answer {
     Whole,
     /// Other bytes, with the status of success.
     Bytes(Vec<u8>),
-    /// An error, at once.
-    Status(&'static str),
+    /// An error, at once, and after how many seconds to ask again.
+    Busy(&'static str, u32),
+    /// The first bytes of what was asked for, then nothing, for as long as the server lives.
+    Hang(usize),
 }
 
 /// A server whose path `/storage` holds one file. `HEAD` and `GET` of any other path redirect there, on another host, as the
@@ -43,6 +51,8 @@ pub(crate) struct State {
     pub(crate) head: Option<String>,
     /// Each request's first line, then its `range` and `authorization` headers.
     pub(crate) log: Vec<String>,
+    /// Connections that hang.
+    held: Vec<TcpStream>,
 }
 
 impl Server {
@@ -50,7 +60,8 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let answers = answers.into_iter().collect();
-        let state = Arc::new(Mutex::new(State { content: content.into(), answers, head: None, log: vec![] }));
+        let state =
+            Arc::new(Mutex::new(State { content: content.into(), answers, head: None, log: vec![], held: vec![] }));
         let shared = Arc::clone(&state);
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -63,6 +74,11 @@ impl Server {
 
     pub(crate) fn log(&self) -> Vec<String> {
         self.state.lock().unwrap().log.clone()
+    }
+
+    /// The hash of its content.
+    fn sha256(&self) -> String {
+        files::sha256(&self.state.lock().unwrap().content)
     }
 
     /// The requests for content that reached the storage.
@@ -118,8 +134,88 @@ fn answer(mut stream: &TcpStream, port: u16, state: &Mutex<State>) -> std::io::R
         }
         Some(Answer::Whole) => send("200 OK", "", &whole, whole.len()),
         Some(Answer::Bytes(bytes)) => send("200 OK", "", &bytes, bytes.len()),
-        Some(Answer::Status(status)) => send(status, "retry-after: 0\r\n", b"", 0),
+        Some(Answer::Busy(status, seconds)) => send(status, &format!("retry-after: {seconds}\r\n"), b"", 0),
+        Some(Answer::Hang(bytes)) => {
+            send(status, range, &whole[start..], bytes)?;
+            state.held.push(stream.try_clone()?);
+            Ok(())
+        }
     }
+}
+
+/// The two downloads: the archive of a data set, and weights from the hub. Both end in the server's folder.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Door {
+    Store,
+    Hub,
+}
+
+impl Door {
+    pub(crate) const BOTH: [Self; 2] = [Self::Store, Self::Hub];
+
+    /// Downloads what the server has, or finds it there.
+    pub(crate) fn fetch(self, server: &Server) -> Result<Vec<u8>> {
+        self.fetch_from(server.port, server.folder.path(), &server.sha256())
+    }
+
+    /// The same for a server of another process, whose content has this hash.
+    pub(crate) fn fetch_from(self, port: u16, folder: &Path, sha256: &str) -> Result<Vec<u8>> {
+        let endpoint = format!("http://127.0.0.1:{port}");
+        if self == Self::Hub {
+            return fetch(&hub(endpoint, folder), folder).map(|fetched| fetched.bytes);
+        }
+        let (url, path) = (format!("{endpoint}/storage"), self.file(folder, sha256));
+        let bytes = Some(some_bytes().len() as u64);
+        let wanted = Download { url: &url, sha256, bytes, token: None, by_hand: "fetch it by hand".into() };
+        let mut last = 0;
+        let result = wanted.to(&path, &mut |done, total| {
+            assert!(total == 0 || done <= total);
+            last = done;
+        });
+        // What has its name is whole, and only that.
+        assert_eq!(path.exists(), result.is_ok());
+        assert!(result.is_err() || last == 0 || last == fs::metadata(&path).unwrap().len());
+        result.map(|()| fs::read(&path).unwrap())
+    }
+
+    /// Where what is downloaded ends.
+    pub(crate) fn file(self, folder: &Path, sha256: &str) -> PathBuf {
+        match self {
+            Self::Store => folder.join("raw/photos.tgz"),
+            Self::Hub => folder.join("hub/models--owner--name/blobs").join(sha256),
+        }
+    }
+
+    /// What has come so far, or came in its place: `part`, `bad`, `lock`.
+    pub(crate) fn beside(self, server: &Server, ending: &str) -> PathBuf {
+        self.file(server.folder.path(), &server.sha256()).with_added_extension(ending)
+    }
+}
+
+/// A hub at this address, with its cache below the folder.
+pub(crate) fn hub(endpoint: String, folder: &Path) -> Hub {
+    Hub { endpoint, cache: folder.join("hub"), token: None, offline: false }
+}
+
+/// A file of the hub's one repository.
+pub(crate) fn fetch(hub: &Hub, folder: &Path) -> Result<Fetched> {
+    hub.fetch("owner/name", "main", "model.safetensors", &folder.join("records"))
+}
+
+/// Waits for something that another process does.
+pub(crate) fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !done() {
+        assert!(started.elapsed() < Duration::from_secs(60), "{what} did not come");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// This test again in a process of its own, with this variable.
+pub(crate) fn again(test: &str, variable: &str, value: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture"]).env(variable, value);
+    command
 }
 
 /// 400,000 bytes without a pattern.

@@ -183,7 +183,7 @@ fn an_error_names_the_photo_and_the_other_batches_still_come() {
     fs::write(broken, &bytes[..bytes.len() / 2]).unwrap();
     let results: Vec<Result<_>> = loader(&subset).batches().collect();
     assert_eq!(results.len(), 5);
-    for (number, kind, index) in [(0, ErrorKind::Io, 3), (2, ErrorKind::Image, 20)] {
+    for (number, kind, index) in [(0, ErrorKind::Io, 3), (2, ErrorKind::Dataset, 20)] {
         let error = results[number].as_ref().unwrap_err();
         assert_eq!((error.kind(), error.path()), (kind, Some(subset.samples[index].path.as_path())));
     }

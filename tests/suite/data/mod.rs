@@ -1,8 +1,5 @@
-//! From a source to batches: download, archive, folder, split, loader.
+//! From a folder to batches: split, loader.
 
-mod archive;
-mod download;
-mod folder;
 mod loader;
 mod real;
 mod split;
@@ -18,12 +15,12 @@ use petal::pixels::{Rgb, encode_jpeg};
 use petal::project::{DeviceChoice, Project};
 use petal::{Purpose, Seed};
 
-fn project(root: &Path) -> Project {
+pub(crate) fn project(root: &Path) -> Project {
     Project::open_on(root, DeviceChoice::Cpu).unwrap()
 }
 
 /// A picture like no other: soft random fields, fixed by `number`.
-fn picture(number: u64) -> Rgb {
+pub(crate) fn picture(number: u64) -> Rgb {
     let mut stream = Seed(number).stream(Purpose::Synthetic, 99, 0);
     let (width, height) = (64 + stream.below(30), 64 + stream.below(30));
     let fields: Vec<f64> = (0..6 * 6 * 3).map(|_| stream.uniform() * 255.0).collect();
@@ -38,13 +35,13 @@ fn picture(number: u64) -> Rgb {
     Rgb { width, height, data: (0..width * height * 3).map(value).collect() }
 }
 
-fn write_picture(path: &Path, picture: &Rgb) {
+pub(crate) fn write_picture(path: &Path, picture: &Rgb) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, encode_jpeg(picture, 90).unwrap()).unwrap();
 }
 
 /// A folder with so many different photos of each class.
-fn write_photos(root: &Path, classes: &[(&str, usize)]) {
+pub(crate) fn write_photos(root: &Path, classes: &[(&str, usize)]) {
     let mut number = 0;
     for (class, count) in classes {
         for index in 0..*count {
@@ -55,7 +52,7 @@ fn write_photos(root: &Path, classes: &[(&str, usize)]) {
 }
 
 /// Every file below a folder, as `path` and content, sorted.
-fn tree(root: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn tree(root: &Path) -> Vec<(String, Vec<u8>)> {
     fn walk(root: &Path, folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -73,17 +70,17 @@ fn tree(root: &Path) -> Vec<(String, Vec<u8>)> {
     found
 }
 
-fn names(root: &Path) -> Vec<String> {
+pub(crate) fn names(root: &Path) -> Vec<String> {
     tree(root).into_iter().map(|(name, _)| name).collect()
 }
 
 /// The settings with another seed.
-fn seeded(seed: u64) -> Config {
+pub(crate) fn seeded(seed: u64) -> Config {
     Config { seed, ..Config::seed() }
 }
 
 /// Classes and photos, as `class/file`.
-fn listed(dataset: &Dataset) -> Vec<String> {
+pub(crate) fn listed(dataset: &Dataset) -> Vec<String> {
     let name = |path: &Path| path.strip_prefix(&dataset.root).unwrap().to_str().unwrap().to_string();
     dataset.samples.iter().map(|sample| name(&sample.path)).collect()
 }

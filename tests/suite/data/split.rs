@@ -107,7 +107,7 @@ fn neither_the_order_in_which_files_were_made_nor_their_names_decide() {
 }
 
 #[test]
-fn copies_stay_together_even_resized_or_in_another_class() {
+fn f22_copies_stay_together_even_resized_or_in_another_class() {
     let folder = tempfile::tempdir().unwrap();
     let (project, _) = begun(folder.path());
     let root = folder.path().join("photos");

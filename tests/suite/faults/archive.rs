@@ -3,17 +3,19 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use petal::data::Dataset;
 use petal::data::archive::{Limits, Unpacked, unpack};
+use petal::pixels::encode_jpeg;
 use petal::{ErrorKind, Result, files};
 use tar::{Builder, EntryType, Header};
 use tempfile::TempDir;
 
-use super::{listed, names, picture, project};
-use petal::pixels::encode_jpeg;
+use crate::data::{listed, names, picture, project, tree};
+use crate::support::{again, wait_for};
 
 type Tar = Builder<Vec<u8>>;
 
@@ -112,7 +114,7 @@ fn plain(size: u64) -> Header {
 }
 
 #[test]
-fn names_that_lead_elsewhere_are_refused() {
+fn f13_names_that_lead_elsewhere_are_refused() {
     for name in [
         "../evil",
         "photos/../../evil",
@@ -135,12 +137,16 @@ fn names_that_lead_elsewhere_are_refused() {
     file(&mut tar, "photos/good", b"evil");
     refused(tar, "leads out of");
     let mut tar = begun();
+    tar.append_pax_extensions([("path", &b"photos/roses/1.jpg\0.txt"[..])]).unwrap();
+    file(&mut tar, "photos/good", b"evil");
+    refused(tar, "leads out of");
+    let mut tar = begun();
     add(&mut tar, EntryType::Regular, b"photos/\xff.jpg", "", b"x");
     refused(tar, "not UTF-8");
 }
 
 #[test]
-fn links_and_devices_are_refused() {
+fn f14_links_and_devices_are_refused() {
     for (kind, link, word) in [
         (EntryType::Symlink, "/etc", "Symlink"),
         (EntryType::Symlink, "roses", "Symlink"),
@@ -159,15 +165,19 @@ fn links_and_devices_are_refused() {
 }
 
 #[test]
-fn what_is_there_twice_is_refused() {
+fn f18_what_is_there_twice_is_refused() {
     for name in [
         "photos/roses/1.jpg",
         "photos/./roses//1.jpg",
         "photos/Roses/1.jpg",
         "photos/roses/1.JPG",
         "photos/ROSES/2.jpg",
+        // "ü" in one letter and in two, and both in upper case.
+        "photos/Blu\u{308}ten/1.jpg",
+        "photos/BL\u{dc}TEN/1.jpg",
     ] {
         let mut tar = begun();
+        file(&mut tar, "photos/Bl\u{fc}ten/1.jpg", b"one letter");
         file(&mut tar, name, b"other");
         refused(tar, "there twice");
     }
@@ -191,7 +201,7 @@ fn anything_but_one_folder_at_the_top_is_refused() {
 }
 
 #[test]
-fn limits_hold() {
+fn f15_limits_hold() {
     let limits = Limits { entries: 3, bytes: 11, ratio: 200, depth: 3 };
     Place::new(&packed(begun())).unpack(&limits).unwrap();
     Place::new(&packed(begun())).refused(&Limits { entries: 2, ..limits }, "more than 2 entries");
@@ -200,7 +210,23 @@ fn limits_hold() {
 }
 
 #[test]
-fn bombs_are_refused_before_they_go_off() {
+fn f15_a_million_entries_are_not_unpacked() {
+    // Folders that are all the same one, so that what is not refused would at least not fill the disk.
+    let mut folder = Header::new_gnu();
+    folder.set_path("photos/roses/").unwrap();
+    folder.set_entry_type(EntryType::Directory);
+    folder.set_mode(0o755);
+    folder.set_size(0);
+    folder.set_cksum();
+    let mut tar = begun();
+    for _ in 0..200_000 {
+        tar.append(&folder, &b""[..]).unwrap();
+    }
+    refused(tar, "more than 200000 entries");
+}
+
+#[test]
+fn f15_bombs_are_refused_before_they_go_off() {
     // 65 MiB of nothing, in a file, in what is ignored, and in the padding after the end.
     let much = vec![0; 65 << 20];
     let mut tar = begun();
@@ -220,7 +246,7 @@ fn bombs_are_refused_before_they_go_off() {
 }
 
 #[test]
-fn a_damaged_archive_is_refused() {
+fn f16_a_damaged_archive_is_refused() {
     let whole = packed(begun());
     for length in [0, 5, whole.len() / 2, whole.len() - 9, whole.len() - 1] {
         Place::new(&whole[..length]).refused(&Limits::default(), "damaged or cut short");
@@ -240,6 +266,52 @@ fn a_damaged_archive_is_refused() {
     let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
     gz.write_all(&tar).unwrap();
     Place::new(&gz.finish().unwrap()).refused(&Limits::default(), "cut short");
+}
+
+const CHILD: &str = "PETAL_TEST_ARCHIVE";
+
+/// The other process reads the archive from a pipe, so that it is surely in the middle when it is killed.
+#[cfg(unix)]
+#[test]
+fn f17_killed_in_the_middle_and_run_again() {
+    if let Some(folder) = std::env::var_os(CHILD) {
+        let folder = Path::new(&folder);
+        let _ = files::write_dir(&folder.join("photos"), |scratch| {
+            unpack(&folder.join("pipe"), scratch, &Limits::default())
+        });
+        return;
+    }
+    let mut tar = Builder::new(Vec::new());
+    // Without a pattern, so that half of the packed bytes are about half of the files.
+    let noise = crate::support::some_bytes();
+    for number in 0..20 {
+        file(&mut tar, &format!("photos/roses/{number}.jpg"), &noise[number * 20_000..][..20_000]);
+    }
+    let archive = packed(tar);
+    let clean = Place::new(&archive);
+    clean.unpack(&Limits::default()).unwrap();
+
+    let place = Place::new(&archive);
+    let folder = place.path().join("in");
+    fs::create_dir(&folder).unwrap();
+    assert!(Command::new("mkfifo").arg(folder.join("pipe")).status().unwrap().success());
+    let mut child = again("faults::archive::f17_killed_in_the_middle_and_run_again", CHILD, &folder);
+    let mut child = child.stdout(Stdio::null()).spawn().unwrap();
+    let mut pipe = fs::File::options().write(true).open(folder.join("pipe")).unwrap();
+    pipe.write_all(&archive[..archive.len() / 2]).unwrap();
+    let scratch = folder.join(".photos.incomplete");
+    wait_for("the first photos", || scratch.exists() && tree(&scratch).len() > 5);
+    // Another one does not disturb it.
+    let error = place.unpack(&Limits::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked);
+    assert!(error.what().contains(&format!("process {}", child.id())), "{error}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!folder.join("photos").exists());
+    fs::remove_file(folder.join("pipe")).unwrap();
+
+    place.unpack(&Limits::default()).unwrap();
+    assert!(tree(place.path()) == tree(clean.path()));
 }
 
 /// An archive with two classes of three photos each.

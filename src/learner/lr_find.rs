@@ -1,0 +1,58 @@
+//! A learner looks for its learning rate.
+
+use std::ops::ControlFlow;
+
+use super::Learner;
+use crate::data::Split;
+use crate::error::Result;
+use crate::files::Lock;
+use crate::report::lr_find::Lines;
+use crate::seed::Seed;
+use crate::train::{self, Job, LrFind, Phase, Sweep, Sweeping};
+
+impl Learner {
+    /// Looks for the learning rate of a phase by Smith's range test: a mock training in which it grows from 1e-7 to 10 in 100 steps
+    /// ([`train::lr_find()`]). For [`Phase::head`] it runs on cached features, in seconds; for [`Phase::fine_tune`] and
+    /// [`Phase::baseline`] each step is one of that phase's. Nothing of it stays in the model or in the run.
+    ///
+    /// ```no_run
+    /// # use petal::prelude::*;
+    /// # fn cells(learner: &Learner, config: &Config) -> Result<()> {
+    /// let found = learner.lr_find(&Phase::head(config))?; // as a cell's last line, it shows the curve
+    /// let rate = found.suggestion().map_or(1e-3, |suggestion| suggestion.valley);
+    /// let config = Config { head: PhaseConfig { learning_rate: rate, ..config.head }, ..config.clone() };
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`train::lr_find()`]; [`ErrorKind::Locked`](crate::ErrorKind::Locked) while this run is being trained.
+    pub fn lr_find(&self, phase: &Phase) -> Result<LrFind> {
+        let mut lines = Lines::begin();
+        self.lr_find_with(phase, &Sweep::default(), &mut |event| lines.show(event))
+    }
+
+    /// The same with a sweep of your own; `observe` is told what happens and may end it. Nothing is printed.
+    pub fn lr_find_with(
+        &self,
+        phase: &Phase,
+        sweep: &Sweep,
+        observe: &mut dyn FnMut(Sweeping) -> ControlFlow<()>,
+    ) -> Result<LrFind> {
+        self.project.check_origin()?;
+        phase.check()?;
+        // It would take a request to stop for its own that is meant for a training of this run. Where there is no run's folder yet,
+        // there is no training.
+        let _lock: Option<Lock> = self.run.folder.is_dir().then(|| self.run.lock()).transpose()?;
+        let job = Job {
+            model: &self.model,
+            info: &self.info,
+            train: &self.loader(Split::Train).augmented(self.config.augment, Seed(self.config.seed)),
+            val: &self.loader(Split::Val),
+            phase,
+            config: &self.config,
+            run: &self.run,
+            cache: &self.project.models.join("cache"),
+        };
+        train::lr_find(&job, sweep, observe)
+    }
+}

@@ -1,0 +1,71 @@
+//! Predictions for many photos.
+
+use std::path::{Path, PathBuf};
+
+use super::Learner;
+use crate::error::{Error, ErrorKind, Result};
+use crate::eval::predict::Unreadable;
+use crate::eval::{self, Prediction};
+use crate::report::{self, View, shows};
+
+/// Predictions for many photos, with the names of the classes.
+#[derive(Clone, Debug)]
+pub struct Predictions {
+    /// One a photo that could be read, in the order asked for; a folder's by path.
+    pub predictions: Vec<Prediction>,
+    /// Photos that could not be read, and why.
+    pub unreadable: Vec<Unreadable>,
+    /// Class names, in the order of the probabilities.
+    pub classes: Vec<String>,
+}
+
+shows!(Predictions);
+
+impl Learner {
+    /// Predicts photos: files as they are, folders with all that is in them and below. A file that cannot be read is no error: it stands in
+    /// [`Predictions::unreadable`].
+    ///
+    /// ```no_run
+    /// # use petal::prelude::*;
+    /// # fn cells(learner: &Learner) -> Result<()> {
+    /// let found = learner.predict_all(&["new_photos"])?;
+    /// found.write_csv("predictions.csv")?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] for a path that is not there; [`ErrorKind::Config`] if this run has not finished a phase yet.
+    pub fn predict_all<P: AsRef<Path>>(&self, paths: &[P]) -> Result<Predictions> {
+        self.check_trained()?;
+        let paths: Vec<PathBuf> = paths.iter().map(|path| path.as_ref().to_path_buf()).collect();
+        paths.iter().try_for_each(|path| check_there(path))?;
+        let photos = eval::predict::photos(&paths)?;
+        let (predictions, unreadable) =
+            eval::predict(&self.model, &self.info.preprocess, &photos, &self.project.device)?;
+        Ok(Predictions { predictions, unreadable, classes: self.info.classes.clone() })
+    }
+}
+
+/// Whether a path leads anywhere.
+pub(super) fn check_there(path: &Path) -> Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let from = match std::env::current_dir() {
+        Ok(folder) if path.is_relative() => format!("; this path starts at {}", folder.display()),
+        _ => String::new(),
+    };
+    Err(Error::new(ErrorKind::Io, "there is no such file or folder").at(path).mend(format!("check the path{from}")))
+}
+
+impl Predictions {
+    /// How many of which class, the least sure ones, what could not be read.
+    pub fn view(&self) -> View {
+        report::all_predicted(&self.predictions, &self.unreadable, &self.classes)
+    }
+
+    /// Writes a row a photo: path, true class (empty), predicted class, the probability of each class.
+    pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
+        eval::evaluation::write_predictions(path.as_ref(), &self.classes, &self.predictions)
+    }
+}

@@ -1,0 +1,103 @@
+//! What a new head says of photos that it has not learned from.
+//!
+//! A network that has learned from a photo in the wrong class knows it by heart, and its loss says nothing. So the photos are dealt into
+//! parts, and each part is predicted by a head that was trained on the others: the out-of-sample probabilities of confident learning
+//! (Northcutt et al. 2021, arXiv:1911.00068).
+
+use std::path::Path;
+
+use candle_core::Tensor;
+
+use super::inputs::{self, Inputs};
+use super::trainer::{set, snapshot};
+use crate::config::Config;
+use crate::data::Loader;
+use crate::error::{Error, ErrorKind, Result};
+use crate::models::{Cut, Model};
+use crate::nn::loss;
+use crate::nn::optim::Adam;
+use crate::seed::{Purpose, Seed};
+
+/// Parts that the photos are dealt into.
+pub const FOLDS: usize = 5;
+
+/// Class probabilities of every photo of a loader, in its order, each from a head that was trained on the features of four fifths of the
+/// photos, without this one. The heads are trained as [`Config::head`] says, on photos without augmentation.
+///
+/// `model` has the pretrained backbone and a head of random numbers, which it has again afterwards.
+///
+/// # Errors
+/// What reading photos can give; [`ErrorKind::Diverged`] if a loss is not finite.
+pub fn held_out(model: &Model, loader: &Loader, config: &Config, cache: &Path) -> Result<Vec<Vec<f32>>> {
+    let fresh = snapshot(&model.trainable_vars(Cut::Features)?)?;
+    let told = predict_all(model, loader, config, cache, &fresh);
+    set(model, &fresh)?;
+    told
+}
+
+fn predict_all(
+    model: &Model,
+    loader: &Loader,
+    config: &Config,
+    cache: &Path,
+    fresh: &std::collections::BTreeMap<String, Tensor>,
+) -> Result<Vec<Vec<f32>>> {
+    let seed = Seed(config.seed);
+    let (features, targets) = features(model, loader, config, cache)?;
+    let mut dealt: Vec<usize> = (0..loader.len()).collect();
+    seed.stream(Purpose::HeldOut, 0, 0).shuffle(&mut dealt);
+    let mut told = vec![Vec::new(); loader.len()];
+    for fold in 0..FOLDS.min(loader.len()) {
+        let of = |own: bool| -> Vec<usize> {
+            let photos = dealt.iter().enumerate().filter(|(place, _)| (place % FOLDS == fold) == own);
+            photos.map(|(_, photo)| *photo).collect()
+        };
+        let (held_out, mut others) = (of(true), of(false));
+        set(model, fresh)?;
+        let mut adam = Adam::new(model.trainable_vars(Cut::Features)?, config.head.learning_rate)?;
+        for epoch in 0..config.head.epochs.max(1) {
+            seed.stream(Purpose::HeldOut, fold as u64 + 1, epoch as u64).shuffle(&mut others);
+            for batch in others.chunks(config.batch_size) {
+                let mut dropout = seed.stream(Purpose::HeldOut, 1 << 32 | fold as u64, adam.steps() as u64);
+                let logits = model.after(&rows(&features, batch)?, Cut::Features, Some(&mut dropout))?;
+                let loss = loss::cross_entropy(&logits, &rows(&targets, batch)?)?;
+                if !loss.to_scalar::<f32>()?.is_finite() {
+                    let what = "the loss of a head that looks for wrong labels is not finite";
+                    return Err(
+                        Error::new(ErrorKind::Diverged, what).mend("lower the learning rate of the head's phase")
+                    );
+                }
+                adam.step(&model.backward(&loss)?)?;
+            }
+        }
+        let inference = model.inference(Cut::Features, &features.dims()[1..])?;
+        let probabilities = inference.probabilities(&rows(&features, &held_out)?)?;
+        for (photo, probabilities) in held_out.into_iter().zip(probabilities) {
+            told[photo] = probabilities;
+        }
+    }
+    Ok(told)
+}
+
+/// Features `[N, D]` and targets `[N]` of all photos, in order.
+fn features(model: &Model, loader: &Loader, config: &Config, cache: &Path) -> Result<(Tensor, Tensor)> {
+    let inputs = if config.cache {
+        let frozen = inputs::frozen_hash(model, Cut::Features)?;
+        Inputs::cached(model, Cut::Features, loader, 1, &frozen, cache, &mut |_, _| Ok(()))?
+    } else {
+        Inputs::direct(model, Cut::Features, loader)?
+    };
+    let order: Vec<usize> = (0..loader.len()).collect();
+    let (mut values, mut targets) = (Vec::new(), Vec::new());
+    for batch in inputs.batches(&order, 0)? {
+        let batch = batch?;
+        values.push(batch.values);
+        targets.push(batch.targets);
+    }
+    Ok((Tensor::cat(&values, 0)?, Tensor::cat(&targets, 0)?))
+}
+
+fn rows(of: &Tensor, which: &[usize]) -> Result<Tensor> {
+    let index: Vec<u32> = which.iter().map(|&row| row as u32).collect();
+    Ok(of.index_select(&Tensor::from_vec(index, which.len(), of.device())?, 0)?)
+}

@@ -1,0 +1,111 @@
+//! Memory: as much as was estimated, and in a training of many epochs no more than in one of few.
+
+use std::fmt::Write;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::Stdio;
+
+use petal::config::{Config, PhaseConfig};
+use petal::learner::{Kind, Learner};
+use petal::train::preflight::Needs;
+use petal::train::{Event, Phase};
+
+use super::{as_child, child};
+use crate::training::{flowers, small};
+
+const NAME: &str = "faults::memory::memory_stays_flat_over_the_epochs";
+
+/// 30 epochs; `PETAL_SOAK_EPOCHS=1000` in the environment makes it 1,000, which takes minutes.
+#[test]
+fn memory_stays_flat_over_the_epochs() {
+    let epochs = std::env::var("PETAL_SOAK_EPOCHS").map_or(30, |text| text.parse().expect("a number of epochs"));
+    if let Some(folder) = as_child() {
+        return train(&folder, epochs);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = child(NAME, folder.path()).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success());
+    let table = fs::read_to_string(folder.path().join("memory.csv")).unwrap();
+    let megabytes: Vec<f64> = table.lines().map(|line| line.rsplit_once(',').unwrap().1.parse().unwrap()).collect();
+    assert_eq!(megabytes.len(), epochs);
+    // Each phase takes what it needs in its first epochs. After that, nothing is added but a row of the history.
+    for (phase, megabytes) in ["head", "fine-tune"].into_iter().zip(megabytes.chunks(epochs / 2)) {
+        let settled = megabytes[..megabytes.len() / 2].iter().copied().fold(0.0, f64::max);
+        let end = megabytes[megabytes.len() / 2..].iter().copied().fold(0.0, f64::max);
+        eprintln!("{phase}: at most {settled:.1} MB in the first half of its epochs, {end:.1} MB in the second");
+        assert!(end < settled * 1.03 + 4.0, "{phase}: {settled} MB, then {end} MB\n{table}");
+    }
+}
+
+const F46: &str = "faults::memory::f46_the_estimate_of_memory_is_near_what_is_measured";
+
+/// Too low, and a training ends without a word; too high, and one that would fit is refused.
+#[test]
+fn f46_the_estimate_of_memory_is_near_what_is_measured() {
+    if let Some(folder) = as_child() {
+        return measure(&folder);
+    }
+    for kind in ["Transfer", "Baseline"] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("kind"), kind).unwrap();
+        let output = child(F46, folder.path()).stderr(Stdio::inherit()).output().unwrap();
+        assert!(output.status.success());
+        let numbers = fs::read_to_string(folder.path().join("megabytes")).unwrap();
+        let numbers: Vec<f64> = numbers.split(' ').map(|number| number.parse().unwrap()).collect();
+        let &[estimated, measured] = numbers.as_slice() else { panic!("{numbers:?}") };
+        eprintln!("{kind}: estimated {estimated:.0} MB, measured {measured:.0} MB");
+        assert!((0.8..1.4).contains(&(estimated / measured)), "{kind}: estimated {estimated}, measured {measured} MB");
+    }
+}
+
+/// Trains in the size of the recipe, and writes how much memory that was expected to take, and how much it took.
+fn measure(folder: &Path) {
+    let kind = match fs::read_to_string(folder.join("kind")).unwrap().as_str() {
+        "Transfer" => Kind::Transfer,
+        _ => Kind::Baseline,
+    };
+    let epoch = PhaseConfig { epochs: 1, patience: 1, learning_rate: 1e-4 };
+    let size = Config { image_size: 224, batch_size: 32, views: 1, ..small() };
+    let config = Config { head: epoch, fine_tune: epoch, baseline: epoch, ..size };
+    let (project, splits) = flowers(folder, &config);
+    let mut learner = Learner::in_run(&project, &splits, &config, kind, None).unwrap();
+    let phases = match kind {
+        Kind::Transfer => vec![Phase::head(&config), Phase::fine_tune(&config)],
+        Kind::Baseline => vec![Phase::baseline(&config)],
+    };
+    let mut estimated = 0;
+    for phase in phases {
+        let needs = Needs::of(learner.model(), phase.cut, &config, splits.train.samples.len()).unwrap();
+        estimated = needs.memory_in_all().max(estimated);
+        learner.fit_with(&phase, &mut |_| ControlFlow::Continue(())).unwrap();
+    }
+    let megabytes = estimated as f64 / f64::from(1 << 20);
+    fs::write(folder.join("megabytes"), format!("{megabytes} {}", status("VmHWM"))).unwrap();
+}
+
+/// Half of the epochs train the head, half the upper layers; a row an epoch says how much memory the process has.
+fn train(folder: &Path, epochs: usize) {
+    let phase = |learning_rate| PhaseConfig { epochs: epochs / 2, patience: epochs, learning_rate };
+    let config = Config { head: phase(1e-3), fine_tune: phase(1e-5), ..small() };
+    let (project, splits) = flowers(folder, &config);
+    let mut learner = Learner::new(&project, &splits, &config).unwrap();
+    let mut table = String::new();
+    for phase in [Phase::head(&config), Phase::fine_tune(&config)] {
+        let mut note = |event: &Event| {
+            if let Event::Epoch { epoch, .. } = event {
+                writeln!(table, "{},{:.1}", epoch.epoch, status("VmRSS")).unwrap();
+            }
+            ControlFlow::Continue(())
+        };
+        learner.fit_with(&phase, &mut note).unwrap();
+    }
+    fs::write(folder.join("memory.csv"), table).unwrap();
+}
+
+/// Memory of this process, in MB: `VmRSS` now, `VmHWM` at most.
+fn status(key: &str) -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with(key)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+}
