@@ -169,25 +169,16 @@ impl Learner {
             // The run was reset, or its folder deleted, from elsewhere.
             *self = self.anew()?;
         }
-        let job = Job {
-            model: &self.model,
-            info: &self.info,
-            train: &self.loader(Split::Train).augmented(self.config.augment, Seed(self.config.seed)),
-            val: &self.loader(Split::Val),
-            phase,
-            config: &self.config,
-            run: &self.run,
-            cache: &self.project.models.join("cache"),
-        };
         let mut begun = Ok(());
-        let ended = train::fit(&job, &mut |event| {
+        let mut observe = |event: &Event| {
             if matches!(event, Event::Begin { .. }) {
                 // The run is locked, and can be written to.
                 begun = self.record_begin();
             }
             live().observe(event);
             if begun.is_err() { ControlFlow::Break(()) } else { observe(event) }
-        });
+        };
+        let ended = self.with_job(phase, |job| train::fit(job, &mut observe));
         live().end(&ended);
         // However it ended, the model has the best values that are saved: those that the history speaks of.
         *self.held() = None;
@@ -299,6 +290,20 @@ impl Learner {
     pub fn loader(&self, split: Split) -> Loader {
         let subset = self.splits.get(split);
         Loader::new(subset, self.info.preprocess, self.config.batch_size, &self.project.device)
+    }
+
+    /// Calls `work` with what a phase of this learner works on.
+    fn with_job<R>(&self, phase: &Phase, work: impl FnOnce(&Job) -> R) -> R {
+        work(&Job {
+            model: &self.model,
+            info: &self.info,
+            train: &self.loader(Split::Train).augmented(self.config.augment, Seed(self.config.seed)),
+            val: &self.loader(Split::Val),
+            phase,
+            config: &self.config,
+            run: &self.run,
+            cache: &self.project.models.join("cache"),
+        })
     }
 
     fn finished(&self, phase: &str) -> Result<bool> {

@@ -3,12 +3,10 @@
 use std::ops::ControlFlow;
 
 use super::Learner;
-use crate::data::Split;
 use crate::error::Result;
 use crate::files::Lock;
 use crate::report::lr_find::Lines;
-use crate::seed::Seed;
-use crate::train::{self, Job, LrFind, Phase, Sweep, Sweeping};
+use crate::train::{self, LrFind, Phase, Sweep, Sweeping};
 
 impl Learner {
     /// Looks for the learning rate of a phase by Smith's range test: a mock training in which it grows from 1e-7 to 10 in 100 steps
@@ -43,16 +41,6 @@ impl Learner {
         // It would take a request to stop for its own that is meant for a training of this run. Where there is no run's folder yet,
         // there is no training.
         let _lock: Option<Lock> = self.run.folder.is_dir().then(|| self.run.lock()).transpose()?;
-        let job = Job {
-            model: &self.model,
-            info: &self.info,
-            train: &self.loader(Split::Train).augmented(self.config.augment, Seed(self.config.seed)),
-            val: &self.loader(Split::Val),
-            phase,
-            config: &self.config,
-            run: &self.run,
-            cache: &self.project.models.join("cache"),
-        };
-        train::lr_find(&job, sweep, observe)
+        self.with_job(phase, |job| train::lr_find(job, sweep, observe))
     }
 }

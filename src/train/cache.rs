@@ -14,6 +14,7 @@ use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use crate::data::Loader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
+use crate::kernels::half_floats;
 use crate::models::{Cut, Frozen};
 use crate::project::Machine;
 
@@ -139,7 +140,7 @@ pub(super) fn cut_bytes(cut: Cut) -> usize {
 fn encode(values: &[f32], cut: Cut) -> Vec<u8> {
     if cut == Cut::Upper {
         let mut halves = vec![f16::ZERO; values.len()];
-        halves.convert_from_f32_slice(values);
+        half_floats::to_f16(values, &mut halves);
         halves.reinterpret_cast().iter().flat_map(|bits: &u16| bits.to_le_bytes()).collect()
     } else {
         values.iter().flat_map(|value| value.to_le_bytes()).collect()
@@ -149,7 +150,7 @@ fn encode(values: &[f32], cut: Cut) -> Vec<u8> {
 fn decode(bytes: &[u8], cut: Cut, values: &mut [f32]) {
     if cut == Cut::Upper {
         let bits: Vec<u16> = bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect();
-        bits.reinterpret_cast::<f16>().convert_to_f32_slice(values);
+        half_floats::from_f16(bits.reinterpret_cast(), values);
     } else {
         for (value, b) in values.iter_mut().zip(bytes.chunks_exact(4)) {
             *value = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);

@@ -3,32 +3,17 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use petal::config::{Backbone, Config, PhaseConfig, Source, WeightsFrom};
-use petal::data::{Dataset, Splits};
+use petal::config::{Config, PhaseConfig, Source};
 use petal::learner::Learner;
-use petal::project::{DeviceChoice, Project};
 use petal::train::{LrFind, LrStep, Phase, Sweep, SweepEnd, Sweeping};
 use petal::{ErrorKind, files};
 
+use crate::training::{self, flowers};
+
 fn small() -> Config {
     let epochs = |epochs, learning_rate| PhaseConfig { epochs, patience: 9, learning_rate };
-    Config {
-        source: Source::Synthetic { per_class: 10 },
-        backbone: Backbone::EfficientnetLite0,
-        weights: WeightsFrom::Embedded,
-        image_size: 64,
-        batch_size: 8,
-        head: epochs(2, 1e-3),
-        fine_tune: epochs(1, 1e-4),
-        baseline: epochs(1, 1e-3),
-        ..Config::demo()
-    }
-}
-
-fn flowers(root: &Path, config: &Config) -> (Project, Splits) {
-    let project = Project::open_on(root, DeviceChoice::Cpu).unwrap();
-    let splits = Dataset::fetch(&project, config).unwrap().split(&project, config).unwrap();
-    (project, splits)
+    let (head, fine_tune, baseline) = (epochs(2, 1e-3), epochs(1, 1e-4), epochs(1, 1e-3));
+    Config { source: Source::Synthetic { per_class: 10 }, head, fine_tune, baseline, ..training::small() }
 }
 
 /// Every number of the network, by name.
