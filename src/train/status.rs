@@ -65,12 +65,12 @@ pub struct Status {
 }
 
 impl Status {
-    /// How much of the phase is done, from 0 to 1; while preparing, how much of that.
+    /// How much of the phase is done, from 0 to 1; while the frozen layers compute, how much of that.
     pub fn share(&self) -> f64 {
         let part = if self.total == 0 { 0.0 } else { self.done as f64 / self.total as f64 };
         match self.state {
             State::Finished => 1.0,
-            State::Preparing => part,
+            State::Preparing if self.total > 0 => part,
             _ if self.epochs == 0 => 0.0,
             _ => ((self.epoch.saturating_sub(1) as f64 + part) / self.epochs as f64).min(1.0),
         }
@@ -248,6 +248,7 @@ mod tests {
         let mut tracker = Tracker::default();
         tracker.observe(&Event::Begin { phase: &phase, epochs: 1, steps: 3, history: &history });
         assert_eq!((tracker.status().epoch, tracker.status().best_epoch), (2, Some(1)));
+        assert_eq!(tracker.status().share(), 0.25, "what was done before counts from the start");
         tracker.observe(&Event::Epoch { phase: &phase, epoch: &epoch(2, 0.1, false) });
         assert_eq!((tracker.status().seconds_left, tracker.status().best_epoch), (None, Some(1)));
         tracker.observe(&Event::Epoch { phase: &phase, epoch: &epoch(3, 9.0, false) });

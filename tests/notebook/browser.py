@@ -129,7 +129,9 @@ class Visit:
         self.page.click(f"{self.cell('baseline-fit')}.querySelector('.jp-InputPrompt')")
         self.page.press("Enter", 13, modifiers=2)
         seen = self.watch("baseline", until=lambda seen: len({panel["picture"] for panel in seen}) >= 2, seconds=600)
-        assert seen[0]["share"] >= before["share"] > 0, f"from {before} to {seen[0]}"
+        # Until the checkpoint is open, the panel knows the whole epochs alone.
+        first = next(panel for panel in seen if panel["state"] == "training")
+        assert first["share"] >= before["share"] > 0, f"from {before} to {first}"
         self.wait_until_done(600)
         text = self.page.value(f"{self.output('baseline-fit')}.textContent")
         assert re.search(r"phase baseline: .*, going on after epoch \d", text) and "finished: all 4 epochs done" in text, text
