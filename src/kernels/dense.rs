@@ -16,6 +16,9 @@ const TILE: usize = 1 << 19;
 /// A tile has at least this many positions, however deep its patches, to be worth reading the weights for.
 const MIN_POSITIONS: usize = 256;
 
+/// A tile of a 1×1 convolution has a position more for so many weights: packing them for a product is then a small part of it.
+const WEIGHTS_PER_POSITION: usize = 256;
+
 /// Numbers in all the partial sums of a weight gradient together.
 const PARTIAL_SUMS: usize = 1 << 21;
 
@@ -67,7 +70,7 @@ pub(super) fn forward(
         return winograd::forward(conv, x, packed, accumulate, finish, memory, y);
     }
     let (depth, row) = (conv.depth(), conv.out_w() * conv.out_c);
-    let rows = tile_rows(conv);
+    let rows = even_rows(conv, y.len() / row);
     let weights = Matrix::new(packed, depth, conv.out_c);
     y.par_chunks_mut(rows * row).enumerate().for_each(|(i, y)| {
         let (start, positions) = (i * rows * conv.out_w(), y.len() / conv.out_c);
@@ -171,6 +174,17 @@ fn weight_block(conv: &Conv, x: &[f32], dy: &[f32], rows: Range<usize>, memory: 
 fn tile_rows(conv: &Conv) -> usize {
     let widest = conv.depth().max(conv.out_c);
     (TILE / widest).max(MIN_POSITIONS).div_ceil(conv.out_w())
+}
+
+/// Into tiles of how many rows a product of `rows` is divided: of equal size, since a small one would be all reading of weights, and
+/// with many weights larger ones, as long as every thread has work. (Rows don't depend on one another, so this changes no result.)
+fn even_rows(conv: &Conv, rows: usize) -> usize {
+    let mut tile = tile_rows(conv);
+    if conv.is_pointwise() {
+        let deep = (conv.weights() / WEIGHTS_PER_POSITION).div_ceil(conv.out_w());
+        tile = tile.max(deep.min(rows / (rayon::current_num_threads() / 2).max(1)));
+    }
+    rows.div_ceil(((rows + tile / 2) / tile).max(1))
 }
 
 /// The patches of `positions` outputs from `start` on, whole output rows: in `x` itself where it has them, else in `buffer`.

@@ -1,8 +1,8 @@
 //! CPU compute on `f32` slices, channels-last. Knows no Candle. The only place with `unsafe`.
 //!
 //! A batch of pictures is one slice, `[B, H, W, C]`, contiguous; the batch size is the slice's length over the geometry's.
-//! Every function runs on rayon's current pool, over tiles whose size depends on the geometry alone, and sums in a fixed
-//! order: the number of threads changes no byte of a result. Slices of the wrong length are a mistake in the calling code,
+//! Every function runs on rayon's current pool. What is summed is divided by the geometry alone, and added in a fixed order:
+//! the number of threads changes no byte of a result. Slices of the wrong length are a mistake in the calling code,
 //! and panic.
 //!
 //! | file | what it holds |

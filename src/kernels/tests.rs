@@ -253,8 +253,10 @@ fn winograd_is_among_the_cases() {
     }
     assert!(forward >= 6 && backward >= 6);
     let conv = |size, channels, stride| dense(Size(size, size), channels, channels, 3, stride, Padding::even(1));
-    assert!(suits(&conv(56, 64, 1)) && suits(&conv(14, 256, 1)));
-    assert!(!suits(&conv(7, 512, 1)) && !suits(&conv(28, 64, 2)) && !suits(&conv(28, 72, 1)));
+    assert!(suits(&conv(56, 64, 1)) && suits(&conv(14, 256, 1)) && suits(&conv(7, 512, 1)));
+    assert!(
+        !suits(&conv(4, 512, 1)) && !suits(&conv(14, 1024, 1)) && !suits(&conv(28, 64, 2)) && !suits(&conv(28, 72, 1))
+    );
 }
 
 #[test]

@@ -26,17 +26,20 @@ const LANES: usize = 16;
 /// Columns of a panel of weights: read row by row, a panel is one run of memory, which a cache can foresee.
 const PANEL: usize = 64;
 
-/// Tiles that one task takes through, about.
-const TILES: usize = 32;
+/// Tiles that one task takes through, about: a multiple of the six rows that the matrix product makes at once.
+const TILES: usize = 48;
 
-/// The most weights for which the transformed ones are still read from a cache.
-const MAX_WEIGHTS: usize = 256 * 256;
+/// A task takes a tile more for so many weights of a place: it reads all of them.
+const WEIGHTS_PER_TILE: usize = 4096;
+
+/// The most weights for which reading the transformed ones, four times as many, costs less than is saved.
+const MAX_WEIGHTS: usize = 512 * 512;
 
 /// Whether this way is the faster one. Depends on the geometry alone.
 pub(super) fn suits(conv: &Conv) -> bool {
     let &Conv { in_c, out_c, kernel, stride, depthwise, .. } = conv;
     let whole = in_c.is_multiple_of(LANES) && out_c.is_multiple_of(LANES);
-    let large = conv.out_h().min(conv.out_w()) > 2 * OUT && in_c * out_c <= MAX_WEIGHTS;
+    let large = conv.out_h().min(conv.out_w()) > OUT && in_c * out_c <= MAX_WEIGHTS;
     kernel == 3 && stride == 1 && !depthwise && whole && large
 }
 
@@ -63,8 +66,9 @@ pub(super) fn forward(
     let (across, down) = (conv.out_w().div_ceil(OUT), conv.out_h().div_ceil(OUT));
     let plane = conv.in_c * conv.out_c;
     // A task takes several small pictures, or some rows of tiles of a large one.
-    let pictures = (TILES / (across * down)).max(1);
-    let parts = (across * down).div_ceil(TILES);
+    let tiles = TILES.max(plane / WEIGHTS_PER_TILE);
+    let pictures = (tiles / (across * down)).max(1);
+    let parts = (across * down).div_ceil(tiles);
     let part = if parts > 1 { down.div_ceil(parts) * OUT * row } else { pictures * picture };
     let parts = y.par_chunks_mut(pictures * picture).enumerate().flat_map(|(i, y)| {
         let parts = y.par_chunks_mut(part).enumerate();
