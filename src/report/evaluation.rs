@@ -102,7 +102,8 @@ impl Evaluation {
             ("photos", Cells::Counts(mixed.iter().map(|pair| pair.2 as u64).collect())),
             ("of this class", Cells::Shares(of_class)),
         ])?;
-        let title = format!("{}: the most confused of {pairs} pairs of classes", self.model);
+        let found = counted(pairs, "pair");
+        let title = format!("{}: {found} of classes mixed up, the most frequent first", self.model);
         let mut view = View::new(title).table(table);
         for (target, predicted, count) in mixed {
             let is_pair = |p: &&Prediction| p.target == Some(target) && p.best().0 == predicted;
