@@ -37,6 +37,9 @@ pub struct Config {
     pub views: usize,
     /// Whether what the frozen part computes is kept on disk. Speed alone: it changes no result. Default true.
     pub cache: bool,
+    /// Gigabytes (10⁹ bytes) that the files of the cache may take, those of all runs together. Before new ones are written, those that were not used for
+    /// longest go, but none that a training is reading. What one training needs is written even where it is more. Default 20.
+    pub cache_limit: f64,
     /// What fraction of the photos goes where. Default 0.8, 0.1, 0.1.
     pub split: SplitConfig,
     /// How training photos are varied.
@@ -238,6 +241,7 @@ impl Config {
             batch_size: 32,
             views: 2,
             cache: true,
+            cache_limit: 20.0,
             split: SplitConfig::default(),
             augment: AugmentConfig::default(),
             classifier: ClassifierConfig::default(),
@@ -302,6 +306,11 @@ impl Config {
         toml::to_string(self).unwrap_or_else(|cause| unreachable!("plain settings always serialize: {cause}"))
     }
 
+    /// [`Config::cache_limit`] in bytes.
+    pub fn cache_bytes(&self) -> u64 {
+        (self.cache_limit * 1e9) as u64
+    }
+
     /// Checks every setting's range.
     ///
     /// # Errors
@@ -317,6 +326,7 @@ impl Config {
         within("image_size", self.image_size as f64, 32.0, 1024.0)?;
         within("batch_size", self.batch_size as f64, 1.0, 4096.0)?;
         within("views", self.views as f64, 1.0, 1000.0)?;
+        within("cache_limit", self.cache_limit, 0.0, 1e6)?;
         within("split.train", self.split.train, 0.01, 0.98)?;
         within("split.val", self.split.val, 0.01, 0.98)?;
         within("split.test", self.split.test, 0.01, 0.98)?;

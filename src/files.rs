@@ -191,6 +191,19 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|cause| Error::io("read", path, &cause))
 }
 
+/// Fills the buffer with what stands at this place of a file. The file's own position may move.
+#[cfg(unix)]
+pub fn read_at(file: &File, at: u64, buffer: &mut [u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, at)
+}
+
+/// Fills the buffer with what stands at this place of a file. The file's own position may move.
+#[cfg(not(unix))]
+pub fn read_at(mut file: &File, at: u64, buffer: &mut [u8]) -> io::Result<()> {
+    file.seek(io::SeekFrom::Start(at))?;
+    file.read_exact(buffer)
+}
+
 /// Creates a folder and those above it.
 pub fn create_dir(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|cause| Error::io("create", path, &cause))

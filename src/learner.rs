@@ -23,7 +23,7 @@ use crate::report::live::Live;
 use crate::report::progress::Lines;
 use crate::report::{self, Figure, Table, View, Watch, shows};
 use crate::seed::Seed;
-use crate::train::{self, Ended, Event, History, Job, Phase, Progress, Run};
+use crate::train::{self, Cache, Ended, Event, History, Job, Phase, Progress, Run};
 
 pub use background::Background;
 pub use predictions::Predictions;
@@ -302,7 +302,7 @@ impl Learner {
             phase,
             config: &self.config,
             run: &self.run,
-            cache: &self.project.models.join("cache"),
+            cache: &Cache::folder(&self.project),
         })
     }
 

@@ -54,5 +54,5 @@ pub mod prelude {
     pub use crate::recipe::fine_tune;
     pub use crate::report::{Figure, Table, View, Watch};
     pub use crate::seed::Seed;
-    pub use crate::train::{LrFind, Phase, RunRecord, Runs, Sweep};
+    pub use crate::train::{Cache, LrFind, Phase, RunRecord, Runs, Sweep};
 }

@@ -4,6 +4,7 @@
 //! done, 1 failed (what, which file, the mend), 2 wrong usage, 130 a training that was stopped and can be gone on with.
 
 mod bench;
+mod cache;
 mod download_dataset;
 mod embed;
 mod evaluate;
@@ -67,6 +68,8 @@ enum Command {
     Predict(predict::Options),
     /// Write the backbone's features of a folder of photos.
     Embed(embed::Options),
+    /// Show what the cache holds of frozen layers, or empty it.
+    Cache(cache::Options),
     /// Measure this machine's speed in photos a second.
     Bench(bench::Options),
 }
@@ -86,6 +89,7 @@ fn run(cli: Cli) -> Result<Output> {
         Command::Explain(options) => options.run(&project),
         Command::Predict(options) => options.run(&project),
         Command::Embed(options) => options.run(&project),
+        Command::Cache(options) => options.run(&project),
         Command::Bench(options) => options.run(&project),
     }
 }

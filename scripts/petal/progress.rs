@@ -37,6 +37,7 @@ impl Training {
                 let on = if *epochs > 0 { format!(", going on after {epochs}") } else { String::new() };
                 eprintln!("phase {}: up to {} epochs{on}", phase.name, phase.epochs);
             }
+            Event::Room(room) => eprintln!("{}", petal::report::progress::room(room)),
             Event::Caching { done, total } => self.step("frozen layers".into(), *done, *total),
             Event::Step { epoch, done, total, loss, .. } => {
                 self.step(format!("epoch {epoch}"), *done, *total);

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::{Sample, Subset, photo};
 use crate::config::AugmentConfig;
 use crate::error::{Error, ErrorKind, Result};
+use crate::files;
 use crate::pixels::{self, Augmentation, Preprocess, Rgb};
 use crate::project::Device;
 use crate::seed::{Purpose, Seed};
@@ -92,12 +93,14 @@ impl Loader {
         self.preprocess.crop(&photo).map_err(|error| error.at(path))
     }
 
-    /// Names exactly what [`Loader::photo`] gives for all photos in this view.
+    /// Names exactly what [`Loader::photo`] gives for all photos in this view: by the hashes that it compares them with, not by their names and
+    /// labels.
     pub fn key(&self, view: u64) -> String {
         let Self { subset, preprocess, augment, .. } = self;
+        let photos = files::sha256(subset.hashes.join(",").as_bytes());
         match augment {
-            Some((config, seed)) => format!("{} {preprocess:?} {config:?} {seed:?} view {view}", subset.sha256),
-            None => format!("{} {preprocess:?}", subset.sha256),
+            Some((config, seed)) => format!("{photos} {preprocess:?} {config:?} {seed:?} view {view}"),
+            None => format!("{photos} {preprocess:?}"),
         }
     }
 

@@ -3,7 +3,7 @@
 //! Pictures are `[B, H, W, C]`; for the layout of weights see [`Conv`]. All functions panic where the geometry has a size of
 //! zero or a kernel larger than the padded picture.
 
-use super::elementwise::Epilogue;
+use super::elementwise::{Epilogue, backward_activation};
 use super::geometry::{Activation, Conv};
 use super::layout::{hwo_to_ohw, ohwi_to_oihw};
 use super::memory::{Buffer, Memory};
@@ -24,7 +24,7 @@ impl ForwardWeights {
     /// Where a slice isn't as long as `conv` says.
     pub fn pack(conv: &Conv, weight: &[f32], scale: Option<&[f32]>, memory: &Memory) -> Self {
         check_weights(conv, weight, scale);
-        let pack = if conv.depthwise { depthwise::pack_forward } else { dense::pack_forward };
+        let pack = if conv.depthwise { depthwise::pack } else { dense::pack_forward };
         Self { conv: *conv, data: pack(conv, weight, scale, memory) }
     }
 }
@@ -43,7 +43,7 @@ impl BackwardWeights {
     /// Where a slice isn't as long as `conv` says.
     pub fn pack(conv: &Conv, weight: &[f32], scale: Option<&[f32]>, memory: &Memory) -> Self {
         check_weights(conv, weight, scale);
-        let pack = if conv.depthwise { depthwise::pack_backward } else { dense::pack_backward };
+        let pack = if conv.depthwise { depthwise::pack } else { dense::pack_backward };
         Self { conv: *conv, data: pack(conv, weight, scale, memory) }
     }
 }
@@ -86,8 +86,11 @@ pub fn forward(
 pub fn backward_input(weights: &BackwardWeights, dy: &[f32], accumulate: bool, memory: &Memory, dx: &mut [f32]) {
     let BackwardWeights { conv, data } = weights;
     check_batch(conv, dx, dy);
-    let backward = if conv.depthwise { depthwise::backward_input } else { dense::backward_input };
-    backward(conv, dy, data, accumulate, memory, dx);
+    if conv.depthwise {
+        let input = InputGradient { weights: &data[..], before: Activation::None, accumulate, dx };
+        return depthwise::backward(conv, &[], dy, Some(input), None, memory);
+    }
+    dense::backward_input(conv, dy, data, accumulate, memory, dx);
 }
 
 /// How many numbers the sums of [`backward_weight`] are.
@@ -106,8 +109,68 @@ pub fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], accumulate: bool, mem
     conv.check();
     check_batch(conv, x, dy);
     assert_eq!(sums.len(), sums_len(conv), "sums of {conv:?}");
-    let backward = if conv.depthwise { depthwise::backward_weight } else { dense::backward_weight };
-    backward(conv, x, dy, accumulate, memory, sums);
+    if conv.depthwise {
+        return depthwise::backward(conv, x, dy, None, Some(WeightGradient { accumulate, sums }), memory);
+    }
+    dense::backward_weight(conv, x, dy, accumulate, memory, sums);
+}
+
+/// A gradient of the input that is asked for.
+#[derive(Debug)]
+pub struct InputGradient<'a, W = &'a BackwardWeights> {
+    /// The weights to go back through.
+    pub weights: W,
+    /// The activation that the input came out of: what is added to `dx` is the gradient before it.
+    pub before: Activation,
+    /// Whether it is added to `dx`, or replaces it.
+    pub accumulate: bool,
+    /// The gradient, `[B, in_h, in_w, in_c]`.
+    pub dx: &'a mut [f32],
+}
+
+/// Sums of [`backward_weight`] that are asked for.
+#[derive(Debug)]
+pub struct WeightGradient<'a> {
+    /// Whether they are added to `sums`, or replace them.
+    pub accumulate: bool,
+    /// The sums.
+    pub sums: &'a mut [f32],
+}
+
+/// As [`backward_weight`] and [`backward_input`], both in one pass where that is faster.
+///
+/// # Panics
+/// As they do.
+pub fn backward(
+    conv: &Conv,
+    x: &[f32],
+    dy: &[f32],
+    input: Option<InputGradient>,
+    weight: Option<WeightGradient>,
+    memory: &Memory,
+) {
+    if conv.depthwise {
+        check_batch(conv, x, dy);
+        assert!(
+            input.as_ref().is_none_or(|input| input.dx.len() == x.len() && input.weights.conv == *conv),
+            "dx of {conv:?}"
+        );
+        assert!(weight.as_ref().is_none_or(|weight| weight.sums.len() == sums_len(conv)), "sums of {conv:?}");
+        let input = input.map(|InputGradient { weights, before, accumulate, dx }| InputGradient {
+            weights: &weights.data[..],
+            before,
+            accumulate,
+            dx,
+        });
+        return depthwise::backward(conv, x, dy, input, weight, memory);
+    }
+    if let Some(WeightGradient { accumulate, sums }) = weight {
+        backward_weight(conv, x, dy, accumulate, memory, sums);
+    }
+    if let Some(InputGradient { weights, before, accumulate, dx }) = input {
+        backward_input(weights, dy, accumulate, memory, dx);
+        backward_activation(before, x, dx);
+    }
 }
 
 /// The gradients as they are laid out, from the sums of [`backward_weight`]: `dw` as the weights, `db` is `[out_c]`.

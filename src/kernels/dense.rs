@@ -6,7 +6,7 @@ use super::geometry::Conv;
 use super::im2col::{col2im, im2col};
 use super::layout::{oihw_to_hwio, oihw_to_ohwi, oihw_to_turned_hwoi};
 use super::memory::{Buffer, Memory};
-use super::{simd, winograd};
+use super::{direct, simd, winograd};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -69,6 +69,9 @@ pub(super) fn forward(
     if winograd::suits(conv) {
         return winograd::forward(conv, x, packed, accumulate, finish, memory, y);
     }
+    if direct::suits(conv) {
+        return direct::forward(conv, x, packed, accumulate, finish, y);
+    }
     let (depth, row) = (conv.depth(), conv.out_w() * conv.out_c);
     let rows = even_rows(conv, y.len() / row);
     let weights = Matrix::new(packed, depth, conv.out_c);
@@ -120,6 +123,9 @@ fn scatter(conv: &Conv, dy: &[f32], weight: &[f32], accumulate: bool, memory: &M
 /// The batch is divided into groups of output rows, each with sums of its own where these are small; and the weights into
 /// blocks of output channels.
 pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], accumulate: bool, memory: &Memory, sums: &mut [f32]) {
+    if direct::suits(conv) {
+        return direct::backward_weight(conv, x, dy, accumulate, memory, sums);
+    }
     let rows = dy.len() / (conv.out_w() * conv.out_c);
     let worth = (dy.len() / conv.out_c / MIN_TERMS).min(PARTIAL_SUMS / sums.len());
     let groups = worth.clamp(1, WEIGHT_TASKS).min(rows.max(1));

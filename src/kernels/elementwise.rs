@@ -7,6 +7,12 @@ use rayon::prelude::*;
 /// Numbers that one task goes through where nothing else sets the size.
 pub(super) const CHUNK: usize = 1 << 16;
 
+/// Columns that are summed together.
+const LANES: usize = 16;
+
+/// Rows that are summed together.
+const SUMMED_ROWS: usize = 32;
+
 /// `y = act(y + bias + residual)`, in place. `y` and `residual` are `[positions, C]`, `bias` is `[C]`.
 pub(super) struct Epilogue<'a> {
     pub(super) bias: &'a [f32],
@@ -46,6 +52,19 @@ pub(super) fn clamp(v: f32, low: f32, high: f32) -> f32 {
     if v > high { high } else { v }
 }
 
+/// `L` numbers from `at` on.
+#[inline(always)]
+pub(super) fn lanes<const L: usize>(from: &[f32], at: usize) -> &[f32; L] {
+    from[at..].first_chunk().unwrap_or_else(|| panic!("{L} numbers from {at} on, of {}", from.len()))
+}
+
+/// As [`lanes`], to write.
+#[inline(always)]
+pub(super) fn lanes_mut<const L: usize>(to: &mut [f32], at: usize) -> &mut [f32; L] {
+    let len = to.len();
+    to[at..].first_chunk_mut().unwrap_or_else(|| panic!("{L} numbers from {at} on, of {len}"))
+}
+
 /// `sums[c] += Σ rows[.., c]`; `rows` is `[positions, stride]` and `sums` a part of its columns, from `from` on.
 pub(super) struct AddRows<'a> {
     pub(super) rows: &'a [f32],
@@ -57,10 +76,27 @@ pub(super) struct AddRows<'a> {
 impl Kernel for AddRows<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        for row in self.rows.chunks_exact(self.stride) {
-            add(self.sums, &row[self.from..]);
+        // Some rows at a time, which stay in the nearest cache while each block of their columns is summed in registers.
+        for rows in self.rows.chunks(self.stride * SUMMED_ROWS) {
+            let blocks = self.sums.len() / LANES * LANES;
+            for c in (0..blocks).step_by(LANES) {
+                add_column::<LANES>(rows, self.stride, self.from + c, lanes_mut(self.sums, c));
+            }
+            for c in blocks..self.sums.len() {
+                add_column::<1>(rows, self.stride, self.from + c, lanes_mut(self.sums, c));
+            }
         }
     }
+}
+
+/// Adds the `L` columns of `rows` from `c` on.
+#[inline(always)]
+fn add_column<const L: usize>(rows: &[f32], stride: usize, c: usize, sums: &mut [f32; L]) {
+    let mut total = *sums;
+    for row in rows.chunks_exact(stride) {
+        add(&mut total, lanes::<L>(row, c));
+    }
+    *sums = total;
 }
 
 /// `a[i] += b[i]` over `a`.
@@ -113,14 +149,19 @@ impl Kernel for Add<'_> {
 /// Where the two lengths differ.
 pub fn backward_activation(act: Activation, y: &[f32], dy: &mut [f32]) {
     assert_eq!(y.len(), dy.len(), "y and dy");
-    if act == Activation::None {
-        return;
-    }
-    dy.par_chunks_mut(CHUNK).zip(y.par_chunks(CHUNK)).for_each(|(dy, y)| simd::run(Mask { act, y, dy }));
+    let Some(mask) = act.mask() else { return };
+    dy.par_chunks_mut(CHUNK).zip(y.par_chunks(CHUNK)).for_each(|(dy, y)| simd::run(Mask { mask, y, dy }));
+}
+
+/// Whether an activation with this [`mask`](Activation::mask) gave `y` without letting its input through.
+#[inline(always)]
+pub(super) fn is_blocked(y: f32, (low, high): (f32, f32)) -> bool {
+    // A NaN fails no comparison here, so it blocks nothing.
+    (y <= low) | (y >= high)
 }
 
 struct Mask<'a> {
-    act: Activation,
+    mask: (f32, f32),
     y: &'a [f32],
     dy: &'a mut [f32],
 }
@@ -128,10 +169,8 @@ struct Mask<'a> {
 impl Kernel for Mask<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let (low, high) = self.act.bounds();
         for (dy, &y) in self.dy.iter_mut().zip(self.y) {
-            // A NaN in `y` fails no comparison here, so it blocks nothing.
-            *dy = if (y <= low) | (y >= high) { 0.0 } else { *dy };
+            *dy = if is_blocked(y, self.mask) { 0.0 } else { *dy };
         }
     }
 }
@@ -156,7 +195,7 @@ mod tests {
             let mut sums = vec![1.0; 20];
             run_on(level, AddRows { rows: &before, stride: 37, from: 10, sums: &mut sums });
             let mut dy = bias.clone();
-            run_on(level, Mask { act: Activation::Relu6, y: &y[..37], dy: &mut dy });
+            run_on(level, Mask { mask: (0.0, 6.0), y: &y[..37], dy: &mut dy });
             assert!((0..37).all(|i| dy[i] == if y[i] > 0.0 && y[i] < 6.0 { bias[i] } else { 0.0 }), "{level:?}");
             for (c, &sum) in sums.iter().enumerate() {
                 assert_eq!(sum, before.chunks(37).fold(1.0, |sum, row| sum + row[10 + c]), "{level:?}");

@@ -20,6 +20,11 @@ impl Activation {
             Self::Relu6 => (0.0, 6.0),
         }
     }
+
+    /// The bounds that a value must lie between for its gradient to pass; none where all pass.
+    pub(super) fn mask(self) -> Option<(f32, f32)> {
+        (self != Self::None).then(|| self.bounds())
+    }
 }
 
 /// How many rows and columns of zeros surround a picture.

@@ -1,6 +1,6 @@
 //! Memory to use again: fresh memory's first touch costs about as much as computing what goes into it.
 
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::{Arc, Mutex};
 
 /// Memory to use again. Clones share it.
@@ -10,17 +10,22 @@ pub struct Memory(Arc<Mutex<Vec<Vec<f32>>>>);
 /// How many times larger than what is asked for a piece of memory may be; else it would be missing where it is needed.
 const LARGER: usize = 4;
 
+/// Numbers in a line of the cache. Memory starts at one: a vector that lies in two lines is loaded twice.
+const LINE: usize = 16;
+
 impl Memory {
     /// Memory for `len` numbers. What is in it is left from earlier use: it must be written before it is read.
     pub fn buffer(&self, len: usize) -> Buffer {
         let kept = self.0.lock().ok().and_then(|mut free| {
             // Of equal ones the last that was freed: it is the likeliest to be in a cache still.
-            let fits = |values: &Vec<f32>| (len..=len.saturating_mul(LARGER)).contains(&values.len());
+            let fits = |values: &Vec<f32>| (len..=len.saturating_mul(LARGER)).contains(&(values.len() - LINE));
             let fitting = free.iter().enumerate().rev().filter(|(_, values)| fits(values));
             let best = fitting.min_by_key(|(_, values)| values.len()).map(|(index, _)| index);
             best.map(|index| free.remove(index))
         });
-        Buffer { values: kept.unwrap_or_else(|| vec![0.0; len]), len, home: self.clone() }
+        let values = kept.unwrap_or_else(|| vec![0.0; len + LINE]);
+        let start = values.as_ptr().align_offset(size_of::<[f32; LINE]>());
+        Buffer { values, range: start..start + len, home: self.clone() }
     }
 }
 
@@ -28,7 +33,7 @@ impl Memory {
 #[derive(Debug)]
 pub struct Buffer {
     values: Vec<f32>,
-    len: usize,
+    range: Range<usize>,
     home: Memory,
 }
 
@@ -36,13 +41,13 @@ impl Deref for Buffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &self.values[..self.len]
+        &self.values[self.range.clone()]
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.values[..self.len]
+        &mut self.values[self.range.clone()]
     }
 }
 
@@ -69,5 +74,6 @@ mod tests {
         assert_ne!(memory.buffer(20).as_ptr(), at_large);
         assert_eq!(memory.buffer(50).as_ptr(), at_large);
         assert_eq!(memory.buffer(1000).len(), 1000);
+        assert!([1, 7, 1000].iter().all(|&len| memory.buffer(len).as_ptr().addr().is_multiple_of(64)));
     }
 }

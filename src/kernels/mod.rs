@@ -19,6 +19,7 @@ pub mod adam;
 pub mod conv;
 mod dense;
 mod depthwise;
+mod direct;
 mod elementwise;
 mod gemm;
 pub mod geometry;

@@ -1,8 +1,13 @@
 //! Max pooling, and the average over whole pictures.
 
-use super::elementwise::AddRows;
+use super::elementwise::{AddRows, is_blocked, lanes, lanes_mut};
+use super::geometry::Activation;
 use super::simd::{self, Kernel};
 use rayon::prelude::*;
+use std::ops::Range;
+
+/// Channels that are taken through a window together.
+const LANES: usize = 16;
 
 /// Max pooling of pictures of one size, with a square window. Padding is never the maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,14 +47,12 @@ impl MaxPool {
         self.out_h() * self.out_w() * self.channels
     }
 
-    /// Where the pixels of a window are in a picture, row by row.
+    /// The rows and columns of a window that lie on the picture.
     #[inline(always)]
-    fn window(&self, oy: usize, ox: usize) -> impl Iterator<Item = usize> + use<> {
-        let Self { in_h, in_w, channels, kernel, stride, pad } = *self;
-        let range = move |o: usize, size: usize| {
-            (o * stride).saturating_sub(pad)..(o * stride + kernel).saturating_sub(pad).min(size)
-        };
-        range(oy, in_h).flat_map(move |y| range(ox, in_w).map(move |x| (y * in_w + x) * channels))
+    fn window(&self, oy: usize, ox: usize) -> [Range<usize>; 2] {
+        let &Self { in_h, in_w, kernel, stride, pad, .. } = self;
+        [(oy, in_h), (ox, in_w)]
+            .map(|(o, size)| (o * stride).saturating_sub(pad)..(o * stride + kernel).saturating_sub(pad).min(size))
     }
 
     fn check(&self, x: &[f32], y: &[f32]) {
@@ -79,18 +82,18 @@ pub fn max_pool_forward(pool: &MaxPool, x: &[f32], y: &mut [f32]) {
 }
 
 /// The gradient of the input, `dx`, overwritten. Each window's gradient goes to its first maximum, row by row, as in PyTorch;
-/// where it holds NaNs, to the last of them.
+/// where it holds NaNs, to the last of them. `dx` is the gradient before the activation `before`, which `x` came out of.
 ///
 /// `x` and `dx` are `[B, in_h, in_w, C]`, `dy` is `[B, out_h, out_w, C]`.
 ///
 /// # Panics
 /// As [`max_pool_forward`].
-pub fn max_pool_backward(pool: &MaxPool, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+pub fn max_pool_backward(pool: &MaxPool, x: &[f32], dy: &[f32], before: Activation, dx: &mut [f32]) {
     pool.check(x, dy);
     assert_eq!(dx.len(), x.len(), "x and dx");
     let pictures = x.par_chunks(pool.in_len()).zip(dy.par_chunks(pool.out_len()));
     dx.par_chunks_mut(pool.in_len()).zip(pictures).for_each(|(dx, (x, dy))| {
-        simd::run(PoolGradient { pool, x, dy, dx });
+        simd::run(PoolGradient { pool, x, dy, mask: before.mask(), dx });
     });
 }
 
@@ -112,19 +115,36 @@ impl Kernel for PoolRow<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let channels = self.pool.channels;
-        for (ox, y) in self.y.chunks_exact_mut(channels).enumerate() {
-            for (i, pixel) in self.pool.window(self.oy, ox).enumerate() {
-                let x = &self.x[pixel..pixel + channels];
-                if i == 0 {
-                    y.copy_from_slice(x);
-                    continue;
-                }
-                for (y, &x) in y.iter_mut().zip(x) {
-                    *y = if is_greater(x, *y) { x } else { *y };
-                }
+        for ox in 0..self.pool.out_w() {
+            let window = self.pool.window(self.oy, ox);
+            let blocks = channels / LANES * LANES;
+            for c in (0..blocks).step_by(LANES) {
+                *lanes_mut(self.y, ox * channels + c) = maximum::<LANES>(self.pool, self.x, &window, c).0;
+            }
+            for c in blocks..channels {
+                *lanes_mut(self.y, ox * channels + c) = maximum::<1>(self.pool, self.x, &window, c).0;
             }
         }
     }
+}
+
+/// The maxima of a window in `L` channels from `c` on, and which pixel of it each is.
+#[inline(always)]
+fn maximum<const L: usize>(pool: &MaxPool, x: &[f32], window: &[Range<usize>; 2], c: usize) -> ([f32; L], [u32; L]) {
+    let (mut best, mut place) = ([f32::NEG_INFINITY; L], [0; L]);
+    let mut i = 0;
+    for row in window[0].clone() {
+        for column in window[1].clone() {
+            let x = lanes::<L>(x, (row * pool.in_w + column) * pool.channels + c);
+            for lane in 0..L {
+                let greater = is_greater(x[lane], best[lane]);
+                best[lane] = if greater { x[lane] } else { best[lane] };
+                place[lane] = if greater { i } else { place[lane] };
+            }
+            i += 1;
+        }
+    }
+    (best, place)
 }
 
 /// One picture's gradient.
@@ -132,35 +152,53 @@ struct PoolGradient<'a> {
     pool: &'a MaxPool,
     x: &'a [f32],
     dy: &'a [f32],
+    mask: Option<(f32, f32)>,
     dx: &'a mut [f32],
 }
 
 impl Kernel for PoolGradient<'_> {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let (channels, out_w) = (self.pool.channels, self.pool.out_w());
-        let (mut best, mut place) = (vec![0.0; channels], vec![0_u32; channels]);
-        self.dx.fill(0.0);
-        for (position, dy) in self.dy.chunks_exact(channels).enumerate() {
-            let (oy, ox) = (position / out_w, position % out_w);
-            for (i, pixel) in (0_u32..).zip(self.pool.window(oy, ox)) {
-                let x = &self.x[pixel..pixel + channels];
-                if i == 0 {
-                    best.copy_from_slice(x);
-                    place.fill(0);
-                    continue;
-                }
-                for ((best, place), &x) in best.iter_mut().zip(&mut place).zip(x) {
-                    let greater = is_greater(x, *best);
-                    *best = if greater { x } else { *best };
-                    *place = if greater { i } else { *place };
-                }
+    fn run<const FMA: bool>(mut self) {
+        let &MaxPool { in_h, in_w, channels, kernel, stride, .. } = self.pool;
+        // Each pixel is in one window: it is written once.
+        let alone = kernel == stride && self.pool.pad == 0 && in_h % kernel == 0 && in_w % kernel == 0;
+        if !alone {
+            self.dx.fill(0.0);
+        }
+        for position in 0..self.dy.len() / channels {
+            let window = self.pool.window(position / self.pool.out_w(), position % self.pool.out_w());
+            let blocks = channels / LANES * LANES;
+            for c in (0..blocks).step_by(LANES) {
+                self.window::<LANES>(position, &window, c, !alone);
             }
-            for (i, pixel) in (0_u32..).zip(self.pool.window(oy, ox)) {
-                let dx = &mut self.dx[pixel..pixel + channels];
-                for ((dx, &place), &dy) in dx.iter_mut().zip(&place).zip(dy) {
-                    *dx += if place == i { dy } else { 0.0 };
+            for c in blocks..channels {
+                self.window::<1>(position, &window, c, !alone);
+            }
+        }
+    }
+}
+
+impl PoolGradient<'_> {
+    /// `L` channels from `c` on of one window.
+    #[inline(always)]
+    fn window<const L: usize>(&mut self, position: usize, window: &[Range<usize>; 2], c: usize, accumulate: bool) {
+        let &MaxPool { in_w, channels, .. } = self.pool;
+        let (best, place) = maximum::<L>(self.pool, self.x, window, c);
+        let mut dy = *lanes::<L>(self.dy, position * channels + c);
+        if let Some(mask) = self.mask {
+            for lane in 0..L {
+                dy[lane] = if is_blocked(best[lane], mask) { 0.0 } else { dy[lane] };
+            }
+        }
+        let mut i = 0;
+        for row in window[0].clone() {
+            for column in window[1].clone() {
+                let dx = lanes_mut::<L>(self.dx, (row * in_w + column) * channels + c);
+                for lane in 0..L {
+                    let own = if place[lane] == i { dy[lane] } else { 0.0 };
+                    dx[lane] = if accumulate { dx[lane] + own } else { own };
                 }
+                i += 1;
             }
         }
     }
@@ -216,7 +254,7 @@ mod tests {
             for (oy, y) in y.chunks_mut(pool.out_w() * pool.channels).enumerate() {
                 run_on(level, PoolRow { pool, x, oy, y });
             }
-            run_on(level, PoolGradient { pool, x, dy, dx: &mut dx });
+            run_on(level, PoolGradient { pool, x, dy, mask: Some((0.0, 6.0)), dx: &mut dx });
             (y, dx)
         };
         assert!(Level::available().all(|level| all(level) == all(Level::Portable)));

@@ -1,6 +1,6 @@
 //! Every function against a plain `f64` one, in odd sizes; and the same bytes from one thread and from two.
 
-use super::conv::{self, BackwardWeights, ForwardWeights};
+use super::conv::{self, BackwardWeights, ForwardWeights, InputGradient, WeightGradient};
 use super::geometry::{Activation, Conv, Padding};
 use super::pool::{MaxPool, average_pool_backward, average_pool_forward, max_pool_backward, max_pool_forward};
 use super::winograd::suits;
@@ -86,6 +86,11 @@ fn geometries() -> Vec<Conv> {
         dense(Size(9, 10), 16, 80, 3, 1, even(1)),
         dense(Size(14, 11), 80, 16, 3, 1, none),
         dense(Size(12, 10), 32, 48, 3, 1, Padding { top: 2, left: 0, bottom: 1, right: 2 }),
+        dense(Size(12, 11), 3, 32, 3, 1, none),
+        dense(Size(35, 26), 3, 16, 3, 2, same(Size(35, 26), 3, 2)),
+        dense(Size(3, 4), 2, 16, 5, 1, even(2)),
+        dense(Size(19, 20), 1, 48, 7, 3, Padding { top: 0, left: 5, bottom: 4, right: 1 }),
+        dense(Size(9, 8), 16, 3, 3, 1, even(1)),
     ];
     for kernel in [1, 3, 4, 5] {
         for stride in [1, 2] {
@@ -221,6 +226,26 @@ fn backward_weight_is_the_gradient() {
             let terms = || case.dy.iter().skip(o).step_by(case.conv.out_c).map(|&dy| dy as f64);
             let (sum, size): (f64, f64) = (terms().sum(), terms().map(f64::abs).sum());
             assert!((db as f64 - sum).abs() <= 5e-7 * size, "{}: {db} {sum}", case.name());
+        }
+    }
+}
+
+#[test]
+fn both_gradients_at_once_are_the_same_and_lie_before_the_activation() {
+    for case in Case::all().filter(|case| case.batch > 1).chain(large_cases()) {
+        let (conv, memory) = (&case.conv, &memory());
+        for accumulate in [false, true] {
+            let mut expected = case.backward_input(accumulate);
+            backward_activation(Activation::Relu, &case.x, &mut expected);
+            let mut expected_sums = vec![0.5; conv::sums_len(conv)];
+            conv::backward_weight(conv, &case.x, &case.dy, accumulate, memory, &mut expected_sums);
+            let weights = &BackwardWeights::pack(conv, &case.weight, None, memory);
+            let mut dx = if accumulate { case.x.clone() } else { vec![f32::NAN; case.x.len()] };
+            let mut sums = vec![0.5; expected_sums.len()];
+            let input = InputGradient { weights, before: Activation::Relu, accumulate, dx: &mut dx };
+            let weight = WeightGradient { accumulate, sums: &mut sums };
+            conv::backward(conv, &case.x, &case.dy, Some(input), Some(weight), memory);
+            assert_eq!((dx, sums), (expected, expected_sums), "{}", case.name());
         }
     }
 }
@@ -394,6 +419,7 @@ fn pools() -> Vec<(MaxPool, usize)> {
     let all = [
         pool(1, 1, 3, 1, 1, 0),
         pool(5, 7, 3, 2, 2, 0),
+        pool(6, 8, 21, 2, 2, 0),
         pool(5, 7, 19, 3, 2, 1),
         pool(12, 9, 64, 3, 2, 1),
         pool(6, 6, 33, 2, 1, 1),
@@ -439,7 +465,10 @@ fn max_pool_takes_the_first_maximum() {
         let dy: Vec<f32> = numbers(y.len(), 6).iter().map(|v| (v * 100.0).round()).collect();
         let (mut dx, mut expected) = (vec![f32::NAN; x.len()], vec![0.0; x.len()]);
         places.iter().zip(&dy).for_each(|(&i, dy)| expected[i] += dy);
-        max_pool_backward(&pool, &x, &dy, &mut dx);
+        max_pool_backward(&pool, &x, &dy, Activation::None, &mut dx);
+        assert_eq!(dx, expected, "{pool:?}");
+        max_pool_backward(&pool, &x, &dy, Activation::Relu, &mut dx);
+        backward_activation(Activation::Relu, &x, &mut expected);
         assert_eq!(dx, expected, "{pool:?}");
     }
 }
@@ -453,9 +482,9 @@ fn max_pool_of_what_is_not_finite() {
     max_pool_forward(&pool, &[f32::NEG_INFINITY; 4], &mut y);
     assert_eq!(y, [f32::NEG_INFINITY]);
     let mut dx = [0.0; 4];
-    max_pool_backward(&pool, &[f32::NEG_INFINITY; 4], &[3.0], &mut dx);
+    max_pool_backward(&pool, &[f32::NEG_INFINITY; 4], &[3.0], Activation::None, &mut dx);
     assert_eq!(dx, [3.0, 0.0, 0.0, 0.0]);
-    max_pool_backward(&pool, &[f32::NAN, f32::NAN, 2.0, 0.0], &[3.0], &mut dx);
+    max_pool_backward(&pool, &[f32::NAN, f32::NAN, 2.0, 0.0], &[3.0], Activation::None, &mut dx);
     assert_eq!(dx, [0.0, 3.0, 0.0, 0.0]);
 }
 

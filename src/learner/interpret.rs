@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::eval::{self, Cleaner, Evaluation, Prediction};
 use crate::models::{Architecture, Model};
 use crate::seed::Seed;
-use crate::train;
+use crate::train::{self, Cache};
 
 impl Learner {
     /// The photos of these parts by their loss, the largest first, to be kept, relabelled or dropped: [`Cleaner`].
@@ -44,7 +44,7 @@ impl Learner {
         let model = Model::new(&self.info.architecture, Seed(self.config.seed), &self.project.device)?;
         pretrain(&model, &self.config, &self.project)?;
         let loader = self.loader(Split::Train);
-        let told = train::held_out(&model, &loader, &self.config, &self.project.models.join("cache"))?;
+        let told = train::held_out(&model, &loader, &self.config, &Cache::folder(&self.project))?;
         let samples = loader.subset().samples.iter();
         let predictions = samples.zip(told).map(|(sample, probabilities)| Prediction {
             path: sample.path.clone(),

@@ -148,6 +148,11 @@ impl Model {
         &self.params
     }
 
+    /// How its layers are computed.
+    pub fn ops(&self) -> Ops {
+        self.ops
+    }
+
     /// Where its numbers are.
     pub fn device(&self) -> Device {
         self.params.iter().next().map_or(Device::Cpu, |(_, param)| param.var.device().clone())
@@ -160,6 +165,21 @@ impl Model {
             let from = if cut == Cut::Upper { network.upper_trainable } else { 0 };
             names.extend(network.trainable(from).into_iter().map(|name| format!("{}{name}", self.prefix())));
         }
+        names.sort();
+        names
+    }
+
+    /// Names of the tensors that [`Model::before`] reads for this cut, sorted.
+    pub fn read_before(&self, cut: Cut) -> Vec<String> {
+        let mut names: Vec<String> = match (&self.body, cut) {
+            (_, Cut::Images) => Vec::new(),
+            (Body::Zoo(_), _) => self.params.shapes("backbone.").into_keys().map(|n| format!("backbone.{n}")).collect(),
+            (Body::Staged(network), cut) => {
+                let to = if cut == Cut::Upper { network.upper } else { network.program.steps.len() };
+                let tensors = network.program.convs(0, to).flat_map(|(_, step)| step.tensors());
+                tensors.map(|(name, _)| format!("{}{name}", self.prefix())).collect()
+            }
+        };
         names.sort();
         names
     }

@@ -269,6 +269,27 @@ impl Program {
     }
 }
 
+impl Program {
+    /// For each register the activation that it came out of, where one step reads it, and can take its gradient to before the
+    /// activation at once.
+    pub(super) fn activations_of_one_reader(&self) -> Vec<Activation> {
+        let readers = |register: usize| {
+            let reads = self.steps.iter().flat_map(|step| [Some(step.input()), step.residual()]);
+            reads.flatten().filter(|read| *read == register).count()
+        };
+        let mut before = vec![Activation::None; self.steps.len() + 1];
+        for step in &self.steps {
+            if let (Some(Step::Conv(from)), Step::Conv(_) | Step::MaxPool { .. }) =
+                (step.input().checked_sub(1).map(|from| &self.steps[from]), step)
+                && readers(step.input()) == 1
+            {
+                before[step.input()] = from.act;
+            }
+        }
+        before
+    }
+}
+
 /// A convolution's weights, with its batch norm as a scale and a bias of each output channel.
 #[derive(Clone, Debug)]
 pub(super) struct Folded {

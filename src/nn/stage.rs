@@ -14,7 +14,7 @@ use super::program::{
 };
 use super::workspace::Workspace;
 use crate::error::Result;
-use crate::kernels::conv::{self, BackwardWeights};
+use crate::kernels::conv::{self, BackwardWeights, InputGradient, WeightGradient};
 use crate::kernels::{Activation, Buffer, add_to, backward_activation, pool};
 
 /// A program whose first steps may be frozen.
@@ -205,6 +205,9 @@ struct Backward<'a> {
     wanted: Vec<bool>,
     /// For each step whose input's gradient is wanted, its weights.
     weights: Vec<Option<BackwardWeights>>,
+    /// For each register the activation that its only reader takes its gradient through; where there are several, none, and
+    /// the step that wrote it does.
+    before: Vec<Activation>,
 }
 
 /// Sums of weight gradients so far, by step.
@@ -232,7 +235,7 @@ impl Operation for Fused {
         let Some(Kept { packed, groups }) = kept else { candle_core::bail!("a stage's backward runs once a forward") };
         let wanted = self.wanted();
         let weights = self.backward_weights(&packed, &wanted)?;
-        let backward = Backward { packed: &packed, wanted, weights };
+        let backward = Backward { packed: &packed, wanted, weights, before: self.program.activations_of_one_reader() };
         let (from, to) = (GROUP * packed.size(0).len(), GROUP * packed.output().len());
         let mut dx = vec![0.0; if self.input_gradient { x.len() } else { 0 }];
         let mut inputs: Vec<_> = dx.chunks_mut(from).map(Some).collect();
@@ -333,25 +336,27 @@ impl Fused {
             let x = read(x, &registers, input);
             match (step, &backward.packed.sized[index]) {
                 (Step::Conv(step), Sized::Conv(conv)) => {
-                    backward_activation(step.act, own.as_deref().unwrap_or(y), &mut dy);
-                    if !self.trainable[index].is_empty() {
-                        let sum = &mut sums[index];
-                        let accumulate = sum.is_some();
-                        let sum = sum.get_or_insert_with(|| memory.buffer(conv::sums_len(conv)));
-                        conv::backward_weight(conv, x, &dy, accumulate, memory, sum);
+                    if backward.before[index + 1] != step.act {
+                        backward_activation(step.act, own.as_deref().unwrap_or(y), &mut dy);
                     }
-                    if let Some(weights) = &backward.weights[index] {
-                        let accumulate = gradients[input].is_some();
-                        let dx = gradients[input].get_or_insert_with(|| memory.buffer(x.len()));
-                        conv::backward_input(weights, &dy, accumulate, memory, dx);
-                    }
+                    let weight = (!self.trainable[index].is_empty()).then(|| WeightGradient {
+                        accumulate: sums[index].is_some(),
+                        sums: sums[index].get_or_insert_with(|| memory.buffer(conv::sums_len(conv))),
+                    });
+                    let input = backward.weights[index].as_ref().map(|weights| InputGradient {
+                        weights,
+                        before: backward.before[step.input],
+                        accumulate: gradients[input].is_some(),
+                        dx: gradients[input].get_or_insert_with(|| memory.buffer(x.len())),
+                    });
+                    conv::backward(conv, x, &dy, input, weight, memory);
                     if let Some(residual) = step.residual.filter(|register| wanted[*register]) {
                         gather(&mut gradients[residual - first], dy);
                     }
                 }
                 (_, Sized::MaxPool(geometry)) if wants_input => {
                     let mut dx = memory.buffer(x.len());
-                    pool::max_pool_backward(geometry, x, &dy, &mut dx);
+                    pool::max_pool_backward(geometry, x, &dy, backward.before[step.input()], &mut dx);
                     gather(&mut gradients[input], dx);
                 }
                 (_, Sized::AveragePool(size)) if wants_input => {

@@ -2,11 +2,11 @@
 
 use plotters::coord::Shift;
 use plotters::prelude::{
-    BitMapBackend, ChartBuilder, Circle, DashedLineSeries, DrawingArea, LineSeries, PathElement, SeriesLabelPosition,
+    BitMapBackend, Circle, DashedLineSeries, DrawingArea, LineSeries, PathElement, SeriesLabelPosition,
 };
-use plotters::style::{Color, RGBColor, ShapeStyle, WHITE};
+use plotters::style::{Color, ShapeStyle};
 
-use super::figure::{BLUE, Figure, INK, Painted, SOFT, VERMILION, draw, style};
+use super::figure::{BLUE, Figure, INK, Painted, SOFT, VERMILION, draw, legend, over_epochs, style};
 use crate::error::{Error, ErrorKind, Result};
 use crate::train::History;
 
@@ -56,33 +56,7 @@ impl History {
             None => (0.0, high + room),
             Some(most) => ((low - room).max(0.0), most),
         };
-        let epochs = self.epochs.len();
-        let mut chart = ChartBuilder::on(area)
-            .caption(title, style(18.0, INK))
-            .margin(14)
-            .x_label_area_size(46)
-            .y_label_area_size(58)
-            .build_cartesian_2d(0.5..epochs as f64 + 0.5, low..high)?;
-        let digits = if high - low > 5.0 {
-            0
-        } else if high - low > 0.5 {
-            1
-        } else {
-            2
-        };
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .light_line_style(WHITE)
-            .bold_line_style(RGBColor(228, 228, 228))
-            .axis_style(SOFT)
-            .x_labels(epochs.clamp(2, 12))
-            .x_label_formatter(&|x| if (x - x.round()).abs() < 1e-6 { format!("{x:.0}") } else { String::new() })
-            .y_label_formatter(&|y| format!("{y:.digits$}"))
-            .x_desc("epoch")
-            .label_style(style(15.0, INK))
-            .axis_desc_style(style(15.0, SOFT))
-            .draw()?;
+        let mut chart = over_epochs(area, title, self.epochs.len(), 12, (low, high))?;
         for boundary in self.epochs.windows(2).filter(|pair| pair[0].phase != pair[1].phase) {
             let x = boundary[0].epoch as f64 + 0.5;
             let line = ShapeStyle::from(SOFT).stroke_width(1);
@@ -116,14 +90,6 @@ impl History {
         let ends = [&train, &val].map(|points| points.last().map_or(low, |(_, value)| *value));
         let high_end = ends.iter().sum::<f64>() / 2.0 > (low + high) / 2.0;
         let corner = if high_end { SeriesLabelPosition::LowerRight } else { SeriesLabelPosition::UpperRight };
-        chart
-            .configure_series_labels()
-            .position(corner)
-            .margin(12)
-            .background_style(WHITE.mix(0.85))
-            .border_style(RGBColor(200, 200, 200))
-            .label_font(style(15.0, INK))
-            .draw()?;
-        Ok(())
+        legend(&mut chart, corner)
     }
 }

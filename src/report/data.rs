@@ -28,6 +28,7 @@ impl Project {
                 ("disk", format!("{free} free")),
                 ("photos", self.data.display().to_string()),
                 ("models and runs", self.models.display().to_string()),
+                ("cache", super::cache::stand(self)),
                 ("figures", self.visualizations.display().to_string()),
             ])
             .hint("next: let config = Config::from_env()?;")

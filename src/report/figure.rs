@@ -4,7 +4,11 @@ use std::path::Path;
 
 use base64::Engine;
 use plotters::coord::Shift;
-use plotters::prelude::{BitMapBackend, BitMapElement, DrawingArea, IntoDrawingArea, RGBColor, Text, WHITE};
+use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::{
+    BitMapBackend, BitMapElement, Cartesian2d, ChartBuilder, ChartContext, DrawingArea, IntoDrawingArea, RGBColor,
+    SeriesLabelPosition, Text, WHITE,
+};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, FontTransform, IntoFont, TextStyle, register_font};
 
@@ -192,6 +196,57 @@ impl Anchor {
         };
         Pos::new(horizontal, VPos::Center)
     }
+}
+
+/// A chart of values over epochs.
+pub(super) type EpochChart<'a, 'b> = ChartContext<'a, BitMapBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// The frame of a chart of values from `low` to `high` over so many epochs, of which at most so many are named.
+pub(super) fn over_epochs<'a, 'b>(
+    area: &'a DrawingArea<BitMapBackend<'b>, Shift>,
+    title: &str,
+    epochs: usize,
+    most_named: usize,
+    (low, high): (f64, f64),
+) -> std::result::Result<EpochChart<'a, 'b>, Box<dyn std::error::Error>> {
+    let mut chart = ChartBuilder::on(area)
+        .caption(title, style(18.0, INK))
+        .margin(14)
+        .x_label_area_size(46)
+        .y_label_area_size(58)
+        .build_cartesian_2d(0.5..epochs as f64 + 0.5, low..high)?;
+    let digits = match high - low {
+        span if span > 5.0 => 0,
+        span if span > 0.5 => 1,
+        _ => 2,
+    };
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(WHITE)
+        .bold_line_style(RGBColor(228, 228, 228))
+        .axis_style(SOFT)
+        .x_labels(epochs.clamp(2, most_named))
+        .x_label_formatter(&|x| if (x - x.round()).abs() < 1e-6 { format!("{x:.0}") } else { String::new() })
+        .y_label_formatter(&|y| format!("{y:.digits$}"))
+        .x_desc("epoch")
+        .label_style(style(15.0, INK))
+        .axis_desc_style(style(15.0, SOFT))
+        .draw()?;
+    Ok(chart)
+}
+
+/// Draws the legend of such a chart.
+pub(super) fn legend<'a, 'b: 'a>(chart: &mut EpochChart<'a, 'b>, corner: SeriesLabelPosition) -> Painted {
+    chart
+        .configure_series_labels()
+        .position(corner)
+        .margin(12)
+        .background_style(WHITE.mix(0.85))
+        .border_style(RGBColor(200, 200, 200))
+        .label_font(style(15.0, INK))
+        .draw()?;
+    Ok(())
 }
 
 /// A text style in the bundled font.

@@ -87,7 +87,7 @@ impl Live {
                 }
                 self.write();
             }
-            Event::Caching { .. } | Event::Step { .. } => {
+            Event::Room(_) | Event::Caching { .. } | Event::Step { .. } => {
                 if due(self.written) {
                     self.write();
                 }

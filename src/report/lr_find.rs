@@ -7,7 +7,7 @@ use plotters::prelude::{ChartBuilder, Circle, DashedLineSeries, IntoLogRange, Li
 use plotters::style::{Color, RGBColor, ShapeStyle, WHITE};
 
 use super::figure::{Anchor, BLUE, Canvas, Figure, INK, Painted, SOFT, VERMILION, draw, style};
-use super::{View, shows};
+use super::{View, progress, shows};
 use crate::error::{Error, ErrorKind, Result};
 use crate::train::{LrFind, SweepEnd, Sweeping};
 
@@ -163,9 +163,13 @@ impl Lines {
     /// Prints the line for an event, if it is time for one. Never asks to stop.
     pub fn show(&mut self, event: Sweeping) -> ControlFlow<()> {
         const QUIET: Duration = Duration::from_secs(10);
+        if let Sweeping::Room(room) = &event {
+            println!("{}", progress::room(room));
+        }
         if self.last.elapsed() >= QUIET {
             self.last = Instant::now();
             match event {
+                Sweeping::Room(_) => {}
                 Sweeping::Caching { done, total } => println!("frozen layers: {done} of {total} photos"),
                 Sweeping::Step { done, total, step } => {
                     println!(

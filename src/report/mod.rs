@@ -14,8 +14,10 @@
 //! | [`cleaner`] | views of photos that are likely in the wrong class |
 //! | [`runs`] | views of a run, its page, all runs side by side |
 //! | [`progress`] | the lines that a training prints |
+//! | [`cache`] | views of the cache's files |
 //! | [`live`], [`watch`] | what a run's folder shows while it trains, and the panel that looks at it |
 
+pub mod cache;
 pub mod cam;
 pub mod cleaner;
 pub mod confusion;

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::table::thousands;
+use super::table::{bytes, counted, thousands};
 use super::view::printable;
-use crate::train::{Ended, Event, History, Run, State, Status, Tracker};
+use crate::train::{Ended, Event, Evicted, History, Room, Run, State, Status, Tracker};
 
 /// How long nothing may be heard inside an epoch.
 const QUIET: Duration = Duration::from_secs(15);
@@ -50,6 +50,7 @@ impl<'a> Lines<'a> {
                 self.say(&format!("to stop after the current step and keep everything: create the file {stop_file}"));
                 self.headed = false;
             }
+            Event::Room(needed) => self.say(&room(needed)),
             Event::Caching { done, total } if done == total => {
                 self.say(&format!("frozen layers: {} photos are ready", thousands(*total as u64)));
             }
@@ -98,6 +99,21 @@ impl std::fmt::Debug for Lines<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Lines {{ tracker: {:?} }}", self.tracker)
     }
+}
+
+/// What the cache needs, and what made room for it, in one line.
+pub fn room(room: &Room) -> String {
+    let free = if room.free > 0 { bytes(room.free) } else { "an unknown number of bytes".into() };
+    let gone = match room.evicted {
+        Evicted { files: 0, .. } => String::new(),
+        gone => format!("; {} that nobody had used for longest made room", evicted(&gone)),
+    };
+    format!("frozen layers: {} go into the cache, {free} are free{gone}", bytes(room.needed))
+}
+
+/// Cache files that were removed: how many, and their size.
+pub(super) fn evicted(gone: &Evicted) -> String {
+    format!("{} of the cache ({})", counted(gone.files, "file"), bytes(gone.bytes))
 }
 
 /// How a training stands, in one line.
@@ -153,6 +169,17 @@ mod tests {
         assert_eq!(
             said,
             ["0.0 s", "12.5 s", "19.4 s", "20 s", "48 s", "1 min 0 s", "3 min 20 s", "1 h 0 min", "1 h 5 min"]
+        );
+    }
+
+    #[test]
+    fn what_the_cache_needs_and_what_went_is_said() {
+        let needed = Room { needed: 1_300_000_000, free: 0, evicted: Evicted::default() };
+        assert_eq!(room(&needed), "frozen layers: 1.3 GB go into the cache, an unknown number of bytes are free");
+        let needed = Room { free: 20_000_000_000, evicted: Evicted { files: 1, bytes: 8_000 }, ..needed };
+        assert!(
+            room(&needed)
+                .ends_with("20.0 GB are free; 1 file of the cache (8.0 kB) that nobody had used for longest made room")
         );
     }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use plotters::prelude::{ChartBuilder, LineSeries, PathElement, SeriesLabelPosition};
-use plotters::style::{Color, RGBColor, WHITE};
+use plotters::prelude::{LineSeries, PathElement, SeriesLabelPosition};
+use plotters::style::{Color, RGBColor};
 
 use super::data::with;
-use super::figure::{Figure, INK, SOFT, draw, style};
+use super::figure::{Figure, draw, legend, over_epochs};
 use super::progress::duration;
 use super::table::{Cells, Table, counted};
 use super::{View, shows};
@@ -236,40 +236,15 @@ impl Runs {
             return Err(Error::new(ErrorKind::Render, "no run has an epoch to draw yet").mend("run a fit cell first"));
         }
         let drawn = draw((1000, 400), |canvas| {
-            let mut chart = ChartBuilder::on(&canvas.area)
-                .caption("validation loss", style(18.0, INK))
-                .margin(14)
-                .x_label_area_size(46)
-                .y_label_area_size(58)
-                .build_cartesian_2d(0.5..epochs + 0.5, 0.0..high * 1.08 + 1e-3)?;
-            chart
-                .configure_mesh()
-                .disable_x_mesh()
-                .light_line_style(WHITE)
-                .bold_line_style(RGBColor(228, 228, 228))
-                .axis_style(SOFT)
-                .x_labels((epochs as usize).clamp(2, 20))
-                .x_label_formatter(&|x| if (x - x.round()).abs() < 1e-6 { format!("{x:.0}") } else { String::new() })
-                .y_label_formatter(&|y| if high > 5.0 { format!("{y:.0}") } else { format!("{y:.2}") })
-                .x_desc("epoch")
-                .label_style(style(15.0, INK))
-                .axis_desc_style(style(15.0, SOFT))
-                .draw()?;
+            let heights = (0.0, high * 1.08 + 1e-3);
+            let mut chart = over_epochs(&canvas.area, "validation loss", epochs as usize, 20, heights)?;
             for ((name, points), colour) in lines.iter().zip(COLOURS) {
                 chart
                     .draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)).point_size(3))?
                     .label(canvas.fitted(name, 15.0, 300))
                     .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
             }
-            chart
-                .configure_series_labels()
-                .position(SeriesLabelPosition::UpperRight)
-                .margin(12)
-                .background_style(WHITE.mix(0.85))
-                .border_style(RGBColor(200, 200, 200))
-                .label_font(style(15.0, INK))
-                .draw()?;
-            Ok(())
+            legend(&mut chart, SeriesLabelPosition::UpperRight)
         })?;
         let names: Vec<_> = lines.iter().map(|(name, _)| *name).collect();
         Figure::new(&drawn, format!("validation loss over the epochs of {}", names.join(", ")))
@@ -304,7 +279,7 @@ fn trained(run: &RunRecord) -> String {
 }
 
 /// How long ago, as people say it.
-fn ago(time: Duration) -> String {
+pub(super) fn ago(time: Duration) -> String {
     match time.as_secs() {
         0..90 => "just now".into(),
         seconds @ 90..5400 => format!("{} minutes ago", seconds / 60),

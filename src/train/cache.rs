@@ -1,207 +1,241 @@
-//! What the frozen part of a network computes, kept on disk.
+//! The folder of the cache files: what is in it, how large it is, and what goes to make room.
 //!
-//! The frozen part sees each view of each photo once; all epochs, later runs and other processes read it back. A file's
-//! name is the hash of everything that decides its content, so a stale one is never found.
+//! Files that were not used for longest go first. One that a training holds stays, in whatever process it runs: its
+//! [`Cached`](super::cached::Cached) has a shared lock on it, and only a file that can be locked alone is removed.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use candle_core::{DType, Device, Tensor};
-use half::f16;
-use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
-
-use crate::data::Loader;
+use super::cached::Header;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
-use crate::kernels::half_floats;
-use crate::models::{Cut, Frozen};
-use crate::project::Machine;
+use crate::project::{Machine, Project};
 
-/// What the frozen part gives for every photo of a loader in one view: rows of a file.
+/// What must stay free on the disk.
+const RESERVE: u64 = 256 << 20;
+
+/// The cache files of a project.
+///
+/// ```no_run
+/// # use petal::prelude::*;
+/// # fn cells(project: &Project) -> Result<()> {
+/// let cache = Cache::open(project)?; // as a cell's last line, it shows the files
+/// cache.clear()?; // all go but those that a training is reading
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
-pub struct Cached {
-    path: PathBuf,
-    rows: usize,
-    /// One row's shape as stored: `[D]`, or `[h, w, C]`.
-    shape: Vec<usize>,
+pub struct Cache {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The files, those first that were not used for longest.
+    pub files: Vec<CacheFile>,
 }
 
-impl Cached {
-    /// Finds the file, or computes and writes it. `tick` is told after each batch how many photos are done, and can end
-    /// the work with an error; nothing is left behind then.
-    pub fn prepare(
-        frozen: Option<&Frozen>,
-        cut: Cut,
-        loader: &Loader,
-        view: u64,
-        key: &str,
-        folder: &Path,
-        tick: &mut dyn FnMut(usize, usize) -> Result<()>,
-    ) -> Result<Self> {
-        let rows = loader.len();
-        let path = path(folder, key);
-        if path.exists() {
-            return Self::open(path, rows);
-        }
-        let order: Vec<usize> = (0..rows).collect();
-        let mut batches = loader.batches_of(&order, view).peekable();
-        let mut shape = Vec::new();
-        let mut failure = None;
-        let mut compute = |out: &mut dyn Write| -> Result<()> {
-            let mut done = 0;
-            for batch in batches.by_ref() {
-                let batch = batch?;
-                let at_cut = match frozen {
-                    Some(frozen) => stored_layout(&frozen.run(&batch.images)?)?,
-                    None => stored_layout(&batch.images)?,
-                };
-                if shape.is_empty() {
-                    shape = at_cut.dims()[1..].to_vec();
-                    write_header(out, rows, &shape).map_err(|cause| Error::io("write", &path, &cause))?;
-                }
-                let values = at_cut.to_device(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()?;
-                out.write_all(&encode(&values, cut)).map_err(|cause| Error::io("write", &path, &cause))?;
-                done += batch.indices.len();
-                tick(done, rows)?;
-            }
-            Ok(())
-        };
-        let written = files::write_atomic(&path, |out| {
-            compute(out).map_err(|error| {
-                failure = Some(error);
-                std::io::ErrorKind::Other.into()
-            })
-        });
-        match failure {
-            Some(error) => Err(error),
-            None => written.and_then(|()| Self::open(path, rows)),
-        }
+/// A file of the cache.
+#[derive(Clone, Debug)]
+pub struct CacheFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was last used.
+    pub used: SystemTime,
+    /// Whether a training holds it, or it is being written.
+    pub in_use: bool,
+    /// What made it, for example `resnet50, upper`; none where it is not finished, or an older petal made it.
+    pub made_by: Option<String>,
+    /// Photos in it.
+    pub photos: usize,
+}
+
+/// Cache files that were removed. Nothing is lost with them but time: they are computed again when they are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evicted {
+    /// How many.
+    pub files: usize,
+    /// Their size in all.
+    pub bytes: u64,
+}
+
+/// What new cache files need, and what went to make room for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes that will be written.
+    pub needed: u64,
+    /// Bytes that were free on the disk then; 0 where that is not known.
+    pub free: u64,
+    /// What had to go.
+    pub evicted: Evicted,
+}
+
+impl Cache {
+    /// Where a project keeps its cache files: `models/cache`.
+    pub fn folder(project: &Project) -> PathBuf {
+        project.models.join("cache")
     }
 
-    /// The rows with these indices: features `[B, D]`, or activations `[B, C, h, w]`.
-    pub fn rows(&self, indices: &[usize], cut: Cut, device: &Device) -> Result<Tensor> {
-        let failed = |cause: std::io::Error| {
-            Error::io("read", &self.path, &cause).mend("delete this file of the cache and run this again")
-        };
-        let mut file = File::open(&self.path).map_err(failed)?;
-        let row = self.shape.iter().product::<usize>();
-        let mut bytes = vec![0; row * cut_bytes(cut)];
-        let mut values = vec![0f32; row * indices.len()];
-        for (values, &index) in values.chunks_exact_mut(row).zip(indices) {
-            file.seek(SeekFrom::Start((header_len(self.shape.len()) + index * bytes.len()) as u64)).map_err(failed)?;
-            file.read_exact(&mut bytes).map_err(failed)?;
-            decode(&bytes, cut, values);
-        }
-        let shape: Vec<usize> = std::iter::once(indices.len()).chain(self.shape.iter().copied()).collect();
-        public_layout(&Tensor::from_vec(values, shape, device)?)
+    /// Looks at the cache of a project. An empty one is fine.
+    pub fn open(project: &Project) -> Result<Self> {
+        Self::look(&Self::folder(project))
     }
 
-    fn open(path: PathBuf, rows: usize) -> Result<Self> {
-        let failed = |cause: std::io::Error| Error::io("read", &path, &cause);
-        let mut file = File::open(&path).map_err(failed)?;
-        let (found, shape) = read_header(&mut file).map_err(failed)?;
-        if found != rows {
-            let what = format!("this cache file holds {found} rows; expected {rows}");
-            return Err(Error::new(ErrorKind::Dataset, what).at(&path).mend("delete it and run this again"));
-        }
-        Ok(Self { path, rows, shape })
+    /// Looks at a folder of cache files. What else lies there is left alone.
+    pub fn look(folder: &Path) -> Result<Self> {
+        let found = if folder.exists() { files::sorted_dir(folder)? } else { Vec::new() };
+        let mut files: Vec<_> = found.into_iter().filter(|path| is_ours(path)).filter_map(look_at).collect();
+        // Sorted by name before: files of one moment keep an order.
+        files.sort_by_key(|file| file.used);
+        Ok(Self { folder: folder.to_path_buf(), files })
     }
 
-    /// Number of photos.
-    pub fn len(&self) -> usize {
-        self.rows
+    /// Bytes in all.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
     }
 
-    /// Whether there are no photos.
-    pub fn is_empty(&self) -> bool {
-        self.rows == 0
+    /// Removes all files but those in use.
+    pub fn clear(&self) -> Result<Evicted> {
+        evict(&self.files)
     }
 }
 
-/// Where the rows of this key are.
-pub(super) fn path(folder: &Path, key: &str) -> PathBuf {
-    folder.join(format!("{key}.bin"))
-}
-
-/// Rounds what the frozen part computed as the cache does, so that a run without a cache gives the same numbers.
-pub fn round(at_cut: &Tensor, cut: Cut) -> Result<Tensor> {
-    match cut {
-        Cut::Upper => Ok(at_cut.to_dtype(DType::F16)?.to_dtype(DType::F32)?),
-        Cut::Features | Cut::Images => Ok(at_cut.clone()),
-    }
-}
-
-/// Activations are kept as f16: they are many, and what is trained on them does not see the difference. Features are few.
-pub(super) fn cut_bytes(cut: Cut) -> usize {
-    if cut == Cut::Upper { 2 } else { 4 }
-}
-
-fn encode(values: &[f32], cut: Cut) -> Vec<u8> {
-    if cut == Cut::Upper {
-        let mut halves = vec![f16::ZERO; values.len()];
-        half_floats::to_f16(values, &mut halves);
-        halves.reinterpret_cast().iter().flat_map(|bits: &u16| bits.to_le_bytes()).collect()
-    } else {
-        values.iter().flat_map(|value| value.to_le_bytes()).collect()
-    }
-}
-
-fn decode(bytes: &[u8], cut: Cut, values: &mut [f32]) {
-    if cut == Cut::Upper {
-        let bits: Vec<u16> = bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect();
-        half_floats::from_f16(bits.reinterpret_cast(), values);
-    } else {
-        for (value, b) in values.iter_mut().zip(bytes.chunks_exact(4)) {
-            *value = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-        }
-    }
-}
-
-/// Maps are stored as they lie in memory, channels last.
-fn stored_layout(at_cut: &Tensor) -> Result<Tensor> {
-    Ok(if at_cut.rank() == 4 { at_cut.permute((0, 2, 3, 1))?.contiguous()? } else { at_cut.contiguous()? })
-}
-
-fn public_layout(stored: &Tensor) -> Result<Tensor> {
-    Ok(if stored.rank() == 4 { stored.permute((0, 3, 1, 2))? } else { stored.clone() })
-}
-
-// The header: rank, rows, and the row's shape, each a little-endian u64.
-fn header_len(rank: usize) -> usize {
-    8 * (2 + rank)
-}
-
-fn write_header(out: &mut dyn Write, rows: usize, shape: &[usize]) -> std::io::Result<()> {
-    for number in [shape.len(), rows].iter().chain(shape) {
-        out.write_all(&(*number as u64).to_le_bytes())?;
-    }
-    Ok(())
-}
-
-fn read_header(file: &mut File) -> std::io::Result<(usize, Vec<usize>)> {
-    let mut number = || -> std::io::Result<usize> {
-        let mut bytes = [0; 8];
-        file.read_exact(&mut bytes)?;
-        Ok(u64::from_le_bytes(bytes) as usize)
-    };
-    let rank = number()?;
-    if rank > 3 {
-        return Err(std::io::ErrorKind::InvalidData.into());
-    }
-    let rows = number()?;
-    let shape = (0..rank).map(|_| number()).collect::<std::io::Result<_>>()?;
-    Ok((rows, shape))
-}
-
-/// Fails where the disk has too little room for so many bytes of cache.
-pub(super) fn check_room(folder: &Path, bytes: usize) -> Result<()> {
+/// Makes room for `needed` bytes, so that all files together stay below the limit, as far as files that nobody uses can go for that.
+///
+/// # Errors
+/// [`ErrorKind::DiskFull`] where even without those files the disk has too little room. Nothing is removed then.
+pub(super) fn make_room(folder: &Path, needed: u64, limit: u64) -> Result<Room> {
     files::create_dir(folder)?;
-    let free = Machine::look(folder).disk_free;
-    // What cannot be found out is reported as 0 and not held against anyone.
-    if free > 0 && free < bytes as u64 + (256 << 20) {
-        let what = format!("the cache needs {} MB; {} MB are free on this disk", bytes >> 20, free >> 20);
-        return Err(Error::new(ErrorKind::DiskFull, what).at(folder).mend("free some space, or set cache = false"));
+    // What a killed process left unfinished goes in any case, and what an older petal made: nobody will ask for it again.
+    let (finished, unfinished): (Vec<_>, Vec<_>) =
+        Cache::look(folder)?.files.into_iter().partition(|file| file.made_by.is_some());
+    let mut evicted = evict(&unfinished)?;
+    let (in_use, unused): (Vec<_>, Vec<_>) = finished.into_iter().partition(|file| file.in_use);
+    let held = in_use.iter().map(|file| file.bytes).sum::<u64>();
+    let sizes: Vec<u64> = unused.iter().map(|file| file.bytes).collect();
+    let free = || Some(Machine::look(folder).disk_free).filter(|free| *free > 0);
+    let too_small = |free: u64| {
+        let what = format!("the cache needs {} MB; {} MB are free on this disk", needed >> 20, free >> 20);
+        Error::new(ErrorKind::DiskFull, what).at(folder).mend("free some space, or set cache = false")
+    };
+    let before = free();
+    let going = going(&sizes, held, needed, limit, before).ok_or_else(|| too_small(before.unwrap_or(0)))?;
+    let Evicted { files, bytes } = evict(&unused[..going])?;
+    (evicted.files, evicted.bytes) = (evicted.files + files, evicted.bytes + bytes);
+    match free() {
+        // Somebody took a file into use, or wrote another one, at this very moment.
+        Some(free) if free < needed.saturating_add(RESERVE) => Err(too_small(free)),
+        free => Ok(Room { needed, free: free.unwrap_or(0), evicted }),
     }
-    Ok(())
+}
+
+/// How many of the unused files, by their sizes, the first ones first, have to go; none if all of them would not do. What the disk has free is
+/// not always known, and then not held against anyone.
+fn going(unused: &[u64], held: u64, needed: u64, limit: u64, free: Option<u64>) -> Option<usize> {
+    let mut total = held + unused.iter().sum::<u64>() + needed;
+    let mut lacking = free.map_or(0, |free| (needed + RESERVE).saturating_sub(free));
+    let mut going = 0;
+    for bytes in unused {
+        if total <= limit && lacking == 0 {
+            break;
+        }
+        (total, lacking, going) = (total - bytes, lacking.saturating_sub(*bytes), going + 1);
+    }
+    (lacking == 0).then_some(going)
+}
+
+/// Removes those of the files that nobody uses.
+fn evict(of: &[CacheFile]) -> Result<Evicted> {
+    let mut evicted = Evicted::default();
+    for file in of {
+        let Some(_lock) = lock(&file.path) else { continue };
+        match fs::remove_file(&file.path) {
+            Ok(()) => (evicted.files, evicted.bytes) = (evicted.files + 1, evicted.bytes + file.bytes),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {}
+            Err(cause) => return Err(Error::io("remove", &file.path, &cause)),
+        }
+    }
+    Ok(evicted)
+}
+
+/// Says that a file was used just now. Only the order of eviction depends on it.
+pub(super) fn touch(path: &Path) {
+    // A cache that may only be read serves as well.
+    let _ = File::options().write(true).open(path).and_then(|file| file.set_modified(SystemTime::now()));
+}
+
+/// Cache files have the name of a hash; an unfinished one has a dot before it, as [`files::write_atomic`] names it.
+fn is_ours(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let finished = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp")).unwrap_or(&name);
+    let hash = finished.strip_suffix(".bin").unwrap_or_default();
+    hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// None where it is gone by now.
+fn look_at(path: PathBuf) -> Option<CacheFile> {
+    let metadata = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
+    let unfinished = path.extension().is_some_and(|ending| ending == "tmp");
+    let header = File::open(&path).and_then(|mut file| Header::read(&mut file)).ok().filter(|_| !unfinished);
+    let name =
+        |Header { key, .. }: &Header| format!("{}, {}", key.part.network, format!("{:?}", key.part.cut).to_lowercase());
+    Some(CacheFile {
+        bytes: metadata.len(),
+        used: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+        in_use: lock(&path).is_none(),
+        made_by: header.as_ref().map(|(header, _)| name(header)),
+        photos: header.map_or(0, |(header, _)| header.rows),
+        path,
+    })
+}
+
+/// The file, locked alone; none where somebody else holds it, or that cannot be known.
+fn lock(path: &Path) -> Option<File> {
+    // Some systems lock only what is open for writing.
+    let file = File::options().read(true).write(true).open(path).or_else(|_| File::open(path)).ok()?;
+    file.try_lock().ok()?;
+    Some(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_few_as_possible_go_for_the_limit_and_for_the_disk() {
+        const R: u64 = RESERVE;
+        let files = [10, 20, 30];
+        // Held, needed, limit, free, and how many go.
+        for (held, needed, limit, free, expected) in [
+            (0, 40, 100, None, Some(0)),
+            (0, 41, 100, None, Some(1)),
+            (40, 11, 100, None, Some(2)),
+            // What is needed, or in use, is more than the limit by itself: all others go, and that is all.
+            (40, 101, 100, None, Some(3)),
+            (101, 1, 100, None, Some(3)),
+            // The disk is too small, though the limit is not reached.
+            (0, 40, 1000, Some(R + 40), Some(0)),
+            (0, 40, 1000, Some(R + 39), Some(1)),
+            (0, 40, 1000, Some(R + 10), Some(2)),
+            (0, 40, 1000, Some(R - 20), Some(3)),
+            (0, 40, 1000, Some(R - 21), None),
+        ] {
+            assert_eq!(going(&files, held, needed, limit, free), expected, "{held} {needed} {limit} {free:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_the_caches_is_left_alone() {
+        let hash = "0123456789abcdef".repeat(4);
+        for (name, expected) in [
+            (format!("{hash}.bin"), true),
+            (format!(".{hash}.bin.tmp"), true),
+            (format!("{hash}.safetensors"), false),
+            (format!("{}.bin", &hash[1..]), false),
+            ("weights".into(), false),
+            ("notes.bin".into(), false),
+        ] {
+            assert_eq!(is_ours(Path::new(&name)), expected, "{name}");
+        }
+    }
 }

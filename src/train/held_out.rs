@@ -82,8 +82,9 @@ fn predict_all(
 /// Features `[N, D]` and targets `[N]` of all photos, in order.
 fn features(model: &Model, loader: &Loader, config: &Config, cache: &Path) -> Result<(Tensor, Tensor)> {
     let inputs = if config.cache {
-        let frozen = inputs::frozen_hash(model, Cut::Features)?;
-        Inputs::cached(model, Cut::Features, loader, 1, &frozen, cache, &mut |_, _| Ok(()))?
+        // Features are few; older files of the cache make room for them only where the disk is full.
+        let [inputs] = inputs::cached(model, Cut::Features, [(loader, 1)], cache, u64::MAX, &mut |_| Ok(()))?;
+        inputs
     } else {
         Inputs::direct(model, Cut::Features, loader)?
     };

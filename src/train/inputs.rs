@@ -5,10 +5,12 @@ use std::path::Path;
 
 use candle_core::Tensor;
 
-use super::cache::{self, Cached};
+use super::cache;
+use super::cached::{self, Cached};
+use super::event::Event;
+use super::key::FrozenPart;
 use crate::data::{Batch, Loader};
 use crate::error::Result;
-use crate::files;
 use crate::models::{Cut, Frozen, Model};
 
 /// A batch as the trainable part takes it.
@@ -20,6 +22,59 @@ pub struct AtCut {
     pub targets: Tensor,
     /// Index of each photo in its subset.
     pub indices: Vec<usize>,
+}
+
+/// Gives batches at the cut, of which views `0..views` of each loader come from cache files. What is missing there is computed now, after it is
+/// told how large it will be and what older files made room for it (see [`Cache`](super::Cache)).
+///
+/// # Errors
+/// What `tell` gives, which ends the work; nothing half done is left behind. [`ErrorKind::DiskFull`](crate::ErrorKind::DiskFull) before anything
+/// is computed.
+pub fn cached<'a, const PARTS: usize>(
+    model: &'a Model,
+    cut: Cut,
+    parts: [(&'a Loader, u64); PARTS],
+    folder: &Path,
+    limit: u64,
+    tell: &mut dyn FnMut(&Event) -> Result<()>,
+) -> Result<[Inputs<'a>; PARTS]> {
+    let frozen = FrozenPart::of(model, cut)?;
+    let mut inputs = parts.map(|(loader, _)| Inputs { cut, loader, frozen: None, cached: BTreeMap::new() });
+    let (mut missing, mut needed, mut total, mut done) = (Vec::new(), 0, 0, 0);
+    // All that is there is held before older files make room: none of them goes.
+    for (part, (loader, views)) in parts.into_iter().enumerate() {
+        inputs[part].frozen = self::frozen(model, cut, loader)?;
+        for view in 0..views {
+            total += loader.len();
+            let key = frozen.key(loader, view);
+            match Cached::open(folder, &key, loader.len())? {
+                Some(found) => {
+                    inputs[part].cached.insert(view, found);
+                    done += loader.len();
+                }
+                None => {
+                    needed += (loader.len() * row_bytes(model, cut, loader)) as u64;
+                    missing.push((part, view, key));
+                }
+            }
+        }
+    }
+    if !missing.is_empty() {
+        tell(&Event::Room(cache::make_room(folder, needed, limit)?))?;
+    }
+    for (part, view, key) in missing {
+        let Inputs { loader, frozen, .. } = &inputs[part];
+        let mut tick = |photos: usize| tell(&Event::Caching { done: done + photos, total });
+        let computed = Cached::prepare(frozen.as_ref(), loader, view, &key, folder, &mut tick)?;
+        done += computed.len();
+        inputs[part].cached.insert(view, computed);
+    }
+    Ok(inputs)
+}
+
+/// Bytes of a photo in the cache.
+fn row_bytes(model: &Model, cut: Cut, loader: &Loader) -> usize {
+    model.lens(cut, loader.preprocess().size).first().map_or(0, |len| len * cached::number_bytes(cut))
 }
 
 /// Gives batches at the cut.
@@ -36,38 +91,6 @@ impl<'a> Inputs<'a> {
     /// Everything is computed each time it is asked for.
     pub fn direct(model: &'a Model, cut: Cut, loader: &'a Loader) -> Result<Self> {
         Ok(Self { cut, loader, frozen: frozen(model, cut, loader)?, cached: BTreeMap::new() })
-    }
-
-    /// Views `0..views` come from cache files, which are made now where they are missing.
-    pub fn cached(
-        model: &'a Model,
-        cut: Cut,
-        loader: &'a Loader,
-        views: u64,
-        frozen_hash: &str,
-        folder: &Path,
-        tick: &mut dyn FnMut(usize, usize) -> Result<()>,
-    ) -> Result<Self> {
-        let mut cached = BTreeMap::new();
-        let frozen = frozen(model, cut, loader)?;
-        let total = loader.len() * views as usize;
-        let keys = (0..views).map(|view| {
-            let key = files::sha256(format!("1;{frozen_hash};{cut:?};{};{view}", loader.key(view)).as_bytes());
-            (view, key)
-        });
-        let keys: Vec<_> = keys.collect();
-        // All views at once: a disk that is too small is found before the first is computed.
-        let missing = keys.iter().filter(|(_, key)| !cache::path(folder, key).exists()).count();
-        if missing > 0 {
-            let row = model.lens(cut, loader.preprocess().size).first().map_or(0, |len| len * cache::cut_bytes(cut));
-            cache::check_room(folder, missing * loader.len() * row)?;
-        }
-        for (view, key) in keys {
-            let before = loader.len() * view as usize;
-            let mut tick = |done: usize, _: usize| tick(before + done, total);
-            cached.insert(view, Cached::prepare(frozen.as_ref(), cut, loader, view, &key, folder, &mut tick)?);
-        }
-        Ok(Self { cut, loader, frozen, cached })
     }
 
     /// Photos in all.
@@ -92,7 +115,7 @@ impl<'a> Inputs<'a> {
                 let targets: Vec<u32> =
                     indices.iter().map(|&i| self.loader.subset().samples[i].target as u32).collect();
                 Ok(AtCut {
-                    values: cached.rows(indices, self.cut, device)?,
+                    values: cached.rows(indices, device)?,
                     targets: Tensor::from_vec(targets, indices.len(), device)?,
                     indices: indices.to_vec(),
                 })
@@ -101,7 +124,7 @@ impl<'a> Inputs<'a> {
                 let Batch { images, targets, indices } = batch?;
                 let values = match &self.frozen {
                     None => images,
-                    Some(frozen) => cache::round(&frozen.run(&images)?, self.cut)?,
+                    Some(frozen) => cached::round(&frozen.run(&images)?, self.cut)?,
                 };
                 Ok(AtCut { values, targets, indices })
             }))),
@@ -112,23 +135,4 @@ impl<'a> Inputs<'a> {
 fn frozen<'a>(model: &'a Model, cut: Cut, loader: &Loader) -> Result<Option<Frozen<'a>>> {
     let side = loader.preprocess().size;
     (cut != Cut::Images).then(|| model.frozen(cut, side, side)).transpose()
-}
-
-/// Names the frozen part of a model exactly: the hash over the tensors that do not train after this cut, and over what
-/// the model was built from.
-pub fn frozen_hash(model: &Model, cut: Cut) -> Result<String> {
-    use sha2::Digest;
-    let trainable = model.trainable(cut);
-    let mut hasher = sha2::Sha256::new();
-    hasher.update(format!("{:?}", model.architecture()));
-    for (name, param) in model.params().iter() {
-        if trainable.binary_search_by(|t| t.as_str().cmp(name)).is_err() {
-            hasher.update(name);
-            let values = param.var.flatten_all()?.to_device(&candle_core::Device::Cpu)?.to_vec1::<f32>()?;
-            for chunk in values.chunks(1 << 14) {
-                hasher.update(chunk.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
-            }
-        }
-    }
-    Ok(files::hex(&hasher.finalize()))
 }

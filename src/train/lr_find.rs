@@ -6,8 +6,10 @@
 
 use std::ops::ControlFlow;
 
+use super::cache::Room;
+use super::event::Event;
 use super::inputs::AtCut;
-use super::trainer::{Event, Job, prepare, set, snapshot};
+use super::trainer::{Job, prepare, set, snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::Cut;
 use crate::nn::loss;
@@ -34,6 +36,8 @@ impl Default for Sweep {
 /// What an observer of the test is told.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Sweeping {
+    /// The frozen part is going to compute what will be kept: how large that will be, and what made room for it.
+    Room(Room),
     /// The frozen part computes what the steps, and any later training, start from.
     Caching {
         /// Photos done.
@@ -128,6 +132,7 @@ fn run(job: &Job, sweep: &Sweep, observe: &mut dyn FnMut(Sweeping) -> ControlFlo
     };
     let mut stop = false;
     let mut caching = |event: &Event| match event {
+        Event::Room(room) => observe(Sweeping::Room(*room)),
         Event::Caching { done, total } => observe(Sweeping::Caching { done: *done, total: *total }),
         _ => ControlFlow::Continue(()),
     };

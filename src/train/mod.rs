@@ -1,10 +1,13 @@
 //! Phases, preflight, cache, monitor, checkpoints, and how a training stands.
 
 pub mod cache;
+pub mod cached;
 pub mod checkpoint;
+pub mod event;
 pub mod held_out;
 pub mod history;
 pub mod inputs;
+pub mod key;
 pub mod lr_find;
 pub mod monitor;
 pub mod phase;
@@ -14,7 +17,9 @@ pub mod runs;
 pub mod status;
 pub mod trainer;
 
+pub use cache::{Cache, CacheFile, Evicted, Room};
 pub use checkpoint::{Checkpoint, Progress, Run};
+pub use event::Event;
 pub use held_out::held_out;
 pub use history::{Epoch, History};
 pub use lr_find::{LrFind, LrStep, Suggestion, Sweep, SweepEnd, Sweeping, lr_find};
@@ -23,4 +28,4 @@ pub use phase::Phase;
 pub use record::{MadeBy, Measured, RunRecord};
 pub use runs::Runs;
 pub use status::{State, Status, Tracker};
-pub use trainer::{Ended, Event, Job, fit};
+pub use trainer::{Ended, Job, fit};

@@ -187,7 +187,7 @@ pub(super) fn forget(folder: &Path) -> Result<()> {
 }
 
 /// Versions of what computes: with others, the last bits of a number may differ.
-fn versions() -> BTreeMap<String, String> {
+pub(super) fn versions() -> BTreeMap<String, String> {
     const COMPUTE: [&str; 7] =
         ["candle-core", "candle-nn", "candle-transformers", "fast_image_resize", "gemm", "image", "zune-jpeg"];
     let mut versions = BTreeMap::from([

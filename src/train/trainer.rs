@@ -8,7 +8,8 @@ use std::time::Instant;
 use candle_core::{DType, Tensor, Var};
 
 use super::checkpoint::{Checkpoint, Progress, Run};
-use super::history::{Epoch, History};
+use super::event::Event;
+use super::history::Epoch;
 use super::inputs::{self, AtCut, Inputs};
 use super::phase::Phase;
 use super::preflight;
@@ -38,49 +39,6 @@ pub struct Job<'a> {
     pub run: &'a Run,
     /// Folder of the cache files.
     pub cache: &'a Path,
-}
-
-/// What an observer of a training is told.
-#[derive(Clone, Debug)]
-pub enum Event<'a> {
-    /// The phase begins, or goes on after so many epochs and steps.
-    Begin {
-        /// The phase.
-        phase: &'a Phase,
-        /// Whole epochs of it that were done before.
-        epochs: usize,
-        /// Steps of the next epoch that were done before.
-        steps: usize,
-        /// All epochs of the run that were done before, of other phases too.
-        history: &'a History,
-    },
-    /// The frozen part computes what will be kept.
-    Caching {
-        /// Photos done.
-        done: usize,
-        /// Photos in all.
-        total: usize,
-    },
-    /// A step was taken.
-    Step {
-        /// Epoch of this phase, counted from 1.
-        epoch: usize,
-        /// Photos of the epoch so far.
-        done: usize,
-        /// Photos of the epoch.
-        total: usize,
-        /// Mean loss of the epoch so far.
-        loss: f64,
-        /// Fraction of these photos that was right.
-        accuracy: f64,
-    },
-    /// An epoch has ended and is saved.
-    Epoch {
-        /// The phase.
-        phase: &'a Phase,
-        /// Its row of the history.
-        epoch: &'a Epoch,
-    },
 }
 
 /// How a call of [`fit`] ended.
@@ -248,17 +206,13 @@ pub(super) fn prepare<'a>(
         return Ok((Inputs::direct(job.model, cut, job.train)?, Inputs::direct(job.model, cut, job.val)?));
     }
     let views = job.config.views.min(job.phase.epochs.max(1)) as u64;
-    let total = job.train.len() * views as usize + job.val.len();
-    let mut tick = |done: usize| -> Result<()> {
-        *stop |= observe(&Event::Caching { done, total }).is_break() || job.run.take_stop_request()?;
+    let mut tell = |event: &Event| -> Result<()> {
+        *stop |= observe(event).is_break() || job.run.take_stop_request()?;
         if *stop { Err(Error::new(ErrorKind::Interrupted, "stopped")) } else { Ok(()) }
     };
-    let frozen = inputs::frozen_hash(job.model, cut)?;
-    let val_photos = job.val.len();
-    let val = Inputs::cached(job.model, cut, job.val, 1, &frozen, job.cache, &mut |done, _| tick(done))?;
-    let train =
-        Inputs::cached(job.model, cut, job.train, views, &frozen, job.cache, &mut |done, _| tick(val_photos + done))?;
-    Ok((train, val))
+    let parts = [(job.train, views), (job.val, 1)];
+    inputs::cached(job.model, cut, parts, job.cache, job.config.cache_bytes(), &mut tell)
+        .map(|[train, val]| (train, val))
 }
 
 /// One pass over the training photos; false if a stop was asked for on the way.

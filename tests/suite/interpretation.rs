@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use petal::config::{Backbone, Config, PhaseConfig, Source, WeightsFrom};
+use petal::config::{Config, PhaseConfig, Source};
 use petal::data::decisions::DECISIONS;
 use petal::data::{Dataset, Decision, Decisions, Loader, Split, Splits};
 use petal::eval::{Cleaner, Evaluation, Prediction};
@@ -15,16 +15,11 @@ use petal::project::{DeviceChoice, Project};
 use petal::train::{Phase, held_out};
 use petal::{ErrorKind, Seed, files};
 
+use crate::support::small;
+
 fn config(photos: &Path) -> Config {
-    Config {
-        source: Source::Folder(photos.into()),
-        backbone: Backbone::EfficientnetLite0,
-        weights: WeightsFrom::Embedded,
-        image_size: 64,
-        batch_size: 8,
-        head: PhaseConfig { epochs: 8, patience: 9, learning_rate: 1e-3 },
-        ..Config::demo()
-    }
+    let head = PhaseConfig { epochs: 8, patience: 9, learning_rate: 1e-3 };
+    Config { source: Source::Folder(photos.into()), head, ..small() }
 }
 
 /// A project, and beside it a folder of drawn flowers.

@@ -8,7 +8,7 @@ use petal::learner::Learner;
 use petal::train::{Ended, Event, Phase, Run, State, Status};
 use petal::{ErrorKind, files};
 
-use crate::training::{flowers, small};
+use crate::support::{flowers, small};
 
 /// `status.json`: what the library reads of it, and all of it.
 fn status(run: &Run) -> (Status, serde_json::Value) {

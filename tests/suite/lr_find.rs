@@ -8,12 +8,12 @@ use petal::learner::Learner;
 use petal::train::{LrFind, LrStep, Phase, Sweep, SweepEnd, Sweeping};
 use petal::{ErrorKind, files};
 
-use crate::training::{self, flowers};
+use crate::support::{self, flowers};
 
 fn small() -> Config {
     let epochs = |epochs, learning_rate| PhaseConfig { epochs, patience: 9, learning_rate };
     let (head, fine_tune, baseline) = (epochs(2, 1e-3), epochs(1, 1e-4), epochs(1, 1e-3));
-    Config { source: Source::Synthetic { per_class: 10 }, head, fine_tune, baseline, ..training::small() }
+    Config { source: Source::Synthetic { per_class: 10 }, head, fine_tune, baseline, ..support::small() }
 }
 
 /// Every number of the network, by name.

@@ -2,6 +2,7 @@
 
 mod advice;
 mod bad_input;
+mod cache;
 mod command;
 mod data;
 mod faults;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use petal::config::{Backbone, Config, PhaseConfig, Source, WeightsFrom};
-use petal::data::{Dataset, Split, Splits};
+use petal::config::{Config, PhaseConfig, Source};
+use petal::data::Split;
 use petal::eval::read_predictions;
 use petal::learner::Learner;
 use petal::project::{DeviceChoice, Project};
@@ -13,21 +13,14 @@ use petal::report::Figure;
 use petal::train::{Measured, Phase, RunRecord, Runs};
 use petal::{ErrorKind, files};
 
+use crate::support::{self, flowers};
+
 const NASTY: &str = "<img src=x onerror=alert(1)>";
 
 fn small(photos: &Path) -> Config {
     let epochs = |epochs, learning_rate| PhaseConfig { epochs, patience: 9, learning_rate };
-    Config {
-        source: Source::Folder(photos.into()),
-        backbone: Backbone::EfficientnetLite0,
-        weights: WeightsFrom::Embedded,
-        image_size: 64,
-        batch_size: 8,
-        head: epochs(2, 1e-3),
-        fine_tune: epochs(1, 1e-4),
-        baseline: epochs(1, 1e-3),
-        ..Config::demo()
-    }
+    let (head, fine_tune, baseline) = (epochs(2, 1e-3), epochs(1, 1e-4), epochs(1, 1e-3));
+    Config { source: Source::Folder(photos.into()), head, fine_tune, baseline, ..support::small() }
 }
 
 /// A folder of drawn flowers, one class with a name that means something in HTML.
@@ -36,12 +29,6 @@ fn photos(folder: &Path) -> std::path::PathBuf {
     petal::data::synthetic::draw(&photos, 10, petal::Seed(3)).unwrap();
     std::fs::rename(photos.join("roses"), photos.join(NASTY)).unwrap();
     photos
-}
-
-fn open(folder: &Path, config: &Config) -> (Project, Splits) {
-    let project = Project::open_on(folder, DeviceChoice::Cpu).unwrap();
-    let splits = Dataset::fetch(&project, config).unwrap().split(&project, config).unwrap();
-    (project, splits)
 }
 
 fn fit(learner: &mut Learner, phase: &Phase) {
@@ -57,7 +44,7 @@ fn names(folder: &Path) -> Vec<String> {
 fn a_run_folder_tells_all_of_it_and_its_page_needs_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let config = small(&photos(folder.path()));
-    let (project, splits) = open(folder.path(), &config);
+    let (project, splits) = flowers(folder.path(), &config);
     let mut learner = Learner::new(&project, &splits, &config).unwrap();
     assert!(learner.run().text().contains("nothing to show yet"), "{}", learner.run().text());
     fit(&mut learner, &Phase::head(&config));
@@ -135,7 +122,7 @@ fn a_run_folder_tells_all_of_it_and_its_page_needs_nothing_else() {
 fn runs_are_sorted_compared_and_none_is_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let config = small(&photos(folder.path()));
-    let (project, splits) = open(folder.path(), &config);
+    let (project, splits) = flowers(folder.path(), &config);
     assert!(Runs::open(&project).unwrap().text().contains("no run yet"));
     let train = |config: &Config| {
         let mut learner = Learner::new(&project, &splits, config).unwrap();
@@ -201,7 +188,7 @@ fn runs_are_sorted_compared_and_none_is_left_out() {
 fn a_run_in_the_middle_says_so_and_old_folders_are_explained() {
     let folder = tempfile::tempdir().unwrap();
     let config = small(&photos(folder.path()));
-    let (project, splits) = open(folder.path(), &config);
+    let (project, splits) = flowers(folder.path(), &config);
     let mut learner = Learner::new(&project, &splits, &config).unwrap();
     // Stopped after the first epoch.
     let mut observe = |event: &petal::train::Event| match event {

@@ -1,4 +1,5 @@
-//! What several tests share: a server on this machine whose answers are scripted, and the two downloads from it.
+//! What several tests share: a server on this machine whose answers are scripted, and the two downloads from it; a project with drawn flowers,
+//! and the settings of a small training.
 
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsStr;
@@ -11,8 +12,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use petal::config::{Backbone, Config, PhaseConfig, Source, WeightsFrom};
 use petal::data::download::Download;
+use petal::data::{Dataset, Splits};
 use petal::models::{Hub, hub::Fetched};
+use petal::project::{DeviceChoice, Project};
 use petal::{Result, files};
 use tempfile::TempDir;
 
@@ -226,4 +230,27 @@ pub(crate) fn some_bytes() -> Vec<u8> {
 /// `fixtures/photos`: small pictures of all kinds.
 pub(crate) fn photos() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/photos")
+}
+
+/// A project with drawn flowers, split.
+pub(crate) fn flowers(root: &Path, config: &Config) -> (Project, Splits) {
+    let project = Project::open_on(root, DeviceChoice::Cpu).unwrap();
+    let splits = Dataset::fetch(&project, config).unwrap().split(&project, config).unwrap();
+    (project, splits)
+}
+
+/// Settings of a training of seconds, on drawn flowers.
+pub(crate) fn small() -> Config {
+    let epochs = |epochs, learning_rate| PhaseConfig { epochs, patience: 9, learning_rate };
+    Config {
+        source: Source::Synthetic { per_class: 12 },
+        backbone: Backbone::EfficientnetLite0,
+        weights: WeightsFrom::Embedded,
+        image_size: 64,
+        batch_size: 8,
+        head: epochs(3, 1e-3),
+        fine_tune: epochs(2, 1e-4),
+        baseline: epochs(2, 1e-3),
+        ..Config::demo()
+    }
 }

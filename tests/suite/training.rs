@@ -1,36 +1,15 @@
 //! Training as a whole, on drawn flowers: it learns, it repeats itself, it goes on where it was.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 
-use petal::config::{AugmentConfig, Backbone, Config, PhaseConfig, Source, WeightsFrom};
-use petal::data::{Dataset, Split, Splits};
+use petal::config::{AugmentConfig, Config, PhaseConfig};
+use petal::data::{Split, Splits};
 use petal::learner::Learner;
-use petal::project::{DeviceChoice, Project};
+use petal::project::Project;
 use petal::train::{Ended, Event, Phase};
 use petal::{ErrorKind, files};
 
-/// A project with drawn flowers, split.
-pub(crate) fn flowers(root: &Path, config: &Config) -> (Project, Splits) {
-    let project = Project::open_on(root, DeviceChoice::Cpu).unwrap();
-    let splits = Dataset::fetch(&project, config).unwrap().split(&project, config).unwrap();
-    (project, splits)
-}
-
-pub(crate) fn small() -> Config {
-    let epochs = |epochs, learning_rate| PhaseConfig { epochs, patience: 9, learning_rate };
-    Config {
-        source: Source::Synthetic { per_class: 12 },
-        backbone: Backbone::EfficientnetLite0,
-        weights: WeightsFrom::Embedded,
-        image_size: 64,
-        batch_size: 8,
-        head: epochs(3, 1e-3),
-        fine_tune: epochs(2, 1e-4),
-        baseline: epochs(2, 1e-3),
-        ..Config::demo()
-    }
-}
+use crate::support::{flowers, small};
 
 /// Trains both phases; stops once after `stop_after` steps, and goes on with a new learner, as after a restart.
 pub(crate) fn train(project: &Project, splits: &Splits, config: &Config, stop_after: Option<usize>) -> Learner {

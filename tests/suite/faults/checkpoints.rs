@@ -16,7 +16,7 @@ use petal::{Error, ErrorKind, Purpose, Seed, files};
 use serde_json::Value;
 
 use super::{as_child, child, names, petal, wait_for_word};
-use crate::training::{flowers, small};
+use crate::support::{flowers, small};
 
 /// A run of nothing but numbers.
 fn run(folder: &Path) -> Run {

@@ -1,18 +1,21 @@
-//! Memory: as much as was estimated, and in a training of many epochs no more than in one of few.
+//! Memory: as much as was estimated; in a training of many epochs, or of many photos, no more than in one of few.
 
 use std::fmt::Write;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Instant;
 
-use petal::config::{Config, PhaseConfig};
+use petal::config::{Config, PhaseConfig, Source};
+use petal::data::Dataset;
 use petal::learner::{Kind, Learner};
+use petal::project::{DeviceChoice, Project};
 use petal::train::preflight::Needs;
 use petal::train::{Event, Phase};
 
 use super::{as_child, child};
-use crate::training::{flowers, small};
+use crate::support::{flowers, small};
 
 const NAME: &str = "faults::memory::memory_stays_flat_over_the_epochs";
 
@@ -64,6 +67,71 @@ fn f46_the_estimate_of_memory_is_near_what_is_measured() {
         eprintln!("{kind}: estimated {estimated:.0} MB, measured {measured:.0} MB");
         assert!((0.8..1.4).contains(&(estimated / measured)), "{kind}: estimated {estimated}, measured {measured} MB");
     }
+}
+
+const LINEAR: &str = "faults::memory::ten_times_the_photos_take_the_same_memory";
+
+/// From files to the end of training. How long it takes is shown, and not judged: other work may be going on.
+#[test]
+fn ten_times_the_photos_take_the_same_memory() {
+    if let Some(folder) = as_child() {
+        return whole_road(&folder);
+    }
+    let [few, many] = [12, 120].map(|per_class| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("per_class"), per_class.to_string()).unwrap();
+        let output = child(LINEAR, folder.path()).stderr(Stdio::inherit()).output().unwrap();
+        assert!(output.status.success());
+        let table = fs::read_to_string(folder.path().join("steps.csv")).unwrap();
+        let row = |line: &str| -> (String, f64, f64) {
+            let (name, [photos, seconds, megabytes]) = parse(line);
+            eprintln!(
+                "{name}: {photos} photos in {seconds:.2} s, {:.0} photos/s; peak {megabytes:.1} MB",
+                photos / seconds
+            );
+            (name, photos, megabytes)
+        };
+        table.lines().map(row).collect::<Vec<_>>()
+    });
+    assert_eq!((few.len(), many.len()), (4, 4));
+    for ((name, few_photos, few), (_, many_photos, many)) in few.into_iter().zip(many) {
+        assert!((9.5..10.5).contains(&(many_photos / few_photos)), "{name}: {few_photos}, {many_photos} photos");
+        // A photo that stayed in memory would add 0.1 MB or more for each of the 540.
+        assert!(many < few * 1.05 + 8.0, "{name}: {few} MB, with ten times the photos {many} MB");
+    }
+}
+
+/// Draws as many photos as it is told, splits and trains, and writes a row a step: photos, seconds, the most memory so far.
+fn whole_road(folder: &Path) {
+    let per_class = fs::read_to_string(folder.join("per_class")).unwrap().parse().unwrap();
+    let epoch = |learning_rate| PhaseConfig { epochs: 2, patience: 2, learning_rate };
+    let source = Source::Synthetic { per_class };
+    let config = Config { source, head: epoch(1e-3), fine_tune: epoch(1e-4), ..small() };
+    let project = Project::open_on(folder, DeviceChoice::Cpu).unwrap();
+    let mut table = String::new();
+    let mut begun = Instant::now();
+    let mut note = |name: &str, photos: usize| {
+        let seconds = std::mem::replace(&mut begun, Instant::now()).elapsed().as_secs_f64();
+        writeln!(table, "{name},{photos},{seconds},{}", status("VmHWM")).unwrap();
+    };
+    let photos = Dataset::fetch(&project, &config).unwrap();
+    note("draw", photos.samples.len());
+    let splits = photos.split(&project, &config).unwrap();
+    note("split", photos.samples.len());
+    let mut learner = Learner::new(&project, &splits, &config).unwrap();
+    let seen = splits.train.samples.len() * 2;
+    for phase in [Phase::head(&config), Phase::fine_tune(&config)] {
+        learner.fit_with(&phase, &mut |_| ControlFlow::Continue(())).unwrap();
+        note(&phase.name, seen);
+    }
+    fs::write(folder.join("steps.csv"), table).unwrap();
+}
+
+fn parse(line: &str) -> (String, [f64; 3]) {
+    let mut cells = line.split(',');
+    let name = cells.next().unwrap().to_owned();
+    let numbers: Vec<f64> = cells.map(|cell| cell.parse().unwrap()).collect();
+    (name, numbers.try_into().unwrap())
 }
 
 /// Trains in the size of the recipe, and writes how much memory that was expected to take, and how much it took.

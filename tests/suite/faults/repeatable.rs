@@ -12,7 +12,8 @@ use petal::train::{Ended, Event, Phase};
 use petal::{ErrorKind, files};
 
 use super::{names, petal};
-use crate::training::{bytes_of, flowers, numbers, small, train};
+use crate::support::{flowers, small};
+use crate::training::{bytes_of, numbers, train};
 
 fn quiet(_: &Event) -> ControlFlow<()> {
     ControlFlow::Continue(())

@@ -17,7 +17,8 @@ use petal::train::{Ended, Event, Phase};
 use petal::{ErrorKind, files};
 
 use super::{names, petal};
-use crate::training::{bytes_of, flowers, numbers, small};
+use crate::support::{flowers, small};
+use crate::training::{bytes_of, numbers};
 
 const ON: ControlFlow<()> = ControlFlow::Continue(());
 
@@ -108,8 +109,9 @@ fn f43_numbers_that_went_bad_on_the_disk_and_labels_out_of_range_name_the_photos
     assert_eq!(begun.unwrap().ended, Ended::Stopped);
     for path in files::sorted_dir(&project.models.join("cache")).unwrap() {
         let mut bytes = files::read(&path).unwrap();
-        // After a header of three numbers.
-        bytes[24..].as_chunks_mut().0.iter_mut().for_each(|number| *number = f32::NAN.to_le_bytes());
+        // After a header, which begins with its own length.
+        let header = 8 + u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+        bytes[header..].as_chunks_mut().0.iter_mut().for_each(|number| *number = f32::NAN.to_le_bytes());
         fs::write(&path, bytes).unwrap();
     }
     let error = open(&splits).fit_with(&head, &mut |_| ON).unwrap_err();

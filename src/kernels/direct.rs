@@ -1,0 +1,300 @@
+//! Convolution of pictures of few channels, the first one of a network: straight from the picture.
+//!
+//! Its patches would be many times as large as the picture, and its matrices too narrow to multiply well. Instead, each
+//! number of the picture meets the weights of a block of output channels while their sums stay in registers.
+
+use super::elementwise::{AddRows, add, lanes, lanes_mut, sum_parts};
+use super::geometry::Conv;
+use super::memory::Memory;
+use super::simd::{self, Kernel, mul_add};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Output channels in a block.
+const LANES: usize = 16;
+
+/// Neighbouring outputs that are made together.
+const STRIP: usize = 6;
+
+/// Weights whose gradients are made together.
+const WEIGHTS: usize = 9;
+
+/// The most inputs of an output for which there is too little to multiply.
+const MAX_DEPTH: usize = 64;
+
+/// Rows of the output that one task of a weight gradient takes.
+const ROWS: usize = 16;
+
+/// Whether this way is the faster one. Depends on the geometry alone.
+pub(super) fn suits(conv: &Conv) -> bool {
+    !conv.depthwise && conv.depth() <= MAX_DEPTH && conv.kernel > 1 && conv.out_c.is_multiple_of(LANES)
+}
+
+/// As [`dense::forward`](super::dense::forward), with weights `[kernel, kernel, in_c, out_c]`.
+pub(super) fn forward(
+    conv: &Conv,
+    x: &[f32],
+    packed: &[f32],
+    accumulate: bool,
+    finish: impl Fn(usize, &mut [f32]) + Sync,
+    y: &mut [f32],
+) {
+    let row = conv.out_w() * conv.out_c;
+    y.par_chunks_mut(row).enumerate().for_each(|(i, y)| {
+        let (picture, oy) = (i / conv.out_h(), i % conv.out_h());
+        let x = &x[picture * conv.in_len()..][..conv.in_len()];
+        simd::run(OutputRow { conv, x, packed, oy, accumulate, y });
+        finish(i * row, y);
+    });
+}
+
+/// As [`dense::backward_weight`](super::dense::backward_weight).
+pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], accumulate: bool, memory: &Memory, sums: &mut [f32]) {
+    let (row, tasks) = (conv.out_w() * conv.out_c, conv.out_h().div_ceil(ROWS));
+    let mut parts = memory.buffer(dy.len() / conv.out_len() * tasks * sums.len());
+    parts.par_chunks_mut(sums.len()).enumerate().for_each(|(i, sums)| {
+        let (picture, first) = (i / tasks, i % tasks * ROWS);
+        let x = &x[picture * conv.in_len()..][..conv.in_len()];
+        let dy = &dy[picture * conv.out_len()..][..conv.out_len()];
+        let dy = &dy[first * row..((first + ROWS) * row).min(dy.len())];
+        simd::run(WeightSums { conv, x, dy, first, sums });
+    });
+    let mut total = memory.buffer(sums.len());
+    sum_parts(&parts, false, &mut total);
+    // They were made as rows of output channels; the bias' is the last.
+    let (weights, bias) = sums.split_at_mut(conv.weights());
+    for (o, sums) in weights.chunks_exact_mut(conv.depth()).chain([bias]).enumerate() {
+        let is_bias = o == conv.out_c;
+        let from = if is_bias { &total[conv.weights()..] } else { &total[o..] };
+        let step = if is_bias { 1 } else { conv.out_c };
+        for (sum, from) in sums.iter_mut().zip(from.iter().step_by(step)) {
+            *sum = if accumulate { *sum + from } else { *from };
+        }
+    }
+}
+
+/// How a row of outputs meets one row of the picture through one row of the kernel.
+struct Meeting<'a> {
+    /// The row of the picture.
+    x: &'a [f32],
+    /// Where the first output's part of it starts: before it where there is padding, wrapped around.
+    start: usize,
+    /// How far further the next output's starts.
+    step: usize,
+}
+
+impl<'a> Meeting<'a> {
+    /// None where the kernel's row lies on padding.
+    #[inline(always)]
+    fn new(conv: &Conv, x: &'a [f32], oy: usize, ky: usize) -> Option<Self> {
+        let &Conv { in_h, in_w, in_c, stride, pad, .. } = conv;
+        let y = (oy * stride + ky).wrapping_sub(pad.top);
+        let start = (pad.left * in_c).wrapping_neg();
+        (y < in_h).then(|| Self { x: &x[y * in_w * in_c..][..in_w * in_c], start, step: stride * in_c })
+    }
+}
+
+/// The outputs of a row that whole rows of the kernel belong to.
+#[inline(always)]
+fn inside(conv: &Conv) -> Range<usize> {
+    let end = (conv.in_w + conv.pad.left).checked_sub(conv.kernel).map_or(0, |last| last / conv.stride + 1);
+    let end = end.min(conv.out_w());
+    conv.pad.left.div_ceil(conv.stride).min(end)..end
+}
+
+/// One row of the output of one picture.
+struct OutputRow<'a> {
+    conv: &'a Conv,
+    x: &'a [f32],
+    packed: &'a [f32],
+    oy: usize,
+    accumulate: bool,
+    y: &'a mut [f32],
+}
+
+impl Kernel for OutputRow<'_> {
+    #[inline(always)]
+    fn run<const FMA: bool>(mut self) {
+        let (out_w, out_c, inside) = (self.conv.out_w(), self.conv.out_c, inside(self.conv));
+        assert_eq!(self.packed.len(), self.conv.weights());
+        for ox in (0..out_w).step_by(STRIP) {
+            for o in (0..out_c).step_by(LANES) {
+                if inside.start <= ox && ox + STRIP <= inside.end {
+                    self.strip::<FMA, false>(ox, o);
+                } else {
+                    self.strip::<FMA, true>(ox, o);
+                }
+            }
+        }
+    }
+}
+
+impl OutputRow<'_> {
+    /// A block of channels, from `o` on, of the outputs from `ox` on. With `EDGE`, not all of them are there, or lie wholly on
+    /// the picture.
+    #[inline(always)]
+    fn strip<const FMA: bool, const EDGE: bool>(&mut self, ox: usize, o: usize) {
+        let &Conv { in_c, out_c, kernel, .. } = self.conv;
+        let (numbers, len) = (kernel * in_c, STRIP.min(self.conv.out_w() - ox));
+        let mut sums = [[0.0; LANES]; STRIP];
+        for ky in 0..kernel {
+            let Some(Meeting { x, start, step }) = Meeting::new(self.conv, self.x, self.oy, ky) else { continue };
+            let start = start.wrapping_add(ox * step);
+            for number in 0..numbers {
+                let weight: &[f32; LANES] = lanes(self.packed, (ky * numbers + number) * out_c + o);
+                for (i, sums) in sums.iter_mut().enumerate() {
+                    let at = start.wrapping_add(i * step + number);
+                    if EDGE && (i >= len || at >= x.len()) {
+                        continue;
+                    }
+                    debug_assert!(at < x.len());
+                    // SAFETY: where the output is `inside`, all of the kernel's row lies in the picture's.
+                    add_multiple::<FMA>(sums, unsafe { *x.get_unchecked(at) }, weight);
+                }
+            }
+        }
+        for (i, mut sums) in sums.into_iter().enumerate() {
+            if EDGE && i >= len {
+                break;
+            }
+            let y = lanes_mut(self.y, (ox + i) * out_c + o);
+            if self.accumulate {
+                add(&mut sums, y);
+            }
+            *y = sums;
+        }
+    }
+}
+
+/// The gradients of weights and bias from some rows of the output of one picture, from row `first` on: `sums` is
+/// `[kernel, kernel, in_c, out_c]` and the bias' behind them.
+struct WeightSums<'a> {
+    conv: &'a Conv,
+    x: &'a [f32],
+    dy: &'a [f32],
+    first: usize,
+    sums: &'a mut [f32],
+}
+
+impl Kernel for WeightSums<'_> {
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self { conv, x, dy, first, sums } = self;
+        let &Conv { in_c, out_c, kernel, .. } = conv;
+        let (numbers, inside, out_w) = (kernel * in_c, inside(conv), conv.out_w());
+        sums.fill(0.0);
+        for (row, dy) in dy.chunks_exact(out_w * out_c).enumerate() {
+            for ky in 0..kernel {
+                let Some(meeting) = Meeting::new(conv, x, first + row, ky) else { continue };
+                for o in (0..out_c).step_by(LANES) {
+                    let mut number = 0;
+                    while number < numbers {
+                        let sums = &mut sums[(ky * numbers + number) * out_c + o..];
+                        let outputs = Outputs { conv, meeting: &meeting, inside: &inside, dy, number, o };
+                        number += match numbers - number {
+                            WEIGHTS.. => outputs.add_to::<FMA, WEIGHTS>(sums),
+                            3.. => outputs.add_to::<FMA, 3>(sums),
+                            _ => outputs.add_to::<FMA, 1>(sums),
+                        };
+                    }
+                }
+            }
+            let sums = &mut sums[conv.weights()..];
+            AddRows { rows: dy, stride: out_c, from: 0, sums }.run::<FMA>();
+        }
+    }
+}
+
+/// A row of outputs that meets some weights: those of a block of channels from `o` on, and of some numbers of a row of the
+/// kernel from `number` on.
+struct Outputs<'a> {
+    conv: &'a Conv,
+    meeting: &'a Meeting<'a>,
+    inside: &'a Range<usize>,
+    dy: &'a [f32],
+    number: usize,
+    o: usize,
+}
+
+impl Outputs<'_> {
+    /// Adds the gradients of `N` numbers' weights to `to`, rows of `out_c`. Gives `N`.
+    #[inline(always)]
+    fn add_to<const FMA: bool, const N: usize>(&self, to: &mut [f32]) -> usize {
+        let &Range { start, end } = self.inside;
+        let sums = self.add_range::<FMA, N, true>(0..start, [[0.0; LANES]; N]);
+        let sums = self.add_range::<FMA, N, false>(start..end, sums);
+        let sums = self.add_range::<FMA, N, true>(end..self.conv.out_w(), sums);
+        for (i, sums) in sums.iter().enumerate() {
+            add(lanes_mut::<LANES>(to, i * self.conv.out_c), sums);
+        }
+        N
+    }
+
+    #[inline(always)]
+    fn add_range<const FMA: bool, const N: usize, const EDGE: bool>(
+        &self,
+        outputs: Range<usize>,
+        mut sums: [[f32; LANES]; N],
+    ) -> [[f32; LANES]; N] {
+        let &Meeting { x, start, step } = self.meeting;
+        for ox in outputs {
+            let dy: &[f32; LANES] = lanes(self.dy, ox * self.conv.out_c + self.o);
+            let start = start.wrapping_add(ox * step + self.number);
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let at = start.wrapping_add(i);
+                if EDGE && at >= x.len() {
+                    continue;
+                }
+                debug_assert!(at < x.len());
+                // SAFETY: where the output is `inside`, all of the kernel's row lies in the picture's.
+                add_multiple::<FMA>(sums, unsafe { *x.get_unchecked(at) }, dy);
+            }
+        }
+        sums
+    }
+}
+
+/// `sums[lane] += factor · from[lane]`.
+#[inline(always)]
+fn add_multiple<const FMA: bool>(sums: &mut [f32; LANES], factor: f32, from: &[f32; LANES]) {
+    for lane in 0..LANES {
+        sums[lane] = mul_add::<FMA>(factor, from[lane], sums[lane]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::geometry::Padding;
+    use crate::kernels::simd::{Level, run_on};
+    use crate::kernels::tests::{distance, numbers};
+
+    /// Output and gradient of the weights, on one vector unit.
+    fn all(conv: &Conv, level: Level) -> [Vec<f32>; 2] {
+        let (x, dy) = (&numbers(conv.in_len(), 1)[..], &numbers(conv.out_len(), 2)[..]);
+        let packed = &numbers(conv.weights(), 3)[..];
+        let mut y = vec![0.0; dy.len()];
+        for (oy, y) in y.chunks_mut(conv.out_w() * conv.out_c).enumerate() {
+            run_on(level, OutputRow { conv, x, packed, oy, accumulate: false, y });
+        }
+        let mut sums = vec![0.0; conv.weights() + conv.out_c];
+        run_on(level, WeightSums { conv, x, dy, first: 0, sums: &mut sums });
+        [y, sums]
+    }
+
+    #[test]
+    fn every_vector_unit_agrees() {
+        for (kernel, stride) in [(3, 1), (3, 2), (4, 3)] {
+            let pad = Padding::same(29, 31, kernel, stride);
+            let conv = Conv { in_h: 29, in_w: 31, in_c: 3, out_c: 32, kernel, stride, pad, depthwise: false };
+            assert!(suits(&conv));
+            let portable = all(&conv, Level::Portable).map(|v| v.iter().map(|&v| v as f64).collect::<Vec<_>>());
+            for level in Level::available() {
+                for (got, expected) in all(&conv, level).iter().zip(&portable) {
+                    // They differ in whether a product is rounded before it is added.
+                    assert!(distance(got, expected) < 1e-6, "{level:?}, {conv:?}");
+                }
+            }
+        }
+    }
+}

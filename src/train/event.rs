@@ -1,0 +1,50 @@
+//! What an observer of a training is told.
+
+use super::cache::Room;
+use super::history::{Epoch, History};
+use super::phase::Phase;
+
+/// What an observer of a training is told.
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    /// The phase begins, or goes on after so many epochs and steps.
+    Begin {
+        /// The phase.
+        phase: &'a Phase,
+        /// Whole epochs of it that were done before.
+        epochs: usize,
+        /// Steps of the next epoch that were done before.
+        steps: usize,
+        /// All epochs of the run that were done before, of other phases too.
+        history: &'a History,
+    },
+    /// The frozen part is going to compute what will be kept: how large that will be, and what older files of the cache made room.
+    Room(Room),
+    /// The frozen part computes what will be kept.
+    Caching {
+        /// Photos done.
+        done: usize,
+        /// Photos in all.
+        total: usize,
+    },
+    /// A step was taken.
+    Step {
+        /// Epoch of this phase, counted from 1.
+        epoch: usize,
+        /// Photos of the epoch so far.
+        done: usize,
+        /// Photos of the epoch.
+        total: usize,
+        /// Mean loss of the epoch so far.
+        loss: f64,
+        /// Fraction of these photos that was right.
+        accuracy: f64,
+    },
+    /// An epoch has ended and is saved.
+    Epoch {
+        /// The phase.
+        phase: &'a Phase,
+        /// Its row of the history.
+        epoch: &'a Epoch,
+    },
+}
