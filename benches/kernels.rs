@@ -96,7 +96,9 @@ fn pooling(c: &mut Criterion) {
     group.throughput(bytes(x.len() + y.len()));
     group.bench_function("forward", |b| b.iter(|| pool::max_pool_forward(&max, &x, black_box(&mut y))));
     group.throughput(bytes(2 * x.len() + dy.len()));
-    group.bench_function("backward", |b| b.iter(|| pool::max_pool_backward(&max, &x, &dy, black_box(&mut dx))));
+    group.bench_function("backward", |b| {
+        b.iter(|| pool::max_pool_backward(&max, &x, &dy, Activation::Relu, black_box(&mut dx)))
+    });
     group.finish();
 
     let (positions, channels) = (7 * 7, 2048);
