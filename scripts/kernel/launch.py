@@ -64,6 +64,8 @@ def run(command: list, folder: Path, *inherited: int) -> int:
         # Neither the user's settings for other evcxr kernels are read, nor other kernels updated.
         "EVCXR_CONFIG_DIR": str(folder / "no-settings"),
         "JUPYTER_PATH": str(folder / "no-kernels"),
+        # The standard library as rust-analyzer reads it. Without the component rust-src there is none, as always.
+        "RUST_SRC_PATH": str(TOOLS / "library"),
         # The cargo that rust-analyzer calls: rustup's, which then calls this, or without rustup this one.
         **({"RUSTUP_TOOLCHAIN": str(TOOLS)} if shutil.which("rustup") else {"CARGO": str(TOOLS / "bin" / "cargo")}),
     }

@@ -10,25 +10,19 @@ on stays, with all that it needs.
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 # Of these packages a cell sees types; of what they depend on, only what is named here, too.
 OPAQUE = {"petal", "petal_notebook", "candle-core", "polars", "polars-core"}
-# Of Rust's standard library.
-STANDARD = {"core", "alloc", "std", "proc_macro"}
 
 
 def main() -> int:
     command = sys.argv[1:]
-    standard = any("rustlib" in Path(word).parts for word in command)
     if "--manifest-path" in command:
         # rust-analyzer asks, not evcxr; what it may look into is there.
-        command += ["--no-deps"] if standard else ["--offline"]
+        command.append("--offline")
     answer = subprocess.run(command, stdout=subprocess.PIPE)
     if answer.returncode == 0:
-        metadata = json.loads(answer.stdout)
-        metadata = standard_library(metadata) if standard else pruned(metadata)
-        sys.stdout.write(json.dumps(metadata, separators=(",", ":")) + "\n")
+        sys.stdout.write(json.dumps(pruned(json.loads(answer.stdout)), separators=(",", ":")) + "\n")
     else:
         sys.stdout.buffer.write(answer.stdout)
     return answer.returncode
@@ -45,18 +39,6 @@ def pruned(metadata: dict) -> dict:
             kept.add(package)
             waiting += [other for other in needs.get(package, []) if names[package] not in OPAQUE or names[other] in OPAQUE]
     return only(metadata, kept)
-
-
-def standard_library(metadata: dict) -> dict:
-    """Of the standard library's workspace, the crates that cells see. It is read without dependencies, which would have to be fetched;
-    how these crates depend on each other is added."""
-    ids = {package["name"]: package["id"] for package in metadata["packages"] if package["name"] in STANDARD}
-    nodes = []
-    for package in metadata["packages"]:
-        uses = [name for name in sorted(ids) if any(need["name"] == name and need.get("path") for need in package["dependencies"])]
-        deps = [{"name": name, "pkg": ids[name], "dep_kinds": [{"kind": None, "target": None}]} for name in uses]
-        nodes.append({"id": package["id"], "dependencies": [ids[name] for name in uses], "deps": deps, "features": []})
-    return only({**metadata, "resolve": {"nodes": nodes, "root": None}}, set(ids.values()))
 
 
 def only(metadata: dict, kept: set) -> dict:

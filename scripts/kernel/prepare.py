@@ -51,14 +51,26 @@ def write_kernelspec(evcxr: Path, prepared: Path) -> None:
         "env": {"PETAL_CACHE": str(workspace.CACHE)},
     }
     (folder / "kernel.json").write_text(json.dumps(spec, indent=2) + "\n", encoding="utf-8")
-    write_tools(folder / "rust" / "bin")
+    sysroot = Path(subprocess.run(["rustc", "--print", "sysroot"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
+    write_tools(folder / "rust" / "bin", sysroot)
+    write_library(folder / "rust" / "library", sysroot / "lib" / "rustlib" / "src" / "rust" / "library")
 
 
-def write_tools(folder: Path) -> None:
+def write_library(folder: Path, source: Path) -> None:
+    """The standard library's source as rust-analyzer finds it (launch.py): the crates whose types a cell meets. It reads all of what is
+    there before the first cell, and half of the real folder is the processors' instructions, one by one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("core", "alloc", "std", "proc_macro"):
+        link = folder / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(source / name)
+
+
+def write_tools(folder: Path, sysroot: Path) -> None:
     """Rust's tools as kernels find them (launch.py): the real ones, but for two of cargo's commands. `metadata` is answered by
     metadata.py. And `check`, with which evcxr finds what is wrong where it can't tell a type, is `build`: that finds the same, but has
-    everything compiled already, where `check` would first go through all dependencies again, for minutes."""
-    sysroot = Path(subprocess.run(["rustc", "--print", "sysroot"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
+    everything compiled already, where `check` would first go through all dependencies again, for minutes. Before petal is first needed, the
+    repository's locked versions are put in place (workspace.py)."""
     real = {name: next(path for path in (sysroot / "bin" / name, Path(shutil.which(name))) if path.exists()) for name in ("cargo", "rustc")}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "rustc").unlink(missing_ok=True)
@@ -66,6 +78,7 @@ def write_tools(folder: Path) -> None:
     metadata = shlex.join([sys.executable, str(Path(__file__).with_name("metadata.py"))])
     cargo = shlex.quote(str(real["cargo"]))
     script = f'''#!/bin/sh
+if grep -qs petal Cargo.toml && ! grep -qs '"petal"' ../Cargo.lock; then cp ../repository.lock ../Cargo.lock; fi
 for word; do
   shift
   case $word in

@@ -146,7 +146,7 @@ def write(notebook, path: Path) -> None:
         for key in set(cell.metadata) - {"petal", "tags"}:
             del cell.metadata[key]
     for number, cell in enumerate(code_cells, 1):
-        # evcxr counts its own prelude, too.
+        # evcxr may count what it runs by itself, too.
         for counted in [cell, *cell.outputs]:
             if counted.get("execution_count") is not None:
                 counted.execution_count = number

@@ -7,7 +7,7 @@
         cell/               evcxr's own folder (EVCXR_TMPDIR): the cell at hand as a crate, and target/
 
 evcxr first builds a cell without dependencies, for which cargo strikes every package from Cargo.lock. Then it would choose versions
-anew; so the prelude in notebooks/evcxr.toml puts repository.lock in its place again.
+anew; so the kernels' `cargo` (prepare.py) puts repository.lock in its place again.
 """
 
 import fcntl
@@ -83,8 +83,8 @@ def sources() -> str:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copies such a folder with its build. What rustc only ever replaces as a whole is linked; what may be written in place is copied,
-    so that no kernel can change the prepared build."""
+    """Copies such a folder with its build. What rustc and linkers only ever replace as a whole is linked; what may be written in place is
+    copied, so that no kernel can change the prepared build."""
     copied = {}  # cargo links some files to two names
     for folder, _, files in os.walk(source):
         there = os.path.join(target, os.path.relpath(folder, source))
@@ -92,7 +92,7 @@ def copy(source: Path, target: Path) -> None:
         for name in files:
             old, new = os.path.join(folder, name), os.path.join(there, name)
             inode = os.stat(old).st_ino
-            if inode in copied or name.endswith((".rlib", ".rmeta")):
+            if inode in copied or name.endswith((".rlib", ".rmeta", ".so", ".dylib")):
                 try:
                     os.link(copied.get(inode, old), new)
                     continue
