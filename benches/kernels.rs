@@ -91,13 +91,15 @@ fn convolution(group: &mut BenchmarkGroup<WallTime>, conv: &Conv) {
 fn pooling(c: &mut Criterion) {
     let max = MaxPool { in_h: 112, in_w: 112, channels: 64, kernel: 3, stride: 2, pad: 1 };
     let (x, dy) = (numbers(BATCH * max.in_len()), numbers(BATCH * max.out_len()));
-    let (mut y, mut dx) = (dy.clone(), x.clone());
+    let (mut y, mut places, mut dx) = (dy.clone(), dy.clone(), x.clone());
     let mut group = c.benchmark_group("max pooling 3x3 stride 2, 64, 112x112");
-    group.throughput(bytes(x.len() + y.len()));
-    group.bench_function("forward", |b| b.iter(|| pool::max_pool_forward(&max, &x, black_box(&mut y))));
-    group.throughput(bytes(2 * x.len() + dy.len()));
+    group.throughput(bytes(x.len() + 2 * y.len()));
+    group.bench_function("forward", |b| {
+        b.iter(|| pool::max_pool_forward(&max, &x, black_box(&mut y), Some(black_box(&mut places))));
+    });
+    group.throughput(bytes(x.len() + 3 * dy.len()));
     group.bench_function("backward", |b| {
-        b.iter(|| pool::max_pool_backward(&max, &x, &dy, Activation::Relu, black_box(&mut dx)))
+        b.iter(|| pool::max_pool_backward(&max, &y, &places, &dy, Activation::Relu, black_box(&mut dx)));
     });
     group.finish();
 

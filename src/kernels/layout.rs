@@ -79,7 +79,7 @@ pub(super) fn ohwi_to_oihw(inputs: usize, taps: usize, from: &[f32], to: &mut [f
 }
 
 /// Divides each of `count` equal parts of a slice into blocks of `len`; gives the first block of each part, then the second, …
-fn blocks(slice: &mut [f32], count: usize, len: usize) -> Vec<Vec<&mut [f32]>> {
+pub(super) fn blocks(slice: &mut [f32], count: usize, len: usize) -> Vec<Vec<&mut [f32]>> {
     let part = slice.len() / count;
     let mut parts: Vec<_> = slice.chunks_mut(part).map(|part| part.chunks_mut(len)).collect();
     (0..part.div_ceil(len)).map(|_| parts.iter_mut().filter_map(Iterator::next).collect()).collect()

@@ -5,11 +5,15 @@
 
 use super::elementwise::AddRows;
 use super::gemm::{Matrix, multiply};
+use super::layout::blocks;
 use super::simd;
 use rayon::prelude::*;
 
-/// Rows of a product that one task makes. Few, since batches are small and the work must reach every core.
-const ROWS: usize = 8;
+/// Outputs that one task makes. Few, since batches are small and the work must reach every core.
+const OUTPUTS: usize = 8;
+
+/// Inputs that one task of a gradient goes through, for all pictures and outputs: nothing large is read twice.
+const INPUTS: usize = 512;
 
 /// `y = x wᵀ + b`, overwritten.
 ///
@@ -20,7 +24,7 @@ pub fn forward(inputs: usize, x: &[f32], weight: &[f32], bias: &[f32], y: &mut [
     assert_eq!(bias.len(), outputs, "bias of a dense layer");
     // Outputs first, since a task then reads its own weights alone; the product is turned into place afterwards.
     let mut turned = vec![0.0; y.len()];
-    turned.par_chunks_mut(ROWS * batch).zip(weight.par_chunks(ROWS * inputs)).for_each(|(turned, weight)| {
+    turned.par_chunks_mut(OUTPUTS * batch).zip(weight.par_chunks(OUTPUTS * inputs)).for_each(|(turned, weight)| {
         let weight = Matrix::new(weight, weight.len() / inputs, inputs);
         multiply(weight, Matrix::new(x, batch, inputs).transposed(), false, turned);
     });
@@ -36,10 +40,8 @@ pub fn forward(inputs: usize, x: &[f32], weight: &[f32], bias: &[f32], y: &mut [
 /// # Panics
 /// As [`forward`].
 pub fn backward_input(inputs: usize, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
-    let (_, outputs) = check(inputs, dx, weight, dy);
-    dx.par_chunks_mut(ROWS * inputs).zip(dy.par_chunks(ROWS * outputs)).for_each(|(dx, dy)| {
-        multiply(Matrix::new(dy, dy.len() / outputs, outputs), Matrix::new(weight, outputs, inputs), false, dx);
-    });
+    let (batch, outputs) = check(inputs, dx, weight, dy);
+    multiply_by_blocks(Matrix::new(dy, batch, outputs), Matrix::new(weight, outputs, inputs), batch, dx);
 }
 
 /// The gradients of weights and bias, summed over the batch; both are overwritten.
@@ -49,13 +51,22 @@ pub fn backward_input(inputs: usize, dy: &[f32], weight: &[f32], dx: &mut [f32])
 pub fn backward_weight(inputs: usize, x: &[f32], dy: &[f32], dw: &mut [f32], db: &mut [f32]) {
     let (batch, outputs) = check(inputs, x, dw, dy);
     assert_eq!(db.len(), outputs, "bias of a dense layer");
-    dw.par_chunks_mut(ROWS * inputs).enumerate().for_each(|(i, dw)| {
-        let rows = i * ROWS..i * ROWS + dw.len() / inputs;
-        let gradient = Matrix::new(dy, batch, outputs).columns(rows.start, rows.end).transposed();
-        multiply(gradient, Matrix::new(x, batch, inputs), false, dw);
-    });
+    let gradient = Matrix::new(dy, batch, outputs).transposed();
+    multiply_by_blocks(gradient, Matrix::new(x, batch, inputs), outputs, dw);
     db.fill(0.0);
     simd::run(AddRows { rows: dy, stride: outputs, from: 0, sums: db });
+}
+
+/// `c = a b`, where `b` has a column for each input, and `c` has `rows` rows.
+fn multiply_by_blocks(a: Matrix, b: Matrix, rows: usize, c: &mut [f32]) {
+    blocks(c, rows, INPUTS).into_par_iter().enumerate().for_each_init(Vec::new, |product, (i, mut c)| {
+        let width = c[0].len();
+        product.resize(rows * width, 0.0);
+        multiply(a, b.columns(i * INPUTS, i * INPUTS + width), false, product);
+        for (c, product) in c.iter_mut().zip(product.chunks_exact(width)) {
+            c.copy_from_slice(product);
+        }
+    });
 }
 
 /// Batch and outputs.

@@ -67,33 +67,41 @@ impl MaxPool {
 }
 
 /// The maximum of each window: `x` `[B, in_h, in_w, C]` to `y` `[B, out_h, out_w, C]`, overwritten. A window that holds a NaN
-/// gives NaN.
+/// gives NaN. Where there are `places`, as many as outputs, they get which pixel of its window each maximum is.
 ///
 /// # Panics
 /// Where a slice is not as long as `pool` and the other slice say, or `pool` has a size of zero, a padding of more than half
 /// the window, or a window larger than the padded picture.
-pub fn max_pool_forward(pool: &MaxPool, x: &[f32], y: &mut [f32]) {
+pub fn max_pool_forward(pool: &MaxPool, x: &[f32], y: &mut [f32], places: Option<&mut [f32]>) {
     pool.check(x, y);
-    y.par_chunks_mut(pool.out_w() * pool.channels).enumerate().for_each(|(i, y)| {
+    let row = pool.out_w() * pool.channels;
+    let make = |i: usize, y: &mut [f32], places: &mut [f32]| {
         let (picture, oy) = (i / pool.out_h(), i % pool.out_h());
         let x = &x[picture * pool.in_len()..][..pool.in_len()];
-        simd::run(PoolRow { pool, x, oy, y });
-    });
+        simd::run(PoolRow { pool, x, oy, y, places });
+    };
+    let Some(places) = places else {
+        return y.par_chunks_mut(row).enumerate().for_each(|(i, y)| make(i, y, &mut []));
+    };
+    assert_eq!(places.len(), y.len(), "a place for each output");
+    y.par_chunks_mut(row).zip(places.par_chunks_mut(row)).enumerate().for_each(|(i, (y, places))| make(i, y, places));
 }
 
-/// The gradient of the input, `dx`, overwritten. Each window's gradient goes to its first maximum, row by row, as in PyTorch;
-/// where it holds NaNs, to the last of them. `dx` is the gradient before the activation `before`, which `x` came out of.
+/// The gradient of the input, `dx`, overwritten, from what [`max_pool_forward`] gave. Each window's gradient goes to its first
+/// maximum, row by row, as in PyTorch; where it holds NaNs, to the last of them. `dx` is the gradient before the activation
+/// `before`, which the input came out of.
 ///
-/// `x` and `dx` are `[B, in_h, in_w, C]`, `dy` is `[B, out_h, out_w, C]`.
+/// `dx` is `[B, in_h, in_w, C]`; `y`, `places` and `dy` are `[B, out_h, out_w, C]`.
 ///
 /// # Panics
 /// As [`max_pool_forward`].
-pub fn max_pool_backward(pool: &MaxPool, x: &[f32], dy: &[f32], before: Activation, dx: &mut [f32]) {
-    pool.check(x, dy);
-    assert_eq!(dx.len(), x.len(), "x and dx");
-    let pictures = x.par_chunks(pool.in_len()).zip(dy.par_chunks(pool.out_len()));
-    dx.par_chunks_mut(pool.in_len()).zip(pictures).for_each(|(dx, (x, dy))| {
-        simd::run(PoolGradient { pool, x, dy, mask: before.mask(), dx });
+pub fn max_pool_backward(pool: &MaxPool, y: &[f32], places: &[f32], dy: &[f32], before: Activation, dx: &mut [f32]) {
+    pool.check(dx, dy);
+    assert_eq!((y.len(), places.len()), (dy.len(), dy.len()), "outputs, places and gradients");
+    let len = pool.out_len();
+    dx.par_chunks_mut(pool.in_len()).enumerate().for_each(|(i, dx)| {
+        let [y, places, dy] = [y, places, dy].map(|slice| &slice[i * len..][..len]);
+        simd::run(PoolGradient { pool, y, places, dy, mask: before.mask(), dx });
     });
 }
 
@@ -103,54 +111,61 @@ fn is_greater(new: f32, old: f32) -> bool {
     new > old || new.is_nan()
 }
 
-/// One row of the output, from one picture.
+/// One row of the output, from one picture; `places` may be empty.
 struct PoolRow<'a> {
     pool: &'a MaxPool,
     x: &'a [f32],
     oy: usize,
     y: &'a mut [f32],
+    places: &'a mut [f32],
 }
 
 impl Kernel for PoolRow<'_> {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<const FMA: bool>(mut self) {
         let channels = self.pool.channels;
         for ox in 0..self.pool.out_w() {
             let window = self.pool.window(self.oy, ox);
             let blocks = channels / LANES * LANES;
             for c in (0..blocks).step_by(LANES) {
-                *lanes_mut(self.y, ox * channels + c) = maximum::<LANES>(self.pool, self.x, &window, c).0;
+                self.maxima::<LANES>(&window, ox, c);
             }
             for c in blocks..channels {
-                *lanes_mut(self.y, ox * channels + c) = maximum::<1>(self.pool, self.x, &window, c).0;
+                self.maxima::<1>(&window, ox, c);
             }
         }
     }
 }
 
-/// The maxima of a window in `L` channels from `c` on, and which pixel of it each is.
-#[inline(always)]
-fn maximum<const L: usize>(pool: &MaxPool, x: &[f32], window: &[Range<usize>; 2], c: usize) -> ([f32; L], [u32; L]) {
-    let (mut best, mut place) = ([f32::NEG_INFINITY; L], [0; L]);
-    let mut i = 0;
-    for row in window[0].clone() {
-        for column in window[1].clone() {
-            let x = lanes::<L>(x, (row * pool.in_w + column) * pool.channels + c);
-            for lane in 0..L {
-                let greater = is_greater(x[lane], best[lane]);
-                best[lane] = if greater { x[lane] } else { best[lane] };
-                place[lane] = if greater { i } else { place[lane] };
+impl PoolRow<'_> {
+    /// `L` channels from `c` on.
+    #[inline(always)]
+    fn maxima<const L: usize>(&mut self, window: &[Range<usize>; 2], ox: usize, c: usize) {
+        let &MaxPool { in_w, channels, .. } = self.pool;
+        let (mut best, mut place, mut i) = ([f32::NEG_INFINITY; L], [0.0; L], 0.0);
+        for row in window[0].clone() {
+            for column in window[1].clone() {
+                let x = lanes::<L>(self.x, (row * in_w + column) * channels + c);
+                for lane in 0..L {
+                    let greater = is_greater(x[lane], best[lane]);
+                    best[lane] = if greater { x[lane] } else { best[lane] };
+                    place[lane] = if greater { i } else { place[lane] };
+                }
+                i += 1.0;
             }
-            i += 1;
+        }
+        *lanes_mut(self.y, ox * channels + c) = best;
+        if !self.places.is_empty() {
+            *lanes_mut(self.places, ox * channels + c) = place;
         }
     }
-    (best, place)
 }
 
 /// One picture's gradient.
 struct PoolGradient<'a> {
     pool: &'a MaxPool,
-    x: &'a [f32],
+    y: &'a [f32],
+    places: &'a [f32],
     dy: &'a [f32],
     mask: Option<(f32, f32)>,
     dx: &'a mut [f32],
@@ -159,38 +174,40 @@ struct PoolGradient<'a> {
 impl Kernel for PoolGradient<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(mut self) {
-        let &MaxPool { in_h, in_w, channels, kernel, stride, .. } = self.pool;
-        // Each pixel is in one window: it is written once.
-        let alone = kernel == stride && self.pool.pad == 0 && in_h % kernel == 0 && in_w % kernel == 0;
-        if !alone {
-            self.dx.fill(0.0);
+        let &MaxPool { in_w, channels, kernel, stride, pad, .. } = self.pool;
+        // Where windows don't overlap, a pixel of one is written once; zeros are where there is none.
+        let alone = kernel == stride && pad == 0;
+        let (rows, columns) = (self.pool.out_h() * stride, self.pool.out_w() * stride);
+        for (y, row) in self.dx.chunks_exact_mut(in_w * channels).enumerate() {
+            let written = if alone && y < rows { columns * channels } else { 0 };
+            row[written..].fill(0.0);
         }
         for position in 0..self.dy.len() / channels {
             let window = self.pool.window(position / self.pool.out_w(), position % self.pool.out_w());
             let blocks = channels / LANES * LANES;
             for c in (0..blocks).step_by(LANES) {
-                self.window::<LANES>(position, &window, c, !alone);
+                self.spread::<LANES>(&window, position, c, !alone);
             }
             for c in blocks..channels {
-                self.window::<1>(position, &window, c, !alone);
+                self.spread::<1>(&window, position, c, !alone);
             }
         }
     }
 }
 
 impl PoolGradient<'_> {
-    /// `L` channels from `c` on of one window.
+    /// `L` channels from `c` on.
     #[inline(always)]
-    fn window<const L: usize>(&mut self, position: usize, window: &[Range<usize>; 2], c: usize, accumulate: bool) {
+    fn spread<const L: usize>(&mut self, window: &[Range<usize>; 2], position: usize, c: usize, accumulate: bool) {
         let &MaxPool { in_w, channels, .. } = self.pool;
-        let (best, place) = maximum::<L>(self.pool, self.x, window, c);
-        let mut dy = *lanes::<L>(self.dy, position * channels + c);
+        let at = position * channels + c;
+        let (place, mut dy, mut i) = (lanes::<L>(self.places, at), *lanes::<L>(self.dy, at), 0.0);
         if let Some(mask) = self.mask {
+            let y = lanes::<L>(self.y, at);
             for lane in 0..L {
-                dy[lane] = if is_blocked(best[lane], mask) { 0.0 } else { dy[lane] };
+                dy[lane] = if is_blocked(y[lane], mask) { 0.0 } else { dy[lane] };
             }
         }
-        let mut i = 0;
         for row in window[0].clone() {
             for column in window[1].clone() {
                 let dx = lanes_mut::<L>(self.dx, (row * in_w + column) * channels + c);
@@ -198,7 +215,7 @@ impl PoolGradient<'_> {
                     let own = if place[lane] == i { dy[lane] } else { 0.0 };
                     dx[lane] = if accumulate { dx[lane] + own } else { own };
                 }
-                i += 1;
+                i += 1.0;
             }
         }
     }
@@ -250,12 +267,13 @@ mod tests {
         let pool = &MaxPool { in_h: 9, in_w: 7, channels: 37, kernel: 3, stride: 2, pad: 1 };
         let (x, dy) = (&numbers(pool.in_len(), 1)[..], &numbers(pool.out_len(), 2)[..]);
         let all = |level| {
-            let (mut y, mut dx) = (vec![0.0; dy.len()], vec![0.0; x.len()]);
-            for (oy, y) in y.chunks_mut(pool.out_w() * pool.channels).enumerate() {
-                run_on(level, PoolRow { pool, x, oy, y });
+            let (mut y, mut places, mut dx) = (vec![0.0; dy.len()], vec![0.0; dy.len()], vec![0.0; x.len()]);
+            let row = pool.out_w() * pool.channels;
+            for (oy, (y, places)) in y.chunks_mut(row).zip(places.chunks_mut(row)).enumerate() {
+                run_on(level, PoolRow { pool, x, oy, y, places });
             }
-            run_on(level, PoolGradient { pool, x, dy, mask: Some((0.0, 6.0)), dx: &mut dx });
-            (y, dx)
+            run_on(level, PoolGradient { pool, y: &y, places: &places, dy, mask: Some((0.0, 0.9)), dx: &mut dx });
+            (y, places, dx)
         };
         assert!(Level::available().all(|level| all(level) == all(Level::Portable)));
     }

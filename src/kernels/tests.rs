@@ -459,15 +459,19 @@ fn max_pool_takes_the_first_maximum() {
         let x: Vec<f32> = numbers(batch * pool.in_len(), 5).iter().map(|v| (v * 2.0).round()).collect();
         let (maxima, places) = max_pool(&pool, &x);
         let mut y = vec![f32::NAN; maxima.len()];
-        max_pool_forward(&pool, &x, &mut y);
+        max_pool_forward(&pool, &x, &mut y, None);
+        assert_eq!(y, maxima, "{pool:?}");
+        let mut at = vec![f32::NAN; y.len()];
+        y.fill(f32::NAN);
+        max_pool_forward(&pool, &x, &mut y, Some(&mut at));
         assert_eq!(y, maxima, "{pool:?}");
         // Whole numbers, so that their sums are exact in any order.
         let dy: Vec<f32> = numbers(y.len(), 6).iter().map(|v| (v * 100.0).round()).collect();
         let (mut dx, mut expected) = (vec![f32::NAN; x.len()], vec![0.0; x.len()]);
         places.iter().zip(&dy).for_each(|(&i, dy)| expected[i] += dy);
-        max_pool_backward(&pool, &x, &dy, Activation::None, &mut dx);
+        max_pool_backward(&pool, &y, &at, &dy, Activation::None, &mut dx);
         assert_eq!(dx, expected, "{pool:?}");
-        max_pool_backward(&pool, &x, &dy, Activation::Relu, &mut dx);
+        max_pool_backward(&pool, &y, &at, &dy, Activation::Relu, &mut dx);
         backward_activation(Activation::Relu, &x, &mut expected);
         assert_eq!(dx, expected, "{pool:?}");
     }
@@ -476,16 +480,15 @@ fn max_pool_takes_the_first_maximum() {
 #[test]
 fn max_pool_of_what_is_not_finite() {
     let pool = MaxPool { in_h: 2, in_w: 2, channels: 1, kernel: 2, stride: 2, pad: 0 };
-    let mut y = [0.0];
-    max_pool_forward(&pool, &[1.0, f32::NAN, 2.0, 0.0], &mut y);
-    assert!(y[0].is_nan());
-    max_pool_forward(&pool, &[f32::NEG_INFINITY; 4], &mut y);
-    assert_eq!(y, [f32::NEG_INFINITY]);
-    let mut dx = [0.0; 4];
-    max_pool_backward(&pool, &[f32::NEG_INFINITY; 4], &[3.0], Activation::None, &mut dx);
-    assert_eq!(dx, [3.0, 0.0, 0.0, 0.0]);
-    max_pool_backward(&pool, &[f32::NAN, f32::NAN, 2.0, 0.0], &[3.0], Activation::None, &mut dx);
-    assert_eq!(dx, [0.0, 3.0, 0.0, 0.0]);
+    let both = |x: [f32; 4]| {
+        let (mut y, mut at, mut dx) = ([0.0], [0.0], [0.0; 4]);
+        max_pool_forward(&pool, &x, &mut y, Some(&mut at));
+        max_pool_backward(&pool, &y, &at, &[3.0], Activation::None, &mut dx);
+        (y[0], dx)
+    };
+    assert!(both([1.0, f32::NAN, 2.0, 0.0]).0.is_nan());
+    assert_eq!(both([f32::NEG_INFINITY; 4]), (f32::NEG_INFINITY, [3.0, 0.0, 0.0, 0.0]));
+    assert_eq!(both([f32::NAN, f32::NAN, 2.0, 0.0]).1, [0.0, 3.0, 0.0, 0.0]);
 }
 
 #[test]

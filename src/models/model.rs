@@ -346,7 +346,7 @@ impl Model {
         Ok(lines)
     }
 
-    /// Numbers a photo at the cut and after each step behind it, for images of this side: what training keeps in memory.
+    /// Numbers a photo that training keeps in memory, for images of this side: those at the cut, then of each step behind it.
     pub fn lens(&self, cut: Cut, image_size: usize) -> Vec<usize> {
         let image = Size { h: image_size, w: image_size, c: 3 };
         match (&self.body, cut) {
@@ -357,7 +357,7 @@ impl Model {
                     Cut::Upper => network.upper,
                     Cut::Features => network.program.steps.len(),
                 };
-                network.program.sizes(image)[from..].iter().map(|size| size.len()).collect()
+                network.program.kept(image, from)
             }
             (Body::Zoo(_), _) => vec![image.len(), self.features()],
         }

@@ -270,9 +270,23 @@ impl Program {
 }
 
 impl Program {
-    /// For each register the activation that it came out of, where one step reads it, and can take its gradient to before the
-    /// activation at once.
-    pub(super) fn activations_of_one_reader(&self) -> Vec<Activation> {
+    /// Numbers a picture that training the steps from `from` on keeps of each register from there on: all, but of one that only a max
+    /// pooling reads, where its maxima were.
+    pub fn kept(&self, input: Size, from: usize) -> Vec<usize> {
+        let (sizes, before) = (self.sizes(input), self.activations_of_one_reader());
+        let mut kept: Vec<usize> = sizes.iter().map(|size| size.len()).collect();
+        for (index, step) in self.steps.iter().enumerate() {
+            let register = step.input();
+            if matches!(step, Step::MaxPool { .. }) && register > from && before[register] != Activation::None {
+                kept[register] = sizes[index + 1].len();
+            }
+        }
+        kept.split_off(from)
+    }
+
+    /// For each register the activation that it came out of, where one step alone reads it, and can take its gradient to before
+    /// the activation at once.
+    fn activations_of_one_reader(&self) -> Vec<Activation> {
         let readers = |register: usize| {
             let reads = self.steps.iter().flat_map(|step| [Some(step.input()), step.residual()]);
             reads.flatten().filter(|read| *read == register).count()
@@ -354,6 +368,9 @@ pub struct Packed {
     weights: Vec<Option<(ForwardWeights, Vec<f32>)>>,
     input: Size,
     last_use: Vec<usize>,
+    /// For each register the activation that its only reader takes its gradient through; where there are several, none, and
+    /// the step that wrote it does.
+    pub(super) before: Vec<Activation>,
     pub(super) segments: Vec<Segment>,
     memory: Memory,
 }
@@ -381,8 +398,17 @@ const PER_WEIGHT: usize = 4;
 pub(super) struct Passed {
     /// The segment's output; the last segment's is elsewhere.
     pub(super) output: Option<Buffer>,
-    /// Chunk by chunk, each step's output but the last's.
-    pub(super) chunks: Vec<Vec<Option<Buffer>>>,
+    /// Chunk by chunk.
+    pub(super) chunks: Vec<Left>,
+}
+
+/// What a chunk's steps left, step by step.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    /// The outputs; the last one's is elsewhere. One that only a max pooling reads is gone: its gradient is known without.
+    pub(super) registers: Vec<Option<Buffer>>,
+    /// Where a max pooling found its maxima.
+    pub(super) places: Vec<Option<Buffer>>,
 }
 
 impl Packed {
@@ -403,6 +429,7 @@ impl Packed {
             weights,
             input,
             last_use: program.last_use(),
+            before: program.activations_of_one_reader(),
             segments: segments(program, &program.sizes(input)),
             memory: memory.clone(),
             program: program.clone(),
@@ -470,35 +497,41 @@ impl Packed {
     }
 
     /// Takes a few pictures through a segment's steps.
-    fn run_chunk(&self, steps: &Range<usize>, x: &[f32], keep: bool, y: &mut [f32]) -> Vec<Option<Buffer>> {
+    fn run_chunk(&self, steps: &Range<usize>, x: &[f32], keep: bool, y: &mut [f32]) -> Left {
         let first = steps.start;
         let pictures = x.len() / self.size(first).len();
-        let mut registers: Vec<Option<Buffer>> = Vec::with_capacity(steps.len());
+        let Left { mut registers, mut places } = Left::default();
         for index in steps.clone() {
             let step = &self.program.steps[index];
             let is_last = index + 1 == steps.end;
             let mut own = (!is_last).then(|| self.memory.buffer(pictures * self.size(index + 1).len()));
             let out = own.as_deref_mut().unwrap_or(&mut *y);
+            let mut maxima = None;
             let read = |register: usize| read(x, &registers, register - first);
             match (step, &self.sized[index], &self.weights[index]) {
                 (Step::Conv(step), _, Some((weights, bias))) => {
                     let residual = step.residual.map(read);
                     conv::forward(weights, read(step.input), bias, residual, step.act, &self.memory, out);
                 }
-                (_, Sized::MaxPool(pool), _) => pool::max_pool_forward(pool, read(step.input()), out),
+                (_, Sized::MaxPool(pool), _) => {
+                    maxima = keep.then(|| self.memory.buffer(out.len()));
+                    pool::max_pool_forward(pool, read(step.input()), out, maxima.as_deref_mut());
+                }
                 (_, Sized::AveragePool(size), _) => {
                     pool::average_pool_forward(size.h * size.w, size.c, read(step.input()), out);
                 }
                 _ => unreachable!("a convolution has weights"),
             }
             registers.push(own);
+            places.push(maxima);
             for register in [Some(step.input()), step.residual()].into_iter().flatten() {
-                if !keep && register > first && self.last_use[register] == index {
+                let pooled = matches!(step, Step::MaxPool { .. }) && self.before[register] != Activation::None;
+                if (!keep || pooled) && register > first && self.last_use[register] == index {
                     registers[register - first - 1] = None;
                 }
             }
         }
-        if keep { registers } else { Vec::new() }
+        if keep { Left { registers, places } } else { Left::default() }
     }
 
     /// Size of a register.

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::Params;
 use super::operation::{Operation, apply, with_values};
 use super::program::{
-    ConvStep, Folded, FoldedNorm, GROUP, Norm, Packed, Pad, Passed, Program, Size, Sized, Step, read,
+    ConvStep, Folded, FoldedNorm, GROUP, Left, Norm, Packed, Pad, Passed, Program, Size, Sized, Step, read,
 };
 use super::workspace::Workspace;
 use crate::error::Result;
@@ -205,9 +205,6 @@ struct Backward<'a> {
     wanted: Vec<bool>,
     /// For each step whose input's gradient is wanted, its weights.
     weights: Vec<Option<BackwardWeights>>,
-    /// For each register the activation that its only reader takes its gradient through; where there are several, none, and
-    /// the step that wrote it does.
-    before: Vec<Activation>,
 }
 
 /// Sums of weight gradients so far, by step.
@@ -235,7 +232,7 @@ impl Operation for Fused {
         let Some(Kept { packed, groups }) = kept else { candle_core::bail!("a stage's backward runs once a forward") };
         let wanted = self.wanted();
         let weights = self.backward_weights(&packed, &wanted)?;
-        let backward = Backward { packed: &packed, wanted, weights, before: self.program.activations_of_one_reader() };
+        let backward = Backward { packed: &packed, wanted, weights };
         let (from, to) = (GROUP * packed.size(0).len(), GROUP * packed.output().len());
         let mut dx = vec![0.0; if self.input_gradient { x.len() } else { 0 }];
         let mut inputs: Vec<_> = dx.chunks_mut(from).map(Some).collect();
@@ -297,8 +294,8 @@ impl Fused {
             let dy = gradient.as_deref().unwrap_or(dy);
             let mut next = backward.wanted[start].then(|| self.workspace.memory.buffer(x.len()));
             let slices = x.chunks(from).zip(y.chunks(to)).zip(dy.chunks(to));
-            for (index, (registers, ((x, y), dy))) in chunks.into_iter().zip(slices).enumerate() {
-                let chunk_dx = self.backward_chunk(backward, segment.steps.clone(), registers, (x, y, dy), sums);
+            for (index, (left, ((x, y), dy))) in chunks.into_iter().zip(slices).enumerate() {
+                let chunk_dx = self.backward_chunk(backward, segment.steps.clone(), left, (x, y, dy), sums);
                 if let (Some(next), Some(chunk_dx)) = (&mut next, chunk_dx) {
                     next[index * from..][..chunk_dx.len()].copy_from_slice(&chunk_dx);
                 }
@@ -318,7 +315,7 @@ impl Fused {
         &self,
         backward: &Backward,
         steps: Range<usize>,
-        mut registers: Vec<Option<Buffer>>,
+        Left { mut registers, mut places }: Left,
         (x, y, dy): (&[f32], &[f32], &[f32]),
         sums: &mut Sums,
     ) -> Option<Buffer> {
@@ -333,10 +330,11 @@ impl Fused {
             let own = registers[index - first].take();
             let Some(mut dy) = gradients[index + 1 - first].take().filter(|_| wanted[index + 1]) else { continue };
             let (input, wants_input) = (step.input() - first, wanted[step.input()]);
-            let x = read(x, &registers, input);
+            let (before, pictures) = (&backward.packed.before, dy.len() / backward.packed.size(index + 1).len());
             match (step, &backward.packed.sized[index]) {
                 (Step::Conv(step), Sized::Conv(conv)) => {
-                    if backward.before[index + 1] != step.act {
+                    let x = read(x, &registers, input);
+                    if before[index + 1] != step.act {
                         backward_activation(step.act, own.as_deref().unwrap_or(y), &mut dy);
                     }
                     let weight = (!self.trainable[index].is_empty()).then(|| WeightGradient {
@@ -345,7 +343,7 @@ impl Fused {
                     });
                     let input = backward.weights[index].as_ref().map(|weights| InputGradient {
                         weights,
-                        before: backward.before[step.input],
+                        before: before[step.input],
                         accumulate: gradients[input].is_some(),
                         dx: gradients[input].get_or_insert_with(|| memory.buffer(x.len())),
                     });
@@ -355,12 +353,14 @@ impl Fused {
                     }
                 }
                 (_, Sized::MaxPool(geometry)) if wants_input => {
-                    let mut dx = memory.buffer(x.len());
-                    pool::max_pool_backward(geometry, x, &dy, backward.before[step.input()], &mut dx);
+                    let places = places[index - first].take();
+                    let places = places.unwrap_or_else(|| unreachable!("the places of the maxima are kept"));
+                    let (y, mut dx) = (own.as_deref().unwrap_or(y), memory.buffer(pictures * geometry.in_len()));
+                    pool::max_pool_backward(geometry, y, &places, &dy, before[step.input()], &mut dx);
                     gather(&mut gradients[input], dx);
                 }
                 (_, Sized::AveragePool(size)) if wants_input => {
-                    let mut dx = memory.buffer(x.len());
+                    let mut dx = memory.buffer(pictures * size.len());
                     pool::average_pool_backward(size.h * size.w, size.c, &dy, &mut dx);
                     gather(&mut gradients[input], dx);
                 }
