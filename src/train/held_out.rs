@@ -83,7 +83,7 @@ fn predict_all(
 fn features(model: &Model, loader: &Loader, config: &Config, cache: &Path) -> Result<(Tensor, Tensor)> {
     let inputs = if config.cache {
         // Features are few; older files of the cache make room for them only where the disk is full.
-        let [inputs] = inputs::cached(model, Cut::Features, [(loader, 1)], cache, u64::MAX, &mut |_| Ok(()))?;
+        let [inputs] = inputs::cached(model, Cut::Features, [(loader, vec![0])], cache, u64::MAX, &mut |_| Ok(()))?;
         inputs
     } else {
         Inputs::direct(model, Cut::Features, loader)?

@@ -24,7 +24,7 @@ pub struct AtCut {
     pub indices: Vec<usize>,
 }
 
-/// Gives batches at the cut, of which views `0..views` of each loader come from cache files. What is missing there is computed now, after it is
+/// Gives batches at the cut, of which these views of each loader come from cache files. What is missing there is computed now, after it is
 /// told how large it will be and what older files made room for it (see [`Cache`](super::Cache)).
 ///
 /// # Errors
@@ -33,18 +33,18 @@ pub struct AtCut {
 pub fn cached<'a, const PARTS: usize>(
     model: &'a Model,
     cut: Cut,
-    parts: [(&'a Loader, u64); PARTS],
+    parts: [(&'a Loader, Vec<u64>); PARTS],
     folder: &Path,
     limit: u64,
     tell: &mut dyn FnMut(&Event) -> Result<()>,
 ) -> Result<[Inputs<'a>; PARTS]> {
     let frozen = FrozenPart::of(model, cut)?;
-    let mut inputs = parts.map(|(loader, _)| Inputs { cut, loader, frozen: None, cached: BTreeMap::new() });
+    let mut inputs = parts.each_ref().map(|&(loader, _)| Inputs { cut, loader, frozen: None, cached: BTreeMap::new() });
     let (mut missing, mut needed, mut total, mut done) = (Vec::new(), 0, 0, 0);
     // All that is there is held before older files make room: none of them goes.
     for (part, (loader, views)) in parts.into_iter().enumerate() {
         inputs[part].frozen = self::frozen(model, cut, loader)?;
-        for view in 0..views {
+        for view in views {
             total += loader.len();
             let key = frozen.key(loader, view);
             match Cached::open(folder, &key, loader.len())? {

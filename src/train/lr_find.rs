@@ -136,7 +136,7 @@ fn run(job: &Job, sweep: &Sweep, observe: &mut dyn FnMut(Sweeping) -> ControlFlo
         Event::Caching { done, total } => observe(Sweeping::Caching { done: *done, total: *total }),
         _ => ControlFlow::Continue(()),
     };
-    let (train, _) = match prepare(job, &mut stop, &mut caching) {
+    let (train, _) = match prepare(job, 0..job.phase.epochs.max(1), &mut stop, &mut caching) {
         Err(error) if error.kind() == ErrorKind::Interrupted => {
             return Ok(LrFind { ended: SweepEnd::Stopped, ..found });
         }

@@ -1,7 +1,7 @@
 //! The training loop.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::time::Instant;
 
@@ -117,7 +117,9 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
         history: &progress.history,
     })
     .is_break();
-    let (train, val) = match prepare(job, &mut stop, observe) {
+    let first = progress.history.epochs.len();
+    let epochs = first..first + job.phase.epochs.saturating_sub(progress.phase_epochs);
+    let (train, val) = match prepare(job, epochs, &mut stop, observe) {
         Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(Ended::Stopped),
         other => other?,
     };
@@ -196,8 +198,10 @@ impl Drop for Best<'_> {
     }
 }
 
+/// What training and validation read in these epochs, which are counted over all phases.
 pub(super) fn prepare<'a>(
     job: &Job<'a>,
+    epochs: Range<usize>,
     stop: &mut bool,
     observe: &mut dyn FnMut(&Event) -> ControlFlow<()>,
 ) -> Result<(Inputs<'a>, Inputs<'a>)> {
@@ -205,12 +209,12 @@ pub(super) fn prepare<'a>(
     if cut == Cut::Images || !job.config.cache {
         return Ok((Inputs::direct(job.model, cut, job.train)?, Inputs::direct(job.model, cut, job.val)?));
     }
-    let views = job.config.views.min(job.phase.epochs.max(1)) as u64;
+    let views = epochs.take(job.config.views).map(|epoch| (epoch % job.config.views) as u64).collect();
     let mut tell = |event: &Event| -> Result<()> {
         *stop |= observe(event).is_break() || job.run.take_stop_request()?;
         if *stop { Err(Error::new(ErrorKind::Interrupted, "stopped")) } else { Ok(()) }
     };
-    let parts = [(job.train, views), (job.val, 1)];
+    let parts = [(job.train, views), (job.val, vec![0])];
     inputs::cached(job.model, cut, parts, job.cache, job.config.cache_bytes(), &mut tell)
         .map(|[train, val]| (train, val))
 }

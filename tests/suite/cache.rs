@@ -485,3 +485,35 @@ fn two_at_once_make_the_same_files() {
     assert_eq!(made.len(), 3);
     assert_eq!(missing(&project, &splits, &config, &Phase::head(&config)), 0);
 }
+
+#[test]
+fn only_views_that_will_be_read_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let epochs = |epochs| PhaseConfig { epochs, patience: 9, learning_rate: 1e-4 };
+    // Epoch 1 sees the first view, epoch 2 the second.
+    let config = Config { head: epochs(1), fine_tune: epochs(1), ..small() };
+    let (project, splits) = flowers(folder.path(), &config);
+    let mut computed = Vec::new();
+    let mut learner = Learner::new(&project, &splits, &config).unwrap();
+    for phase in [Phase::head(&config), Phase::fine_tune(&config)] {
+        let mut look = |event: &Event| {
+            if let Event::Caching { done, total } = event
+                && done == total
+            {
+                computed.push(*total);
+            }
+            ControlFlow::Continue(())
+        };
+        learner.fit_with(&phase, &mut look).unwrap();
+    }
+    let photos = splits.train.samples.len() + splits.val.samples.len();
+    assert_eq!((computed, content(&project).len()), (vec![photos, photos], 4));
+    // Two epochs read both: one more file than the one epoch's.
+    let both = Config { fine_tune: epochs(2), ..config };
+    assert_eq!(missing(&project, &splits, &both, &Phase::fine_tune(&both)), 1);
+    let keys = FrozenPart::of(learner.model(), Cut::Upper).unwrap();
+    let loader = learner.loader(Split::Train).augmented(both.augment, Seed(both.seed));
+    for view in [0, 1] {
+        assert!(content(&project).contains_key(&keys.key(&loader, view).file_name()), "view {view}");
+    }
+}
