@@ -66,6 +66,6 @@ impl Options {
             "ignored": dataset.ignored.iter().map(|(path, why)| json!({"path": lossy(path), "why": why})).collect::<Vec<_>>(),
         });
         let from = if downloaded == 0 { "nothing was downloaded: the photos come from this machine\n" } else { "" };
-        Ok(Output::done(format!("{from}{}", dataset.text()), json))
+        Ok(Output::done(format!("{from}{}", dataset.view().without_hints().text()), json))
     }
 }

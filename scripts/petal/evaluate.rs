@@ -43,7 +43,7 @@ impl Options {
         if let Some(path) = &self.csv {
             evaluation.write_csv(path)?;
         }
-        let text = format!("{}\n\n{}\n", evaluation.text(), evaluation.per_class()?.text());
+        let text = format!("{}\n\n{}\n", evaluation.view().without_hints().text(), evaluation.per_class()?.text());
         Ok(Output::done(text, numbers(&evaluation)))
     }
 }

@@ -44,7 +44,7 @@ impl Options {
             "left_out": splits.left_out,
             "decided": splits.decided,
         });
-        Ok(Output::done(splits.text(), json))
+        Ok(Output::done(format!("{}\nnext: petal train\n", splits.view().without_hints().text().trim_end()), json))
     }
 }
 

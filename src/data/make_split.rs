@@ -86,6 +86,11 @@ impl Dataset {
             let same = made_with.decided.sha256 == honoured.sha256;
             return same.then(|| Splits::open(data)).transpose();
         }
+        if then.is_disjoint(&now) {
+            let what = format!("this split was made of other photos than those in {}", self.root.display());
+            let own = "give each set of photos a project of its own (`--data` and `--models`; in a notebook: Project::open(\"…\"))";
+            return Err(Error::new(ErrorKind::Dataset, what).at(&path).mend(format!("{own}, or {RESPLIT}")));
+        }
         let names = differ.iter().take(5).copied().collect::<Vec<_>>().join(", ");
         failed(format!("{} photos were added, removed or changed since this split was made: {names}", differ.len()))
     }

@@ -90,7 +90,7 @@ impl Request<'_> {
     pub(super) fn by_hand(&self) -> String {
         format!(
             "download {} elsewhere and give the file with `--weights PATH`, or copy the folder {} from another machine's \
-             cache into {}",
+             cache into {}; or train what needs no download: `--backbone efficientnet-lite0 --weights embedded`",
             self.url,
             self.folder,
             self.hub.cache.display()

@@ -175,10 +175,11 @@ impl Splits {
             1 => "1 photo is (nearly) the same as another; both are in one part".into(),
             count => format!("{count} photos are (nearly) the same as another; each such group is in one part"),
         };
+        let names = || short_list(self.left_out.keys().cloned());
         let left_out = match self.left_out.len() {
             0 => "no photo was left out".into(),
-            1 => "1 photo cannot be read and is in no part".into(),
-            count => format!("{count} photos cannot be read and are in no part"),
+            1 => format!("1 photo cannot be read and is in no part: {}", names()),
+            count => format!("{count} photos cannot be read and are in no part: {}", names()),
         };
         let mut view = with(View::new("Split"), table).line(format!("{near}; {left_out}"));
         if !self.conflicts.is_empty() {

@@ -291,6 +291,13 @@ fn f25_wrong_fractions_and_another_seed_are_refused_before_anything_is_written()
     photos.split(&project, &Config::seed()).unwrap();
     let error = photos.split(&project, &Config { seed: 43, ..Config::seed() }).unwrap_err();
     assert!(error.what().contains("seed 42; asked for is 43") && error.to_string().contains("--replace"), "{error}");
+
+    // Other photos are not "added, removed or changed".
+    write_photos(&folder.path().join("others"), &[("cats", 4), ("dogs", 4)]);
+    let others = Dataset::folder(folder.path().join("others")).unwrap();
+    let error = others.split(&project, &Config::seed()).unwrap_err();
+    assert!(error.what().contains("made of other photos") && error.to_string().contains("--data"), "{error}");
+    photos.split(&project, &Config::seed()).unwrap();
 }
 
 #[test]
