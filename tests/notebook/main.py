@@ -116,7 +116,10 @@ def test_training_in_the_background_leaves_the_cells_free(folder: Path) -> None:
         well(kernel, "let phase = Phase { epochs: 500, patience: 500, ..Phase::baseline(&config) };")
         well(kernel, "let run = Learner::baseline(&project, &splits, &config)?.fit_in_background(&phase)?;")
         assert well(kernel, 'println!("free");') == "free\n"
-        view = kernel.run("run")
+        # First it looks at its photos, for a second or so.
+        end = time.monotonic() + 60
+        while "not begun" in (view := kernel.run("run")).text("text/plain") and time.monotonic() < end:
+            time.sleep(0.2)
         assert view.problem() is None and "phase baseline" in view.text("text/plain"), view
         assert "<strong>phase baseline" in view.text("text/html"), view
         assert well(kernel, "println!(\"{}\", run.is_done());") == "false\n"
