@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::Device;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::record::versions;
 use crate::data::Loader;
 use crate::error::Result;
 use crate::files;
 use crate::models::{Architecture, Cut, Model};
+use crate::nn::store;
 
 /// The format of the files that are written.
 const FORMAT: u32 = 2;
@@ -22,7 +21,7 @@ pub struct FrozenPart {
     pub network: String,
     /// Where it ends.
     pub cut: Cut,
-    /// SHA-256 over its tensors, with their names.
+    /// SHA-256 over its tensors, with their names and shapes.
     pub weights: String,
     /// How it is computed: device and operations, versions of petal and of the crates that compute, the machine's instructions. With others, the
     /// last bits may differ.
@@ -43,14 +42,8 @@ pub struct Key {
 impl FrozenPart {
     /// What comes before the cut of a model, as its tensors are now.
     pub fn of(model: &Model, cut: Cut) -> Result<Self> {
-        let mut hasher = Sha256::new();
-        for name in model.read_before(cut) {
-            let values = model.params().get(&name)?.var.flatten_all()?.to_device(&Device::Cpu)?.to_vec1::<f32>()?;
-            hasher.update(format!("{name} {}\n", values.len()));
-            for chunk in values.chunks(1 << 14) {
-                hasher.update(chunk.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
-            }
-        }
+        let tensor = |name: String| Ok((name.clone(), model.params().get(&name)?.var.as_tensor().clone()));
+        let tensors = model.read_before(cut).into_iter().map(tensor).collect::<Result<BTreeMap<_, _>>>()?;
         let network = match model.architecture() {
             Architecture::Baseline { .. } => "baseline".to_string(),
             Architecture::Transfer { backbone, .. } => backbone.to_string(),
@@ -58,7 +51,7 @@ impl FrozenPart {
         let mut computed_by = versions();
         computed_by.insert("device".into(), format!("{:?}", model.device().location()));
         computed_by.insert("operations".into(), format!("{:?}", model.ops()));
-        Ok(Self { network, cut, weights: files::hex(&hasher.finalize()), computed_by })
+        Ok(Self { network, cut, weights: store::digest(&tensors)?, computed_by })
     }
 
     /// The key of what it makes of all photos of a loader in this view.
