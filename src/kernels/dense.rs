@@ -126,16 +126,23 @@ pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], accumulate: bo
     if direct::suits(conv) {
         return direct::backward_weight(conv, x, dy, accumulate, memory, sums);
     }
-    let rows = dy.len() / (conv.out_w() * conv.out_c);
-    let worth = (dy.len() / conv.out_c / MIN_TERMS).min(PARTIAL_SUMS / sums.len());
-    let groups = worth.clamp(1, WEIGHT_TASKS).min(rows.max(1));
+    let winograd = winograd::suits(conv);
+    // What a group is made of, and the fewest of them.
+    let (rows, least) = if winograd {
+        (winograd::tiles(conv, dy.len() / conv.out_len()), winograd::MIN_TILES)
+    } else {
+        (dy.len() / (conv.out_w() * conv.out_c), MIN_TERMS.div_ceil(conv.out_w()))
+    };
+    let groups = (rows / least).min(PARTIAL_SUMS / sums.len()).clamp(1, WEIGHT_TASKS);
     let block = conv.out_c.div_ceil(WEIGHT_TASKS / groups).max(MIN_BLOCK).min(conv.out_c);
     let group = |i: usize, accumulate: bool, sums: &mut [f32]| {
         let rows = i * rows / groups..(i + 1) * rows / groups;
         let (dw, db) = sums.split_at_mut(conv.weights());
         let blocks = dw.par_chunks_mut(block * conv.depth()).zip(db.par_chunks_mut(block));
         blocks.enumerate().for_each(|(j, (dw, db))| {
-            weight_block(conv, x, dy, rows.clone(), memory, Block { from: j * block, accumulate, dw, db });
+            let block = Block { from: j * block, accumulate, dw, db };
+            let make = if winograd { winograd::backward_weight } else { weight_block };
+            make(conv, x, dy, rows.clone(), memory, block);
         });
     };
     if groups == 1 {
@@ -147,11 +154,11 @@ pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], accumulate: bo
 }
 
 /// The gradients of some output channels, `from` and those that follow.
-struct Block<'a> {
-    from: usize,
-    accumulate: bool,
-    dw: &'a mut [f32],
-    db: &'a mut [f32],
+pub(super) struct Block<'a> {
+    pub(super) from: usize,
+    pub(super) accumulate: bool,
+    pub(super) dw: &'a mut [f32],
+    pub(super) db: &'a mut [f32],
 }
 
 /// Computes a block over some output rows of the batch.

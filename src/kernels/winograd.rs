@@ -3,13 +3,17 @@
 //! F(4×4, 3×3) of Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016): 4×4 outputs are made from 6×6
 //! inputs by 36 products a channel instead of 144. Inputs, weights and products each go through a small linear transform,
 //! which costs some of the precision: against exact arithmetic a layer's relative error (L2) is at most 3e-6 instead of 5e-7.
+//! The gradient of the weights is the same the other way round: 36 products of transformed inputs and gradients, whose sums over all
+//! tiles are taken back to weights once.
 
-use super::elementwise::{add, lanes};
+use super::dense::Block;
+use super::elementwise::{AddRows, add, lanes, lanes_mut};
 use super::gemm::{Matrix, multiply};
 use super::geometry::Conv;
 use super::memory::{Buffer, Memory};
 use super::simd::{self, Kernel};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Side of a tile of the output.
 const OUT: usize = 4;
@@ -32,8 +36,17 @@ const TILES: usize = 48;
 /// A task takes a tile more for so many weights of a place: it reads all of them.
 const WEIGHTS_PER_TILE: usize = 4096;
 
-/// The most weights for which reading the transformed ones, four times as many, costs less than is saved.
+/// The most weights for which reading the transformed ones, or the sums of their gradients, four times as many, costs less than is saved.
 const MAX_WEIGHTS: usize = 512 * 512;
+
+/// Numbers in the transformed inputs and gradients that are multiplied together, about: they stay in the cache.
+const PART: usize = 1 << 18;
+
+/// The fewest tiles that are multiplied together.
+pub(super) const MIN_TILES: usize = 64;
+
+/// The place where the transformed gradient is its tile's sum.
+const SUM: usize = IN + 1;
 
 /// Whether this way is the faster one. Depends on the geometry alone.
 pub(super) fn suits(conv: &Conv) -> bool {
@@ -79,7 +92,8 @@ pub(super) fn forward(
         let (inputs, products) = (tiles * conv.in_c, tiles * conv.out_c);
         let mut buffer = memory.buffer(PLACES * (inputs + products));
         let (input, product) = buffer.split_at_mut(PLACES * inputs);
-        simd::run(TransformInput { conv, x, start, tiles, input });
+        let first = first_tile(conv, start);
+        simd::run(TransformInput { conv, x, tiles: first..first + tiles, input });
         for (place, product) in product.chunks_exact_mut(products).enumerate() {
             let input = Matrix::new(&input[place * inputs..][..inputs], tiles, conv.in_c);
             let panels = packed[place * plane..][..plane].chunks(conv.in_c * PANEL);
@@ -92,12 +106,58 @@ pub(super) fn forward(
     });
 }
 
-/// Where the tiles of a part of the output are: picture, row and column of the first output of each, in order.
-fn tile_places(conv: &Conv, start: usize, tiles: usize) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
-    let (across, down) = (conv.out_w().div_ceil(OUT), conv.out_h().div_ceil(OUT));
-    let (first, row) = (start / conv.out_len(), start % conv.out_len() / (conv.out_w() * conv.out_c));
-    let before = (first * down + row / OUT) * across;
-    (before..before + tiles).map(move |t| (t / across / down, t / across % down * OUT, t % across * OUT))
+/// The gradients of weights, `[O, 3, 3, I]`, and bias of some output channels over some tiles, counted through the batch.
+pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], tiles: Range<usize>, memory: &Memory, block: Block) {
+    let Block { from, accumulate, dw, db } = block;
+    let (in_c, channels) = (conv.in_c, db.len());
+    if !accumulate {
+        db.fill(0.0);
+    }
+    let some = (PART / (PLACES * (in_c + channels))).max(MIN_TILES);
+    let (inputs, outputs) = (PLACES * some * in_c, PLACES * some * channels);
+    let mut buffer = memory.buffer(inputs + outputs + PLACES * channels * in_c);
+    let (parts, sums) = buffer.split_at_mut(inputs + outputs);
+    for first in tiles.clone().step_by(some) {
+        let some = first..(first + some).min(tiles.end);
+        let (count, accumulate) = (some.len(), first > tiles.start);
+        let (input, gradient) = parts.split_at_mut(PLACES * count * in_c);
+        let gradient = &mut gradient[..PLACES * count * channels];
+        simd::run(TransformInput { conv, x, tiles: some.clone(), input });
+        simd::run(TransformGradient { conv, dy, tiles: some, from, channels, gradient });
+        let places = input.chunks_exact(count * in_c).zip(gradient.chunks_exact(count * channels));
+        for ((input, gradient), sums) in places.zip(sums.chunks_exact_mut(channels * in_c)) {
+            let gradient = Matrix::new(gradient, count, channels).transposed();
+            multiply(gradient, Matrix::new(input, count, in_c), accumulate, sums);
+        }
+        let rows = &gradient[SUM * count * channels..][..count * channels];
+        simd::run(AddRows { rows, stride: channels, from: 0, sums: db });
+    }
+    if tiles.is_empty() {
+        sums.fill(0.0);
+    }
+    simd::run(TransformSums { in_c, sums, accumulate, dw });
+}
+
+/// How many tiles a batch has.
+pub(super) fn tiles(conv: &Conv, pictures: usize) -> usize {
+    pictures * picture_tiles(conv)
+}
+
+/// How many tiles a picture has.
+fn picture_tiles(conv: &Conv) -> usize {
+    conv.out_w().div_ceil(OUT) * conv.out_h().div_ceil(OUT)
+}
+
+/// The tile, counted through the batch, that number `start` of the output belongs to, the first of a row of tiles.
+fn first_tile(conv: &Conv, start: usize) -> usize {
+    let row = start % conv.out_len() / (conv.out_w() * conv.out_c);
+    start / conv.out_len() * picture_tiles(conv) + row / OUT * conv.out_w().div_ceil(OUT)
+}
+
+/// Where tiles of the output are: picture, row and column of the first output of each, in order.
+fn tile_places(conv: &Conv, tiles: Range<usize>) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
+    let (across, all) = (conv.out_w().div_ceil(OUT), picture_tiles(conv));
+    tiles.map(move |t| (t / all, t % all / across * OUT, t % across * OUT))
 }
 
 /// Where row `row` of a matrix `[rows, columns]`, cut into panels, has its column `c`.
@@ -147,8 +207,7 @@ fn weighted_sum(factors: [f32; 3], from: [&[f32]; 3], to: &mut [f32]) {
 struct TransformInput<'a> {
     conv: &'a Conv,
     x: &'a [f32],
-    start: usize,
-    tiles: usize,
+    tiles: Range<usize>,
     input: &'a mut [f32],
 }
 
@@ -156,7 +215,8 @@ impl Kernel for TransformInput<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let &Conv { in_h, in_w, in_c, pad, .. } = self.conv;
-        for (tile, (picture, oy, ox)) in tile_places(self.conv, self.start, self.tiles).enumerate() {
+        let tiles = self.tiles.len();
+        for (tile, (picture, oy, ox)) in tile_places(self.conv, self.tiles).enumerate() {
             let x = &self.x[picture * self.conv.in_len()..][..self.conv.in_len()];
             for c in (0..in_c).step_by(LANES) {
                 let mut half = [[[0.0; LANES]; IN]; IN];
@@ -171,7 +231,7 @@ impl Kernel for TransformInput<'_> {
                     let mut whole = [[0.0; LANES]; IN];
                     transform(half.each_ref().map(|column| &column[row]), &mut whole, input_transform);
                     for (column, whole) in whole.iter().enumerate() {
-                        let at = ((row * IN + column) * self.tiles + tile) * in_c + c;
+                        let at = ((row * IN + column) * tiles + tile) * in_c + c;
                         self.input[at..at + LANES].copy_from_slice(whole);
                     }
                 }
@@ -194,7 +254,8 @@ impl Kernel for TransformOutput<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let (out_h, out_w, out_c) = (self.conv.out_h(), self.conv.out_w(), self.conv.out_c);
-        for (tile, (picture, oy, ox)) in tile_places(self.conv, self.start, self.tiles).enumerate() {
+        let first = first_tile(self.conv, self.start);
+        for (tile, (picture, oy, ox)) in tile_places(self.conv, first..first + self.tiles).enumerate() {
             let (rows, columns) = (OUT.min(out_h - oy), OUT.min(out_w - ox));
             for c in (0..out_c).step_by(LANES) {
                 let at = in_panels(self.tiles, out_c, tile, c);
@@ -222,9 +283,87 @@ impl Kernel for TransformOutput<'_> {
     }
 }
 
+/// Takes 4×4 tiles of `dy`, some channels from `from` on, to `gradient`, `[36, tiles, channels]`.
+struct TransformGradient<'a> {
+    conv: &'a Conv,
+    dy: &'a [f32],
+    tiles: Range<usize>,
+    from: usize,
+    channels: usize,
+    gradient: &'a mut [f32],
+}
+
+impl Kernel for TransformGradient<'_> {
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let (out_h, out_w, out_c, tiles) = (self.conv.out_h(), self.conv.out_w(), self.conv.out_c, self.tiles.len());
+        for (tile, (picture, oy, ox)) in tile_places(self.conv, self.tiles).enumerate() {
+            let dy = &self.dy[picture * self.conv.out_len()..][..self.conv.out_len()];
+            for c in (0..self.channels).step_by(LANES) {
+                let mut half = [[[0.0; LANES]; IN]; OUT];
+                for (column, half) in half.iter_mut().enumerate() {
+                    let pixels: [&[f32; LANES]; OUT] = std::array::from_fn(|row| {
+                        let (y, x) = (oy + row, ox + column);
+                        let at = (y * out_w + x) * out_c + self.from + c;
+                        if y < out_h && x < out_w { lanes(dy, at) } else { &[0.0; LANES] }
+                    });
+                    transform(pixels, half, gradient_transform);
+                }
+                for row in 0..IN {
+                    let mut whole = [[0.0; LANES]; IN];
+                    transform(half.each_ref().map(|column| &column[row]), &mut whole, gradient_transform);
+                    for (column, whole) in whole.iter().enumerate() {
+                        let at = ((row * IN + column) * tiles + tile) * self.channels + c;
+                        *lanes_mut(self.gradient, at) = *whole;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Takes `sums`, 36 matrices `[outputs, in_c]`, to `dw`, `[outputs, 3, 3, in_c]`.
+struct TransformSums<'a> {
+    in_c: usize,
+    sums: &'a [f32],
+    accumulate: bool,
+    dw: &'a mut [f32],
+}
+
+impl Kernel for TransformSums<'_> {
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let (in_c, plane) = (self.in_c, self.sums.len() / PLACES);
+        for (o, dw) in self.dw.chunks_exact_mut(9 * in_c).enumerate() {
+            for c in (0..in_c).step_by(LANES) {
+                let mut half = [[[0.0; LANES]; 3]; IN];
+                for (column, half) in half.iter_mut().enumerate() {
+                    let sums = |row: usize| lanes(self.sums, (row * IN + column) * plane + o * in_c + c);
+                    transform(std::array::from_fn(sums), half, sums_transform);
+                }
+                for row in 0..3 {
+                    let mut whole = [[0.0; LANES]; 3];
+                    transform(half.each_ref().map(|column| &column[row]), &mut whole, sums_transform);
+                    for (column, whole) in whole.iter_mut().enumerate() {
+                        let dw = lanes_mut(dw, (row * 3 + column) * in_c + c);
+                        if self.accumulate {
+                            add(whole, dw);
+                        }
+                        *dw = *whole;
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// `to[..][lane] = f(from[..][lane])`.
 #[inline(always)]
-fn transform<const N: usize>(from: [&[f32; LANES]; IN], to: &mut [[f32; LANES]; N], f: impl Fn([f32; IN]) -> [f32; N]) {
+fn transform<const M: usize, const N: usize>(
+    from: [&[f32; LANES]; M],
+    to: &mut [[f32; LANES]; N],
+    f: impl Fn([f32; M]) -> [f32; N],
+) {
     for lane in 0..LANES {
         let out = f(std::array::from_fn(|i| from[i][lane]));
         (0..N).for_each(|i| to[i][lane] = out[i]);
@@ -257,6 +396,22 @@ fn output_transform([a, b, c, d, e, f]: [f32; IN]) -> [f32; OUT] {
     [a + sum + sum2, difference + 2.0 * difference2, sum + 4.0 * sum2, difference + 8.0 * difference2 + f]
 }
 
+/// A of the paper, along one axis.
+#[inline(always)]
+fn gradient_transform([a, b, c, d]: [f32; OUT]) -> [f32; IN] {
+    let (even, odd) = (a + c, b + d);
+    let (even2, odd2) = (a + 4.0 * c, 2.0 * b + 8.0 * d);
+    [a, even + odd, even - odd, even2 + odd2, even2 - odd2, d]
+}
+
+/// Gᵀ of the paper, along one axis.
+#[inline(always)]
+fn sums_transform([a, b, c, d, e, f]: [f32; IN]) -> [f32; 3] {
+    let (sum, difference) = ((b + c) * (1.0 / 6.0), (c - b) * (1.0 / 6.0));
+    let (sum2, difference2) = ((d + e) * (1.0 / 24.0), (d - e) * (1.0 / 12.0));
+    [a * 0.25 - sum + sum2, difference + difference2, 4.0 * sum2 - sum + f]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,11 +430,18 @@ mod tests {
             let mut packed = vec![0.0; IN * conv.in_c * conv.out_c];
             run_on(level, TransformWeights { conv, weight, factors: G[3], packed: &mut packed });
             let mut input = vec![0.0; PLACES * tiles * conv.in_c];
-            run_on(level, TransformInput { conv, x, start: 0, tiles, input: &mut input });
+            run_on(level, TransformInput { conv, x, tiles: 0..tiles, input: &mut input });
             let mut y = vec![0.0; conv.out_len()];
             run_on(level, TransformOutput { conv, start: 0, tiles, product, accumulate: false, y: &mut y });
             run_on(level, TransformOutput { conv, start: 0, tiles, product, accumulate: true, y: &mut y });
-            [packed, input, y]
+            let (from, channels) = (16, 48);
+            let mut gradient = vec![0.0; PLACES * tiles * channels];
+            run_on(level, TransformGradient { conv, dy: &y, tiles: 0..tiles, from, channels, gradient: &mut gradient });
+            let mut dw = vec![0.0; 2 * 9 * conv.in_c];
+            let sums = &product[..2 * PLACES * conv.in_c];
+            run_on(level, TransformSums { in_c: conv.in_c, sums, accumulate: false, dw: &mut dw });
+            run_on(level, TransformSums { in_c: conv.in_c, sums, accumulate: true, dw: &mut dw });
+            [packed, input, y, gradient, dw]
         };
         let portable = all(Level::Portable).map(|v| v.iter().map(|&v| v as f64).collect::<Vec<_>>());
         for level in Level::available() {
