@@ -12,8 +12,8 @@ use super::{dense, depthwise, simd};
 /// Weights in the order in which the forward pass reads them. Worth keeping where the same weights are used again.
 #[derive(Debug)]
 pub struct ForwardWeights {
-    conv: Conv,
-    data: Buffer,
+    pub(super) conv: Conv,
+    pub(super) data: Buffer,
 }
 
 impl ForwardWeights {
@@ -32,8 +32,8 @@ impl ForwardWeights {
 /// The same in the order in which the gradient of the input reads them.
 #[derive(Debug)]
 pub struct BackwardWeights {
-    conv: Conv,
-    data: Buffer,
+    pub(super) conv: Conv,
+    pub(super) data: Buffer,
 }
 
 impl BackwardWeights {
@@ -112,7 +112,7 @@ pub fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], accumulate: bool, mem
     if conv.depthwise {
         return depthwise::backward(conv, x, dy, None, Some(WeightGradient { accumulate, sums }), memory);
     }
-    dense::backward_weight(conv, x, dy, accumulate, memory, sums);
+    dense::backward(conv, x, dy, None, WeightGradient { accumulate, sums }, memory);
 }
 
 /// A gradient of the input that is asked for.
@@ -149,27 +149,30 @@ pub fn backward(
     weight: Option<WeightGradient>,
     memory: &Memory,
 ) {
-    if conv.depthwise {
-        check_batch(conv, x, dy);
-        assert!(
-            input.as_ref().is_none_or(|input| input.dx.len() == x.len() && input.weights.conv == *conv),
-            "dx of {conv:?}"
-        );
-        assert!(weight.as_ref().is_none_or(|weight| weight.sums.len() == sums_len(conv)), "sums of {conv:?}");
-        let input = input.map(|InputGradient { weights, before, accumulate, dx }| InputGradient {
-            weights: &weights.data[..],
-            before,
-            accumulate,
-            dx,
-        });
-        return depthwise::backward(conv, x, dy, input, weight, memory);
-    }
-    if let Some(WeightGradient { accumulate, sums }) = weight {
-        backward_weight(conv, x, dy, accumulate, memory, sums);
-    }
-    if let Some(InputGradient { weights, before, accumulate, dx }) = input {
-        backward_input(weights, dy, accumulate, memory, dx);
-        backward_activation(before, x, dx);
+    check_batch(conv, x, dy);
+    assert!(
+        input.as_ref().is_none_or(|input| input.dx.len() == x.len() && input.weights.conv == *conv),
+        "dx of {conv:?}"
+    );
+    assert!(weight.as_ref().is_none_or(|weight| weight.sums.len() == sums_len(conv)), "sums of {conv:?}");
+    let packed = |InputGradient { weights, before, accumulate, dx }| {
+        let BackwardWeights { data, .. }: &BackwardWeights = weights;
+        InputGradient { weights: &data[..], before, accumulate, dx }
+    };
+    match (input, weight) {
+        (input, weight) if conv.depthwise => depthwise::backward(conv, x, dy, input.map(packed), weight, memory),
+        (Some(input), Some(weight)) if dense::in_one_pass(conv) => {
+            dense::backward(conv, x, dy, Some(packed(input)), weight, memory);
+        }
+        (input, weight) => {
+            if let Some(weight) = weight {
+                dense::backward(conv, x, dy, None, weight, memory);
+            }
+            if let Some(InputGradient { weights, before, accumulate, dx }) = input {
+                backward_input(weights, dy, accumulate, memory, dx);
+                backward_activation(before, x, dx);
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Convolution in which every output channel sees every input channel: patches times weights.
 
-use super::elementwise::{AddRows, sum_parts};
+use super::conv::{InputGradient, WeightGradient};
+use super::elementwise::{AddRows, Mask, backward_activation, sum_parts};
 use super::gemm::{Matrix, multiply};
 use super::geometry::Conv;
 use super::im2col::{col2im, im2col};
@@ -30,6 +31,12 @@ const MIN_TERMS: usize = 512;
 
 /// Output channels in a block of a weight gradient, at least: each block reads all the patches.
 const MIN_BLOCK: usize = 128;
+
+/// The most weights of a pointwise convolution whose gradients are made together: sums so small stay in the cache as well.
+const ONE_PASS: usize = 1 << 16;
+
+/// Numbers in a tile of such a convolution: the input, its gradient and the output's stay in the cache.
+const ONE_PASS_TILE: usize = 1 << 16;
 
 /// Weights as [`forward`] reads them.
 pub(super) fn pack_forward(conv: &Conv, weight: &[f32], scale: Option<&[f32]>, memory: &Memory) -> Buffer {
@@ -118,11 +125,24 @@ fn scatter(conv: &Conv, dy: &[f32], weight: &[f32], accumulate: bool, memory: &M
     });
 }
 
-/// The gradients of the weights, `[O, k, k, I]`, and the bias behind them.
+/// Whether [`backward`] makes both gradients in one pass.
+pub(super) fn in_one_pass(conv: &Conv) -> bool {
+    conv.is_pointwise() && conv.weights() <= ONE_PASS && conv.out_c <= MIN_BLOCK
+}
+
+/// The gradients of the weights, `[O, k, k, I]`, and the bias behind them; and that of the input where it is asked for, which must
+/// be possible [in one pass](in_one_pass).
 ///
 /// The batch is divided into groups of output rows, each with sums of its own where these are small; and the weights into
 /// blocks of output channels.
-pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], accumulate: bool, memory: &Memory, sums: &mut [f32]) {
+pub(super) fn backward(
+    conv: &Conv,
+    x: &[f32],
+    dy: &[f32],
+    input: Option<InputGradient<&[f32]>>,
+    WeightGradient { accumulate, sums }: WeightGradient,
+    memory: &Memory,
+) {
     if direct::suits(conv) {
         return direct::backward_weight(conv, x, dy, accumulate, memory, sums);
     }
@@ -135,22 +155,48 @@ pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], accumulate: bo
     };
     let groups = (rows / least).min(PARTIAL_SUMS / sums.len()).clamp(1, WEIGHT_TASKS);
     let block = conv.out_c.div_ceil(WEIGHT_TASKS / groups).max(MIN_BLOCK).min(conv.out_c);
-    let group = |i: usize, accumulate: bool, sums: &mut [f32]| {
+    // With few groups, more threads have work where the input's gradient comes afterwards. (That changes no result.)
+    let (mut with_it, mut afterwards) = (input, None);
+    if 2 * groups < rayon::current_num_threads() {
+        afterwards = with_it.take();
+    }
+    let group = |i: usize, accumulate: bool, sums: &mut [f32], mut input: Option<InputGradient<&[f32]>>| {
         let rows = i * rows / groups..(i + 1) * rows / groups;
         let (dw, db) = sums.split_at_mut(conv.weights());
+        if let Some(input) = &mut input {
+            let block = Block { from: 0, accumulate, dw, db };
+            return weight_block(conv, x, dy, rows, memory, block, Some(input));
+        }
         let blocks = dw.par_chunks_mut(block * conv.depth()).zip(db.par_chunks_mut(block));
         blocks.enumerate().for_each(|(j, (dw, db))| {
             let block = Block { from: j * block, accumulate, dw, db };
-            let make = if winograd { winograd::backward_weight } else { weight_block };
-            make(conv, x, dy, rows.clone(), memory, block);
+            match winograd {
+                true => winograd::backward_weight(conv, x, dy, rows.clone(), memory, block),
+                false => weight_block(conv, x, dy, rows.clone(), memory, block, None),
+            }
         });
     };
     if groups == 1 {
-        return group(0, accumulate, sums);
+        group(0, accumulate, sums, with_it);
+    } else {
+        let mut inputs = Vec::with_capacity(groups);
+        for i in 0..groups {
+            let len = ((i + 1) * rows / groups - i * rows / groups) * conv.in_w * conv.in_c;
+            inputs.push(with_it.as_mut().map(|InputGradient { weights, before, accumulate, dx }| {
+                let (own, others) = std::mem::take(dx).split_at_mut(len);
+                *dx = others;
+                InputGradient { weights: *weights, before: *before, accumulate: *accumulate, dx: own }
+            }));
+        }
+        let mut parts = memory.buffer(groups * sums.len());
+        let parts_of_groups = parts.par_chunks_mut(sums.len()).zip(inputs).enumerate();
+        parts_of_groups.for_each(|(i, (sums, input))| group(i, false, sums, input));
+        sum_parts(&parts, accumulate, sums);
     }
-    let mut parts = memory.buffer(groups * sums.len());
-    parts.par_chunks_mut(sums.len()).enumerate().for_each(|(i, sums)| group(i, false, sums));
-    sum_parts(&parts, accumulate, sums);
+    if let Some(InputGradient { weights, before, accumulate, dx }) = afterwards {
+        backward_input(conv, dy, weights, accumulate, memory, dx);
+        backward_activation(before, x, dx);
+    }
 }
 
 /// The gradients of some output channels, `from` and those that follow.
@@ -161,10 +207,18 @@ pub(super) struct Block<'a> {
     pub(super) db: &'a mut [f32],
 }
 
-/// Computes a block over some output rows of the batch.
-fn weight_block(conv: &Conv, x: &[f32], dy: &[f32], rows: Range<usize>, memory: &Memory, block: Block) {
+/// Computes a block over some output rows of the batch, and the gradient of the input there, where it is asked for.
+fn weight_block(
+    conv: &Conv,
+    x: &[f32],
+    dy: &[f32],
+    rows: Range<usize>,
+    memory: &Memory,
+    block: Block,
+    mut input: Option<&mut InputGradient<&[f32]>>,
+) {
     let Block { from, accumulate, dw, db } = block;
-    let (out_c, out_w, depth) = (conv.out_c, conv.out_w(), conv.depth());
+    let (in_c, out_c, out_w, depth) = (conv.in_c, conv.out_c, conv.out_w(), conv.depth());
     let mut buffer = None;
     if !accumulate {
         db.fill(0.0);
@@ -172,7 +226,7 @@ fn weight_block(conv: &Conv, x: &[f32], dy: &[f32], rows: Range<usize>, memory: 
     if !accumulate && rows.is_empty() {
         dw.fill(0.0);
     }
-    let tile = tile_rows(conv);
+    let tile = if in_one_pass(conv) { ONE_PASS_TILE.div_ceil(out_w * in_c.max(out_c)) } else { tile_rows(conv) };
     for first in rows.clone().step_by(tile) {
         let (start, positions) = (first * out_w, tile.min(rows.end - first) * out_w);
         let dy = &dy[start * out_c..][..positions * out_c];
@@ -180,6 +234,13 @@ fn weight_block(conv: &Conv, x: &[f32], dy: &[f32], rows: Range<usize>, memory: 
         let gradient = Matrix::new(dy, positions, out_c).columns(from, from + db.len()).transposed();
         multiply(gradient, Matrix::new(patches, positions, depth), accumulate || first > rows.start, dw);
         simd::run(AddRows { rows: dy, stride: out_c, from, sums: db });
+        if let Some(InputGradient { weights, before, accumulate, dx }) = input.as_deref_mut() {
+            let dx = &mut dx[(first - rows.start) * out_w * in_c..][..positions * in_c];
+            multiply(Matrix::new(dy, positions, out_c), Matrix::new(weights, out_c, in_c), *accumulate, dx);
+            if let Some(mask) = before.mask() {
+                simd::run(Mask { mask, y: patches, dy: dx });
+            }
+        }
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) fn forward(
     rows.for_each(|(i, first, y)| {
         let x = &x[i * conv.in_len()..][..conv.in_len()];
         let residual = residual.map(|residual| &residual[i * picture + first * row..][..y.len()]);
-        simd::run(OutputRows { conv, x, packed, bias, residual, bounds: act.bounds(), first, y });
+        simd::run(OutputRows { conv, x, from: 0, packed, bias, residual, bounds: act.bounds(), first, y });
     });
 }
 
@@ -74,9 +74,9 @@ pub(super) fn backward(
     let mut dx = dx.chunks_mut(picture).flat_map(|dx| dx.chunks_mut(ROWS * row));
     let mut all = Vec::with_capacity(pictures * tasks);
     for (i, dy) in dy.chunks_exact(conv.out_len()).enumerate() {
-        let x = if x.is_empty() { x } else { &x[i * picture..][..picture] };
         for from in (0..conv.in_h).step_by(ROWS) {
             let rows = from..(from + ROWS).min(conv.in_h);
+            let x = if x.is_empty() { x } else { &x[i * picture + from * row..][..rows.len() * row] };
             let (dx, sums) = (dx.next().unwrap_or_default(), sums.next().unwrap_or_default());
             all.push(InputRows { conv, x, dy, packed, mask, accumulate, rows, dx, sums });
         }
@@ -155,26 +155,38 @@ impl Strip {
     }
 }
 
-/// Rows of the output of one picture, from row `first` on.
-struct OutputRows<'a> {
-    conv: &'a Conv,
-    x: &'a [f32],
-    packed: &'a [f32],
-    bias: &'a [f32],
-    residual: Option<&'a [f32]>,
-    bounds: (f32, f32),
-    first: usize,
-    y: &'a mut [f32],
+/// The rows of the input that rows of the output are made from.
+pub(super) fn rows_behind(conv: &Conv, rows: Range<usize>) -> Range<usize> {
+    let [start, end] = [rows.start * conv.stride, (rows.end - 1) * conv.stride + conv.kernel];
+    let [start, end] = [start, end].map(|row| row.saturating_sub(conv.pad.top).min(conv.in_h));
+    start..end
+}
+
+/// Rows of the output of one picture, from row `first` on. `x` holds the rows of the input from `from` on, at least those that
+/// are read.
+pub(super) struct OutputRows<'a> {
+    pub(super) conv: &'a Conv,
+    pub(super) x: &'a [f32],
+    pub(super) from: usize,
+    pub(super) packed: &'a [f32],
+    pub(super) bias: &'a [f32],
+    pub(super) residual: Option<&'a [f32]>,
+    pub(super) bounds: (f32, f32),
+    pub(super) first: usize,
+    pub(super) y: &'a mut [f32],
 }
 
 impl Kernel for OutputRows<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(mut self) {
         let (channels, taps) = (self.conv.in_c, self.conv.kernel * self.conv.kernel);
-        assert_eq!((self.x.len(), self.packed.len()), (self.conv.in_len(), taps * channels));
         let &Conv { in_w, stride, pad, .. } = self.conv;
         let width = self.conv.out_w();
-        for row in 0..self.y.len() / (width * channels) {
+        let count = self.y.len() / (width * channels);
+        let read = rows_behind(self.conv, self.first..self.first + count);
+        assert!(self.from <= read.start && (read.end - self.from) * in_w * channels <= self.x.len());
+        assert_eq!(self.packed.len(), taps * channels);
+        for row in 0..count {
             let rows = Taps::of_output(self.conv, self.first + row, pad.top);
             let mut columns = Taps::of_output(self.conv, 0, pad.left);
             for column in (0..width).step_by(STRIP) {
@@ -215,8 +227,9 @@ impl OutputRows<'_> {
                 for (i, sum) in sums.iter_mut().enumerate() {
                     let x = x.wrapping_add(i * strip.apart);
                     if !EDGE || strip.holds(i, x, in_w) {
-                        // SAFETY: the pixel is one of the picture, where `run` has seen `in_c` numbers a pixel.
-                        add_products::<FMA, L>(sum, unsafe { load(self.x, (y * in_w + x) * in_c + c) }, weight);
+                        // SAFETY: the pixel is one of the picture, in a row that `run` has seen in `x`, and `c + L <= in_c`.
+                        let x = unsafe { load(self.x, ((y - self.from) * in_w + x) * in_c + c) };
+                        add_products::<FMA, L>(sum, x, weight);
                     }
                 }
             }
@@ -238,18 +251,18 @@ impl OutputRows<'_> {
     }
 }
 
-/// Rows of the input of one picture: the gradient of the input there, where `dx` is not empty, and the part of the gradients of
+/// Rows of the input of one picture, `x`: the gradient of the input there, where `dx` is not empty, and the part of the gradients of
 /// weights and bias that comes from there, `[taps + 1, C]`, where `sums` is not empty.
-struct InputRows<'a> {
-    conv: &'a Conv,
-    x: &'a [f32],
-    dy: &'a [f32],
-    packed: &'a [f32],
-    mask: Option<(f32, f32)>,
-    accumulate: bool,
-    rows: Range<usize>,
-    dx: &'a mut [f32],
-    sums: &'a mut [f32],
+pub(super) struct InputRows<'a> {
+    pub(super) conv: &'a Conv,
+    pub(super) x: &'a [f32],
+    pub(super) dy: &'a [f32],
+    pub(super) packed: &'a [f32],
+    pub(super) mask: Option<(f32, f32)>,
+    pub(super) accumulate: bool,
+    pub(super) rows: Range<usize>,
+    pub(super) dx: &'a mut [f32],
+    pub(super) sums: &'a mut [f32],
 }
 
 impl Kernel for InputRows<'_> {
@@ -259,8 +272,9 @@ impl Kernel for InputRows<'_> {
         let taps = kernel * kernel;
         let (dx, sums) = (!self.dx.is_empty(), !self.sums.is_empty());
         assert_eq!(self.dy.len(), self.conv.out_len());
-        assert!(!dx || (self.dx.len(), self.packed.len()) == (self.rows.len() * in_w * in_c, taps * in_c));
-        assert!(!sums || (self.x.len(), self.sums.len()) == (self.conv.in_len(), (taps + 1) * in_c));
+        let len = self.rows.len() * in_w * in_c;
+        assert!(!dx || (self.dx.len(), self.packed.len()) == (len, taps * in_c));
+        assert!(!sums || (self.x.len(), self.sums.len()) == (len, (taps + 1) * in_c));
         self.sums.fill(0.0);
         match (dx, sums) {
             (true, true) => self.gradients::<FMA, true, true>(),
@@ -292,7 +306,7 @@ impl InputRows<'_> {
                 let count = (in_w - phase).div_ceil(stride);
                 for first in (0..count).step_by(STRIP) {
                     let strip = Strip { rows, columns, apart: 1, len: STRIP.min(count - first) };
-                    let at = (row * in_w + phase + first * stride) * in_c;
+                    let at = ((row - self.rows.start) * in_w + phase + first * stride) * in_c;
                     let (inside, mut c) = (strip.is_inside(out_w), 0);
                     while c < in_c {
                         c += match (in_c - c >= LANES, inside) {
@@ -307,7 +321,7 @@ impl InputRows<'_> {
         }
     }
 
-    /// `L` channels of a strip, from `c` on, which start at `at` in the picture. Gives `L`.
+    /// `L` channels of a strip, from `c` on, which start at `at` in the rows. Gives `L`.
     #[inline(always)]
     fn strip<const FMA: bool, const L: usize, const DX: bool, const DW: bool, const EDGE: bool>(
         &mut self,
@@ -315,7 +329,7 @@ impl InputRows<'_> {
         c: usize,
         at: usize,
     ) -> usize {
-        let &Conv { in_w, in_c, kernel, stride, .. } = self.conv;
+        let &Conv { in_c, kernel, stride, .. } = self.conv;
         let mut x = [[0.0; L]; STRIP];
         if !self.x.is_empty() {
             for (i, x) in x.iter_mut().enumerate() {
@@ -359,12 +373,11 @@ impl InputRows<'_> {
         if !DX {
             return L;
         }
-        let start = self.rows.start * in_w * in_c;
         for (i, (mut dx, x)) in dx.into_iter().zip(x).enumerate() {
             if EDGE && i >= strip.len {
                 break;
             }
-            let to = lanes_mut(self.dx, at + i * stride * in_c - start);
+            let to = lanes_mut(self.dx, at + i * stride * in_c);
             if self.accumulate {
                 add(&mut dx, to);
             }
@@ -422,7 +435,7 @@ mod tests {
         let (packed, bias) = (&numbers(conv.weights(), 3)[..], &numbers(conv.out_c, 4)[..]);
         let mut y = vec![0.0; dy.len()];
         let bounds = Activation::Relu6.bounds();
-        run_on(level, OutputRows { conv, x, packed, bias, residual: None, bounds, first: 0, y: &mut y });
+        run_on(level, OutputRows { conv, x, from: 0, packed, bias, residual: None, bounds, first: 0, y: &mut y });
         let (mut dx, mut sums) = (vec![0.0; x.len()], vec![0.0; packed.len() + conv.out_c]);
         let (mask, rows) = (Some(bounds), 0..conv.in_h);
         let (accumulate, to) = (false, &mut sums);

@@ -3,7 +3,7 @@
 //! Its patches would be many times as large as the picture, and its matrices too narrow to multiply well. Instead, each
 //! number of the picture meets the weights of a block of output channels while their sums stay in registers.
 
-use super::elementwise::{AddRows, add, lanes, lanes_mut, sum_parts};
+use super::elementwise::{AddRows, add, lanes, lanes_mut, sum_turned};
 use super::geometry::Conv;
 use super::memory::Memory;
 use super::simd::{self, Kernel, mul_add};
@@ -20,7 +20,7 @@ const STRIP: usize = 6;
 const WEIGHTS: usize = 9;
 
 /// The most inputs of an output for which there is too little to multiply.
-const MAX_DEPTH: usize = 64;
+const MAX_DEPTH: usize = 160;
 
 /// Rows of the output that one task of a weight gradient takes.
 const ROWS: usize = 16;
@@ -39,16 +39,16 @@ pub(super) fn forward(
     finish: impl Fn(usize, &mut [f32]) + Sync,
     y: &mut [f32],
 ) {
-    let row = conv.out_w() * conv.out_c;
+    let (row, wide) = (conv.out_w() * conv.out_c, simd::has_wide_registers());
     y.par_chunks_mut(row).enumerate().for_each(|(i, y)| {
         let (picture, oy) = (i / conv.out_h(), i % conv.out_h());
         let x = &x[picture * conv.in_len()..][..conv.in_len()];
-        simd::run(OutputRow { conv, x, packed, oy, accumulate, y });
+        simd::run(OutputRow { conv, x, packed, oy, accumulate, wide, y });
         finish(i * row, y);
     });
 }
 
-/// As [`dense::backward_weight`](super::dense::backward_weight).
+/// As [`dense::backward`](super::dense::backward), of the weights.
 pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], accumulate: bool, memory: &Memory, sums: &mut [f32]) {
     let (row, tasks) = (conv.out_w() * conv.out_c, conv.out_h().div_ceil(ROWS));
     let mut parts = memory.buffer(dy.len() / conv.out_len() * tasks * sums.len());
@@ -59,18 +59,7 @@ pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], accumulate: bo
         let dy = &dy[first * row..((first + ROWS) * row).min(dy.len())];
         simd::run(WeightSums { conv, x, dy, first, sums });
     });
-    let mut total = memory.buffer(sums.len());
-    sum_parts(&parts, false, &mut total);
-    // They were made as rows of output channels; the bias' is the last.
-    let (weights, bias) = sums.split_at_mut(conv.weights());
-    for (o, sums) in weights.chunks_exact_mut(conv.depth()).chain([bias]).enumerate() {
-        let is_bias = o == conv.out_c;
-        let from = if is_bias { &total[conv.weights()..] } else { &total[o..] };
-        let step = if is_bias { 1 } else { conv.out_c };
-        for (sum, from) in sums.iter_mut().zip(from.iter().step_by(step)) {
-            *sum = if accumulate { *sum + from } else { *from };
-        }
-    }
+    sum_turned(&parts, conv, accumulate, memory, sums);
 }
 
 /// How a row of outputs meets one row of the picture through one row of the kernel.
@@ -109,60 +98,73 @@ struct OutputRow<'a> {
     packed: &'a [f32],
     oy: usize,
     accumulate: bool,
+    /// Whether up to four blocks of channels are made together: where there are registers for their sums.
+    wide: bool,
     y: &'a mut [f32],
 }
 
 impl Kernel for OutputRow<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(mut self) {
-        let (out_w, out_c, inside) = (self.conv.out_w(), self.conv.out_c, inside(self.conv));
+        let (out_c, inside) = (self.conv.out_c, inside(self.conv));
         assert_eq!(self.packed.len(), self.conv.weights());
-        for ox in (0..out_w).step_by(STRIP) {
-            for o in (0..out_c).step_by(LANES) {
-                if inside.start <= ox && ox + STRIP <= inside.end {
-                    self.strip::<FMA, false>(ox, o);
-                } else {
-                    self.strip::<FMA, true>(ox, o);
-                }
-            }
+        let mut o = 0;
+        while o < out_c {
+            let blocks = if self.wide { (out_c - o) / LANES } else { 1 };
+            o += match blocks {
+                4.. => self.channels::<FMA, { 4 * LANES }>(o, &inside),
+                2.. => self.channels::<FMA, { 2 * LANES }>(o, &inside),
+                _ => self.channels::<FMA, LANES>(o, &inside),
+            };
         }
     }
 }
 
 impl OutputRow<'_> {
-    /// A block of channels, from `o` on, of the outputs from `ox` on. With `EDGE`, not all of them are there, or lie wholly on
-    /// the picture.
+    /// `L` channels from `o` on. Gives `L`.
     #[inline(always)]
-    fn strip<const FMA: bool, const EDGE: bool>(&mut self, ox: usize, o: usize) {
+    fn channels<const FMA: bool, const L: usize>(&mut self, o: usize, inside: &Range<usize>) -> usize {
+        let mut ox = 0;
+        while ox < self.conv.out_w() {
+            ox += if inside.start <= ox && ox + STRIP <= inside.end {
+                self.outputs::<FMA, L, STRIP>(o, ox)
+            } else {
+                self.outputs::<FMA, L, 1>(o, ox)
+            };
+        }
+        L
+    }
+
+    /// `L` channels from `o` on, of `N` outputs from `ox` on; several only where they all are inside. Gives `N`.
+    #[inline(always)]
+    fn outputs<const FMA: bool, const L: usize, const N: usize>(&mut self, o: usize, ox: usize) -> usize {
         let &Conv { in_c, out_c, kernel, .. } = self.conv;
-        let (numbers, len) = (kernel * in_c, STRIP.min(self.conv.out_w() - ox));
-        let mut sums = [[0.0; LANES]; STRIP];
+        let numbers = kernel * in_c;
+        let mut sums = [[0.0; L]; N];
         for ky in 0..kernel {
             let Some(Meeting { x, start, step }) = Meeting::new(self.conv, self.x, self.oy, ky) else { continue };
             let start = start.wrapping_add(ox * step);
-            for number in 0..numbers {
-                let weight: &[f32; LANES] = lanes(self.packed, (ky * numbers + number) * out_c + o);
+            // Those of the kernel's row that lie on the picture: all of them where the output is inside.
+            let before = if start < x.len() { 0 } else { start.wrapping_neg() };
+            let on_picture = if N == 1 { before..numbers.min(x.len().wrapping_sub(start)) } else { 0..numbers };
+            for number in on_picture {
+                let weight: &[f32; L] = lanes(self.packed, (ky * numbers + number) * out_c + o);
                 for (i, sums) in sums.iter_mut().enumerate() {
                     let at = start.wrapping_add(i * step + number);
-                    if EDGE && (i >= len || at >= x.len()) {
-                        continue;
-                    }
                     debug_assert!(at < x.len());
-                    // SAFETY: where the output is `inside`, all of the kernel's row lies in the picture's.
-                    add_multiple::<FMA>(sums, unsafe { *x.get_unchecked(at) }, weight);
+                    // SAFETY: the number lies on the picture, as `on_picture` and `inside` say.
+                    add_multiple::<FMA, _>(sums, unsafe { *x.get_unchecked(at) }, weight);
                 }
             }
         }
         for (i, mut sums) in sums.into_iter().enumerate() {
-            if EDGE && i >= len {
-                break;
-            }
             let y = lanes_mut(self.y, (ox + i) * out_c + o);
             if self.accumulate {
                 add(&mut sums, y);
             }
             *y = sums;
         }
+        N
     }
 }
 
@@ -247,7 +249,7 @@ impl Outputs<'_> {
                 }
                 debug_assert!(at < x.len());
                 // SAFETY: where the output is `inside`, all of the kernel's row lies in the picture's.
-                add_multiple::<FMA>(sums, unsafe { *x.get_unchecked(at) }, dy);
+                add_multiple::<FMA, _>(sums, unsafe { *x.get_unchecked(at) }, dy);
             }
         }
         sums
@@ -256,8 +258,8 @@ impl Outputs<'_> {
 
 /// `sums[lane] += factor · from[lane]`.
 #[inline(always)]
-fn add_multiple<const FMA: bool>(sums: &mut [f32; LANES], factor: f32, from: &[f32; LANES]) {
-    for lane in 0..LANES {
+fn add_multiple<const FMA: bool, const L: usize>(sums: &mut [f32; L], factor: f32, from: &[f32; L]) {
+    for lane in 0..L {
         sums[lane] = mul_add::<FMA>(factor, from[lane], sums[lane]);
     }
 }
@@ -275,7 +277,7 @@ mod tests {
         let packed = &numbers(conv.weights(), 3)[..];
         let mut y = vec![0.0; dy.len()];
         for (oy, y) in y.chunks_mut(conv.out_w() * conv.out_c).enumerate() {
-            run_on(level, OutputRow { conv, x, packed, oy, accumulate: false, y });
+            run_on(level, OutputRow { conv, x, packed, oy, accumulate: false, wide: oy % 2 == 0, y });
         }
         let mut sums = vec![0.0; conv.weights() + conv.out_c];
         run_on(level, WeightSums { conv, x, dy, first: 0, sums: &mut sums });

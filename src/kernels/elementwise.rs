@@ -1,6 +1,7 @@
 //! What is done number by number: bias, residual, activation, sums.
 
-use super::geometry::Activation;
+use super::geometry::{Activation, Conv};
+use super::memory::Memory;
 use super::simd::{self, Kernel};
 use rayon::prelude::*;
 
@@ -120,6 +121,21 @@ pub(super) fn sum_parts(parts: &[f32], accumulate: bool, total: &mut [f32]) {
     });
 }
 
+/// As [`sum_parts`], of sums that were made as `[depth, out_c]` and the bias', to `[out_c, depth]` and the bias'.
+pub(super) fn sum_turned(parts: &[f32], conv: &Conv, accumulate: bool, memory: &Memory, sums: &mut [f32]) {
+    let mut total = memory.buffer(sums.len());
+    sum_parts(parts, false, &mut total);
+    let (weights, bias) = sums.split_at_mut(conv.weights());
+    for (o, sums) in weights.chunks_exact_mut(conv.depth()).chain([bias]).enumerate() {
+        let is_bias = o == conv.out_c;
+        let from = if is_bias { &total[conv.weights()..] } else { &total[o..] };
+        let step = if is_bias { 1 } else { conv.out_c };
+        for (sum, from) in sums.iter_mut().zip(from.iter().step_by(step)) {
+            *sum = if accumulate { *sum + from } else { *from };
+        }
+    }
+}
+
 /// `a[i] += b[i]`.
 ///
 /// # Panics
@@ -160,10 +176,11 @@ pub(super) fn is_blocked(y: f32, (low, high): (f32, f32)) -> bool {
     (y <= low) | (y >= high)
 }
 
-struct Mask<'a> {
-    mask: (f32, f32),
-    y: &'a [f32],
-    dy: &'a mut [f32],
+/// As [`backward_activation`], on one thread.
+pub(super) struct Mask<'a> {
+    pub(super) mask: (f32, f32),
+    pub(super) y: &'a [f32],
+    pub(super) dy: &'a mut [f32],
 }
 
 impl Kernel for Mask<'_> {

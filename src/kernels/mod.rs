@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`geometry`] | sizes, padding, activations |
 //! | [`conv`] | convolution, dense and depthwise: forward, gradients |
+//! | [`expand`] | a pointwise and a depthwise convolution as one |
 //! | [`pool`] | max pooling, global average pooling |
 //! | [`linear`] | dense layers: forward, gradients |
 //! | [`adam`] | the optimizer's update |
@@ -21,6 +22,7 @@ mod dense;
 mod depthwise;
 mod direct;
 mod elementwise;
+pub mod expand;
 mod gemm;
 pub mod geometry;
 pub mod half_floats;

@@ -58,9 +58,22 @@ impl Level {
     }
 }
 
+/// The widest vector unit of this machine.
+fn widest() -> Level {
+    Level::available().next_back().unwrap_or(Level::Portable)
+}
+
+/// Whether this machine's registers hold 24 sums of 16 lanes.
+pub(super) fn has_wide_registers() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return widest() == Level::Avx512;
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 /// Runs `kernel` on the widest vector unit of this machine.
 pub(super) fn run(kernel: impl Kernel) {
-    let level = Level::available().next_back().unwrap_or(Level::Portable);
+    let level = widest();
     // SAFETY: the level is one of those available.
     unsafe { level.run(kernel) }
 }

@@ -34,7 +34,7 @@ const PANEL: usize = 64;
 const TILES: usize = 48;
 
 /// A task takes a tile more for so many weights of a place: it reads all of them.
-const WEIGHTS_PER_TILE: usize = 4096;
+const WEIGHTS_PER_TILE: usize = 512;
 
 /// The most weights for which reading the transformed ones, or the sums of their gradients, four times as many, costs less than is saved.
 const MAX_WEIGHTS: usize = 512 * 512;
@@ -89,13 +89,14 @@ pub(super) fn forward(
     });
     parts.for_each(|(start, y)| {
         let tiles: usize = y.chunks(picture).map(|y| y.len().div_ceil(OUT * row) * across).sum();
-        let (inputs, products) = (tiles * conv.in_c, tiles * conv.out_c);
+        let (inputs, products) = (plane_len(tiles, conv.in_c), plane_len(tiles, conv.out_c));
         let mut buffer = memory.buffer(PLACES * (inputs + products));
         let (input, product) = buffer.split_at_mut(PLACES * inputs);
         let first = first_tile(conv, start);
         simd::run(TransformInput { conv, x, tiles: first..first + tiles, input });
         for (place, product) in product.chunks_exact_mut(products).enumerate() {
-            let input = Matrix::new(&input[place * inputs..][..inputs], tiles, conv.in_c);
+            let product = &mut product[..tiles * conv.out_c];
+            let input = Matrix::new(&input[place * inputs..][..tiles * conv.in_c], tiles, conv.in_c);
             let panels = packed[place * plane..][..plane].chunks(conv.in_c * PANEL);
             for (product, panel) in product.chunks_mut(tiles * PANEL).zip(panels) {
                 multiply(input, Matrix::new(panel, conv.in_c, panel.len() / conv.in_c), false, product);
@@ -114,28 +115,35 @@ pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], tiles: Range<u
         db.fill(0.0);
     }
     let some = (PART / (PLACES * (in_c + channels))).max(MIN_TILES);
-    let (inputs, outputs) = (PLACES * some * in_c, PLACES * some * channels);
-    let mut buffer = memory.buffer(inputs + outputs + PLACES * channels * in_c);
-    let (parts, sums) = buffer.split_at_mut(inputs + outputs);
+    let len = PLACES * (plane_len(some, in_c) + plane_len(some, channels));
+    let mut buffer = memory.buffer(len + PLACES * channels * in_c);
+    let (parts, sums) = buffer.split_at_mut(len);
     for first in tiles.clone().step_by(some) {
         let some = first..(first + some).min(tiles.end);
         let (count, accumulate) = (some.len(), first > tiles.start);
-        let (input, gradient) = parts.split_at_mut(PLACES * count * in_c);
-        let gradient = &mut gradient[..PLACES * count * channels];
+        let (inputs, gradients) = (plane_len(count, in_c), plane_len(count, channels));
+        let (input, gradient) = parts.split_at_mut(PLACES * inputs);
+        let gradient = &mut gradient[..PLACES * gradients];
         simd::run(TransformInput { conv, x, tiles: some.clone(), input });
         simd::run(TransformGradient { conv, dy, tiles: some, from, channels, gradient });
-        let places = input.chunks_exact(count * in_c).zip(gradient.chunks_exact(count * channels));
+        let places = input.chunks_exact(inputs).zip(gradient.chunks_exact(gradients));
         for ((input, gradient), sums) in places.zip(sums.chunks_exact_mut(channels * in_c)) {
-            let gradient = Matrix::new(gradient, count, channels).transposed();
-            multiply(gradient, Matrix::new(input, count, in_c), accumulate, sums);
+            let gradient = Matrix::new(&gradient[..count * channels], count, channels).transposed();
+            multiply(gradient, Matrix::new(&input[..count * in_c], count, in_c), accumulate, sums);
         }
-        let rows = &gradient[SUM * count * channels..][..count * channels];
+        let rows = &gradient[SUM * gradients..][..count * channels];
         simd::run(AddRows { rows, stride: channels, from: 0, sums: db });
     }
     if tiles.is_empty() {
         sums.fill(0.0);
     }
     simd::run(TransformSums { in_c, sums, accumulate, dw });
+}
+
+/// Numbers from the matrix of one place to the next, where it has so many rows and columns: the line between them keeps a tile's 36
+/// places from falling into one set of the cache.
+fn plane_len(rows: usize, columns: usize) -> usize {
+    rows * columns + LANES
 }
 
 /// How many tiles a batch has.
@@ -203,7 +211,7 @@ fn weighted_sum(factors: [f32; 3], from: [&[f32]; 3], to: &mut [f32]) {
     }
 }
 
-/// Takes 6×6 tiles of `x` to `input`, `[36, tiles, in_c]`.
+/// Takes 6×6 tiles of `x` to `input`, 36 matrices `[tiles, in_c]`.
 struct TransformInput<'a> {
     conv: &'a Conv,
     x: &'a [f32],
@@ -215,7 +223,7 @@ impl Kernel for TransformInput<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let &Conv { in_h, in_w, in_c, pad, .. } = self.conv;
-        let tiles = self.tiles.len();
+        let plane = self.input.len() / PLACES;
         for (tile, (picture, oy, ox)) in tile_places(self.conv, self.tiles).enumerate() {
             let x = &self.x[picture * self.conv.in_len()..][..self.conv.in_len()];
             for c in (0..in_c).step_by(LANES) {
@@ -231,7 +239,7 @@ impl Kernel for TransformInput<'_> {
                     let mut whole = [[0.0; LANES]; IN];
                     transform(half.each_ref().map(|column| &column[row]), &mut whole, input_transform);
                     for (column, whole) in whole.iter().enumerate() {
-                        let at = ((row * IN + column) * tiles + tile) * in_c + c;
+                        let at = (row * IN + column) * plane + tile * in_c + c;
                         self.input[at..at + LANES].copy_from_slice(whole);
                     }
                 }
@@ -254,15 +262,14 @@ impl Kernel for TransformOutput<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let (out_h, out_w, out_c) = (self.conv.out_h(), self.conv.out_w(), self.conv.out_c);
-        let first = first_tile(self.conv, self.start);
+        let (first, plane) = (first_tile(self.conv, self.start), self.product.len() / PLACES);
         for (tile, (picture, oy, ox)) in tile_places(self.conv, first..first + self.tiles).enumerate() {
             let (rows, columns) = (OUT.min(out_h - oy), OUT.min(out_w - ox));
             for c in (0..out_c).step_by(LANES) {
                 let at = in_panels(self.tiles, out_c, tile, c);
                 let mut half = [[[0.0; LANES]; OUT]; IN];
                 for (column, half) in half.iter_mut().enumerate() {
-                    let products =
-                        std::array::from_fn(|row| lanes(self.product, (row * IN + column) * self.tiles * out_c + at));
+                    let products = std::array::from_fn(|row| lanes(self.product, (row * IN + column) * plane + at));
                     transform(products, half, output_transform);
                 }
                 for row in 0..rows {
@@ -283,7 +290,7 @@ impl Kernel for TransformOutput<'_> {
     }
 }
 
-/// Takes 4×4 tiles of `dy`, some channels from `from` on, to `gradient`, `[36, tiles, channels]`.
+/// Takes 4×4 tiles of `dy`, some channels from `from` on, to `gradient`, 36 matrices `[tiles, channels]`.
 struct TransformGradient<'a> {
     conv: &'a Conv,
     dy: &'a [f32],
@@ -296,7 +303,8 @@ struct TransformGradient<'a> {
 impl Kernel for TransformGradient<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let (out_h, out_w, out_c, tiles) = (self.conv.out_h(), self.conv.out_w(), self.conv.out_c, self.tiles.len());
+        let (out_h, out_w, out_c) = (self.conv.out_h(), self.conv.out_w(), self.conv.out_c);
+        let plane = self.gradient.len() / PLACES;
         for (tile, (picture, oy, ox)) in tile_places(self.conv, self.tiles).enumerate() {
             let dy = &self.dy[picture * self.conv.out_len()..][..self.conv.out_len()];
             for c in (0..self.channels).step_by(LANES) {
@@ -313,7 +321,7 @@ impl Kernel for TransformGradient<'_> {
                     let mut whole = [[0.0; LANES]; IN];
                     transform(half.each_ref().map(|column| &column[row]), &mut whole, gradient_transform);
                     for (column, whole) in whole.iter().enumerate() {
-                        let at = ((row * IN + column) * tiles + tile) * self.channels + c;
+                        let at = (row * IN + column) * plane + tile * self.channels + c;
                         *lanes_mut(self.gradient, at) = *whole;
                     }
                 }

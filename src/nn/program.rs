@@ -12,6 +12,7 @@ use super::Params;
 use super::operation::with_values;
 use crate::error::Result;
 use crate::kernels::conv::{self, ForwardWeights};
+use crate::kernels::expand::{self, Layer};
 use crate::kernels::{Activation, Buffer, Conv, MaxPool, Memory, Padding, pool};
 
 /// Zeros around the input of a convolution.
@@ -256,25 +257,62 @@ impl Program {
         std::iter::once(input).chain(self.sized(input).iter().map(Sized::output)).collect()
     }
 
-    /// For each register, the last step that reads it.
-    fn last_use(&self) -> Vec<usize> {
-        let mut last = vec![0; self.steps.len() + 1];
-        for (index, step) in self.steps.iter().enumerate() {
-            last[step.input()] = index;
-            if let Some(residual) = step.residual() {
-                last[residual] = index;
-            }
-        }
-        last
+    /// For each step whether its output is made within the next one, and never whole: that of a pointwise convolution that only a
+    /// depthwise one behind it reads.
+    fn within_next(&self, sized: &[Sized]) -> Vec<bool> {
+        let pair = |index: usize| {
+            let (Some(Step::Conv(next)), Sized::Conv(first)) = (self.steps.get(index + 1), &sized[index]) else {
+                return false;
+            };
+            let Sized::Conv(second) = &sized[index + 1] else { return false };
+            let alone = self.readers(index + 1) == 1 && next.input == index + 1;
+            alone && self.steps[index].residual().is_none() && expand::suits(first, second)
+        };
+        (0..self.steps.len()).map(pair).collect()
     }
+
+    /// How many times a register is read.
+    fn readers(&self, register: usize) -> usize {
+        let reads = self.steps.iter().flat_map(|step| [Some(step.input()), step.residual()]);
+        reads.flatten().filter(|read| *read == register).count()
+    }
+
+    /// For each step the registers that it reads when it runs, where those `within_next` don't run on their own.
+    fn reads(&self, within_next: &[bool]) -> Vec<Vec<usize>> {
+        let reads = |(index, step): (usize, &Step)| {
+            let input = match index.checked_sub(1).filter(|before| within_next[*before]) {
+                Some(before) => self.steps[before].input(),
+                None => step.input(),
+            };
+            let own = [Some(input), step.residual()].into_iter().flatten();
+            own.filter(|_| !within_next[index]).collect()
+        };
+        self.steps.iter().enumerate().map(reads).collect()
+    }
+}
+
+/// For each register, the last step that reads it.
+fn last_use(reads: &[Vec<usize>]) -> Vec<usize> {
+    let mut last = vec![0; reads.len() + 1];
+    for (index, registers) in reads.iter().enumerate() {
+        for register in registers {
+            last[*register] = index;
+        }
+    }
+    last
 }
 
 impl Program {
     /// Numbers a picture that training the steps from `from` on keeps of each register from there on: all, but of one that only a max
-    /// pooling reads, where its maxima were.
+    /// pooling reads, where its maxima were, and nothing of one that is made within a step.
     pub fn kept(&self, input: Size, from: usize) -> Vec<usize> {
         let (sizes, before) = (self.sizes(input), self.activations_of_one_reader());
         let mut kept: Vec<usize> = sizes.iter().map(|size| size.len()).collect();
+        for (index, within) in self.within_next(&self.sized(input)).into_iter().enumerate() {
+            if within && index >= from {
+                kept[index + 1] = 0;
+            }
+        }
         for (index, step) in self.steps.iter().enumerate() {
             let register = step.input();
             if matches!(step, Step::MaxPool { .. }) && register > from && before[register] != Activation::None {
@@ -287,15 +325,11 @@ impl Program {
     /// For each register the activation that it came out of, where one step alone reads it, and can take its gradient to before
     /// the activation at once.
     fn activations_of_one_reader(&self) -> Vec<Activation> {
-        let readers = |register: usize| {
-            let reads = self.steps.iter().flat_map(|step| [Some(step.input()), step.residual()]);
-            reads.flatten().filter(|read| *read == register).count()
-        };
         let mut before = vec![Activation::None; self.steps.len() + 1];
         for step in &self.steps {
             if let (Some(Step::Conv(from)), Step::Conv(_) | Step::MaxPool { .. }) =
                 (step.input().checked_sub(1).map(|from| &self.steps[from]), step)
-                && readers(step.input()) == 1
+                && self.readers(step.input()) == 1
             {
                 before[step.input()] = from.act;
             }
@@ -367,6 +401,10 @@ pub struct Packed {
     /// One a convolution, with its bias.
     weights: Vec<Option<(ForwardWeights, Vec<f32>)>>,
     input: Size,
+    /// For each step whether its output is made within the next one.
+    pub(super) within_next: Vec<bool>,
+    /// For each step the registers that it reads.
+    reads: Vec<Vec<usize>>,
     last_use: Vec<usize>,
     /// For each register the activation that its only reader takes its gradient through; where there are several, none, and
     /// the step that wrote it does.
@@ -391,7 +429,7 @@ pub(super) const GROUP: usize = 16;
 pub const CHUNK: usize = 1 << 19;
 
 /// How many times more numbers the pictures of a chunk take than the weights of a step, about.
-const PER_WEIGHT: usize = 4;
+const PER_WEIGHT: usize = 8;
 
 /// What a group of pictures left on its way through a segment.
 #[derive(Debug)]
@@ -425,12 +463,16 @@ impl Packed {
                 _ => None,
             });
         }
+        let within_next = program.within_next(&sized);
+        let reads = program.reads(&within_next);
         Ok(Self {
             weights,
             input,
-            last_use: program.last_use(),
+            last_use: last_use(&reads),
             before: program.activations_of_one_reader(),
-            segments: segments(program, &program.sizes(input)),
+            segments: segments(program, &program.sizes(input), &reads),
+            within_next,
+            reads,
             memory: memory.clone(),
             program: program.clone(),
             sized,
@@ -502,6 +544,11 @@ impl Packed {
         let pictures = x.len() / self.size(first).len();
         let Left { mut registers, mut places } = Left::default();
         for index in steps.clone() {
+            if self.within_next[index] {
+                registers.push(None);
+                places.push(None);
+                continue;
+            }
             let step = &self.program.steps[index];
             let is_last = index + 1 == steps.end;
             let mut own = (!is_last).then(|| self.memory.buffer(pictures * self.size(index + 1).len()));
@@ -509,6 +556,11 @@ impl Packed {
             let mut maxima = None;
             let read = |register: usize| read(x, &registers, register - first);
             match (step, &self.sized[index], &self.weights[index]) {
+                (Step::Conv(step), _, Some(_)) if step.input > first && self.within_next[step.input - 1] => {
+                    let pair = [step.input - 1, index].map(|index| self.layer(index));
+                    let residual = step.residual.map(read);
+                    expand::forward(pair, read(self.reads[index][0]), residual, &self.memory, out);
+                }
                 (Step::Conv(step), _, Some((weights, bias))) => {
                     let residual = step.residual.map(read);
                     conv::forward(weights, read(step.input), bias, residual, step.act, &self.memory, out);
@@ -524,7 +576,7 @@ impl Packed {
             }
             registers.push(own);
             places.push(maxima);
-            for register in [Some(step.input()), step.residual()].into_iter().flatten() {
+            for &register in &self.reads[index] {
                 let pooled = matches!(step, Step::MaxPool { .. }) && self.before[register] != Activation::None;
                 if (!keep || pooled) && register > first && self.last_use[register] == index {
                     registers[register - first - 1] = None;
@@ -532,6 +584,14 @@ impl Packed {
             }
         }
         if keep { Left { registers, places } } else { Left::default() }
+    }
+
+    /// The convolution of a step.
+    pub(super) fn layer(&self, index: usize) -> Layer<'_> {
+        match (&self.program.steps[index], &self.weights[index]) {
+            (Step::Conv(step), Some((weights, bias))) => Layer { weights, bias, act: step.act },
+            _ => unreachable!("a convolution has weights"),
+        }
     }
 
     /// Size of a register.
@@ -549,12 +609,14 @@ pub(super) fn read<'a>(x: &'a [f32], registers: &'a [Option<Buffer>], register: 
 }
 
 /// Divides a program into segments, at places where nothing older is read later.
-fn segments(program: &Program, sizes: &[Size]) -> Vec<Segment> {
-    let last_use = program.last_use();
+fn segments(program: &Program, sizes: &[Size], reads: &[Vec<usize>]) -> Vec<Segment> {
+    let last_use = last_use(reads);
     let mut segments: Vec<Segment> = Vec::new();
     let (mut start, mut widest, mut chunk) = (0, 0, CHUNK);
     for (index, step) in program.steps.iter().enumerate() {
-        let registers = [Some(step.input()), step.residual(), Some(index + 1)].into_iter().flatten();
+        // What is made within the next step is never there as a whole.
+        let output = (!reads[index].is_empty()).then_some(index + 1);
+        let registers = reads[index].iter().copied().chain(output);
         widest = widest.max(registers.map(|register| sizes[register].len()).sum());
         if let Step::Conv(step) = step {
             chunk = chunk.max(PER_WEIGHT * step.weight_shape().iter().product::<usize>());
@@ -605,19 +667,21 @@ mod tests {
     #[test]
     fn segments_end_where_nothing_older_is_read_later_and_large_pictures_go_alone() {
         let program = program();
-        let segments = |side: usize| segments(&program, &program.sizes(Size { h: side, w: side, c: 3 }));
-        assert_eq!(segments(5), [Segment { steps: 0..5, pictures: GROUP }]);
+        let segments = |program: &Program, side: usize| {
+            let size = Size { h: side, w: side, c: 3 };
+            segments(program, &program.sizes(size), &program.reads(&program.within_next(&program.sized(size))))
+        };
+        assert_eq!(segments(&program, 5), [Segment { steps: 0..5, pictures: GROUP }]);
         // A register takes 3 · 140² = 58,800 numbers; the first step needs two of them, the others up to three.
         let expected = [Segment { steps: 0..1, pictures: 4 }, Segment { steps: 1..5, pictures: 2 }];
-        assert_eq!(segments(140), expected);
+        assert_eq!(segments(&program, 140), expected);
         let mut program = program.clone();
         let x = program.max_pool(5, 100, 100, 0);
         let conv = program.steps[4].clone();
         let Step::Conv(conv) = conv else { unreachable!() };
         program.conv(ConvStep { input: x, residual: None, ..conv });
-        let sizes = program.sizes(Size { h: 1000, w: 1000, c: 3 });
         let expected = [Segment { steps: 0..6, pictures: 1 }, Segment { steps: 6..7, pictures: GROUP }];
-        assert_eq!(super::segments(&program, &sizes), expected);
+        assert_eq!(segments(&program, 1000), expected);
     }
 
     #[test]

@@ -15,7 +15,8 @@ use super::program::{
 use super::workspace::Workspace;
 use crate::error::Result;
 use crate::kernels::conv::{self, BackwardWeights, InputGradient, WeightGradient};
-use crate::kernels::{Activation, Buffer, add_to, backward_activation, pool};
+use crate::kernels::expand;
+use crate::kernels::{Activation, Buffer, Conv, Memory, add_to, backward_activation, pool};
 
 /// A program whose first steps may be frozen.
 #[derive(Clone, Debug)]
@@ -330,24 +331,44 @@ impl Fused {
             let own = registers[index - first].take();
             let Some(mut dy) = gradients[index + 1 - first].take().filter(|_| wanted[index + 1]) else { continue };
             let (input, wants_input) = (step.input() - first, wanted[step.input()]);
-            let (before, pictures) = (&backward.packed.before, dy.len() / backward.packed.size(index + 1).len());
-            match (step, &backward.packed.sized[index]) {
+            let packed = backward.packed;
+            let (before, pictures) = (&packed.before, dy.len() / packed.size(index + 1).len());
+            match (step, &packed.sized[index]) {
                 (Step::Conv(step), Sized::Conv(conv)) => {
-                    let x = read(x, &registers, input);
                     if before[index + 1] != step.act {
                         backward_activation(step.act, own.as_deref().unwrap_or(y), &mut dy);
                     }
-                    let weight = (!self.trainable[index].is_empty()).then(|| WeightGradient {
-                        accumulate: sums[index].is_some(),
-                        sums: sums[index].get_or_insert_with(|| memory.buffer(conv::sums_len(conv))),
-                    });
-                    let input = backward.weights[index].as_ref().map(|weights| InputGradient {
-                        weights,
-                        before: before[step.input],
-                        accumulate: gradients[input].is_some(),
-                        dx: gradients[input].get_or_insert_with(|| memory.buffer(x.len())),
-                    });
-                    conv::backward(conv, x, &dy, input, weight, memory);
+                    // Where the input was made within this step, both steps go back together.
+                    let pair = input.checked_sub(1).filter(|before| packed.within_next[first + before]);
+                    let from = pair.map_or(input, |pair| self.program.steps[first + pair].input() - first);
+                    let x = read(x, &registers, from);
+                    let [mut own_sums, mut pair_sums] = [None, None];
+                    let (earlier, later) = sums.split_at_mut(index);
+                    if !self.trainable[index].is_empty() {
+                        own_sums = Some(weight_gradient(conv, &mut later[0], memory));
+                    }
+                    if let Some(pair) = pair.map(|pair| first + pair).filter(|pair| !self.trainable[*pair].is_empty())
+                        && let Sized::Conv(conv) = &packed.sized[pair]
+                    {
+                        pair_sums = Some(weight_gradient(conv, &mut earlier[pair], memory));
+                    }
+                    let weights = &backward.weights;
+                    let input =
+                        weights[pair.map_or(index, |pair| first + pair)].as_ref().map(|weights| InputGradient {
+                            weights,
+                            before: before[first + from],
+                            accumulate: gradients[from].is_some(),
+                            dx: gradients[from].get_or_insert_with(|| memory.buffer(x.len())),
+                        });
+                    match pair {
+                        None => conv::backward(conv, x, &dy, input, own_sums, memory),
+                        Some(pair) => {
+                            let depthwise = weights[index].as_ref();
+                            let (pointwise_sums, depthwise_sums) = (pair_sums, own_sums);
+                            let wanted = expand::Gradients { depthwise, input, pointwise_sums, depthwise_sums };
+                            expand::backward(packed.layer(first + pair), conv, x, &dy, wanted, memory);
+                        }
+                    }
                     if let Some(residual) = step.residual.filter(|register| wanted[*register]) {
                         gather(&mut gradients[residual - first], dy);
                     }
@@ -406,6 +427,12 @@ impl Fused {
         }
         Ok(())
     }
+}
+
+/// Asks for a convolution's sums, to add to those there already.
+fn weight_gradient<'a>(conv: &Conv, sums: &'a mut Option<Buffer>, memory: &Memory) -> WeightGradient<'a> {
+    let accumulate = sums.is_some();
+    WeightGradient { accumulate, sums: sums.get_or_insert_with(|| memory.buffer(conv::sums_len(conv))) }
 }
 
 /// Adds a gradient to what is there already.
