@@ -3,6 +3,7 @@
 //! How far apart two tensors are is ‖a−b‖₂/‖b‖₂ throughout. Expected numbers are in tests/fixtures, each with the script that
 //! made it beside it.
 
+mod inverted;
 mod networks;
 mod pooling;
 mod preprocess;
