@@ -11,7 +11,8 @@ use half::f16;
 use petal::kernels::{
     Activation, Conv, MaxPool, Memory, Padding,
     adam::Adam,
-    conv::{self, BackwardWeights, ForwardWeights},
+    conv::{self, BackwardWeights, ForwardWeights, InputGradient, WeightGradient},
+    expand::{self, Gradients, Layer},
     half_floats, linear, pool,
 };
 use petal::{Purpose, Seed};
@@ -88,6 +89,45 @@ fn convolution(group: &mut BenchmarkGroup<WallTime>, conv: &Conv) {
     });
 }
 
+/// A pointwise and a depthwise convolution as one.
+fn pairs(c: &mut Criterion) {
+    for (side, in_c, channels, kernel, stride) in [(112, 16, 96, 3, 2), (56, 24, 144, 3, 1), (28, 40, 240, 5, 1)] {
+        let convs = [square(side, in_c, channels, 1, 1), depthwise(side, channels, kernel, stride)];
+        let memory = Memory::default();
+        let [first, second] = convs.map(|conv| (numbers(conv.weights()), numbers(conv.out_c)));
+        let packed = [(&convs[0], &first), (&convs[1], &second)].map(|(conv, (weight, _))| {
+            (ForwardWeights::pack(conv, weight, None, &memory), BackwardWeights::pack(conv, weight, None, &memory))
+        });
+        let act = Activation::Relu6;
+        let layers = [
+            Layer { weights: &packed[0].0, bias: &first.1, act },
+            Layer { weights: &packed[1].0, bias: &second.1, act },
+        ];
+        let (x, dy) = (numbers(BATCH * convs[0].in_len()), numbers(BATCH * convs[1].out_len()));
+        let (mut y, mut dx) = (dy.clone(), x.clone());
+        let mut sums = convs.map(|conv| vec![0.0; conv::sums_len(&conv)]);
+        let name =
+            format!("lite0 expansion, {in_c} to {channels}, then {kernel}x{kernel} stride {stride}, {side}x{side}");
+        let mut group = c.benchmark_group(name);
+        let operations = |conv: &Conv| 2 * BATCH * conv.out_h() * conv.out_w() * conv.weights();
+        group.throughput(Throughput::Elements(convs.iter().map(operations).sum::<usize>() as u64));
+        group.bench_function("forward", |b| b.iter(|| expand::forward(layers, &x, None, &memory, black_box(&mut y))));
+        group.bench_function("backward, all of it", |b| {
+            b.iter(|| {
+                let [first, second] = &mut sums;
+                let (accumulate, before) = (false, Activation::None);
+                let wanted = Gradients {
+                    depthwise: Some(&packed[1].1),
+                    input: Some(InputGradient { weights: &packed[0].1, before, accumulate, dx: black_box(&mut dx) }),
+                    pointwise_sums: Some(WeightGradient { accumulate, sums: first }),
+                    depthwise_sums: Some(WeightGradient { accumulate, sums: second }),
+                };
+                expand::backward(layers[0], &convs[1], &x, &dy, wanted, &memory);
+            });
+        });
+    }
+}
+
 fn pooling(c: &mut Criterion) {
     let max = MaxPool { in_h: 112, in_w: 112, channels: 64, kernel: 3, stride: 2, pad: 1 };
     let (x, dy) = (numbers(BATCH * max.in_len()), numbers(BATCH * max.out_len()));
@@ -161,6 +201,6 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_millis(1500));
-    targets = convolutions, pooling, dense, elementwise
+    targets = convolutions, pairs, pooling, dense, elementwise
 }
 criterion_main!(kernels);

@@ -128,6 +128,15 @@ pub struct InputGradient<'a, W = &'a BackwardWeights> {
     pub dx: &'a mut [f32],
 }
 
+impl<'a, W: Copy> InputGradient<'a, W> {
+    /// The first `len` numbers of it; what remains is the rest.
+    pub(super) fn take(&mut self, len: usize) -> Self {
+        let (first, rest) = std::mem::take(&mut self.dx).split_at_mut(len);
+        self.dx = rest;
+        Self { dx: first, ..*self }
+    }
+}
+
 /// Sums of [`backward_weight`] that are asked for.
 #[derive(Debug)]
 pub struct WeightGradient<'a> {

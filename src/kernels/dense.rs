@@ -179,15 +179,8 @@ pub(super) fn backward(
     if groups == 1 {
         group(0, accumulate, sums, with_it);
     } else {
-        let mut inputs = Vec::with_capacity(groups);
-        for i in 0..groups {
-            let len = ((i + 1) * rows / groups - i * rows / groups) * conv.in_w * conv.in_c;
-            inputs.push(with_it.as_mut().map(|InputGradient { weights, before, accumulate, dx }| {
-                let (own, others) = std::mem::take(dx).split_at_mut(len);
-                *dx = others;
-                InputGradient { weights: *weights, before: *before, accumulate: *accumulate, dx: own }
-            }));
-        }
+        let len = |i: usize| ((i + 1) * rows / groups - i * rows / groups) * conv.in_w * conv.in_c;
+        let inputs: Vec<_> = (0..groups).map(|i| with_it.as_mut().map(|input| input.take(len(i)))).collect();
         let mut parts = memory.buffer(groups * sums.len());
         let parts_of_groups = parts.par_chunks_mut(sums.len()).zip(inputs).enumerate();
         parts_of_groups.for_each(|(i, (sums, input))| group(i, false, sums, input));
