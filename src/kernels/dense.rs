@@ -143,10 +143,11 @@ pub(super) fn backward(
     WeightGradient { accumulate, sums }: WeightGradient,
     memory: &Memory,
 ) {
-    if direct::suits(conv) {
+    // In the same order as forward.
+    let winograd = winograd::suits(conv);
+    if !winograd && direct::suits(conv) {
         return direct::backward_weight(conv, x, dy, accumulate, memory, sums);
     }
-    let winograd = winograd::suits(conv);
     // What a group is made of, and the fewest of them.
     let (rows, least) = if winograd {
         (winograd::tiles(conv, dy.len() / conv.out_len()), winograd::MIN_TILES)

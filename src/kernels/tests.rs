@@ -311,7 +311,7 @@ fn large_cases() -> Vec<Case> {
         Case::new(dense(Size(30, 31), 40, 24, 3, 2, Padding::even(1)), 5),
         Case::new(dense(Size(30, 31), 48, 80, 3, 1, Padding::even(1)), 5),
         Case::new(dense(Size(14, 13), 256, 256, 3, 1, Padding::even(1)), 3),
-        // Several parts in each group of a weight gradient.
+        // Several parts in each group of a weight gradient by Winograd.
         Case::new(dense(Size(68, 69), 16, 32, 3, 1, Padding::even(1)), 5),
         Case::new(dense(Size(56, 55), 32, 48, 1, 1, Padding::NONE), 4),
         Case::new(dense(Size(7, 7), 512, 520, 3, 1, Padding::even(1)), 6),
