@@ -186,6 +186,12 @@ fn remove_dir(path: &Path) -> Result<()> {
     }
 }
 
+/// Writes a copy of a file in one step: it is there whole or not at all.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    let mut source = File::open(from).map_err(|cause| Error::io("read", from, &cause))?;
+    write_atomic(to, |out| io::copy(&mut source, out).map(|_| ()))
+}
+
 /// Reads a whole file.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|cause| Error::io("read", path, &cause))

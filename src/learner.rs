@@ -6,7 +6,7 @@ mod lr_find;
 mod predictions;
 mod record;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,7 +23,7 @@ use crate::report::live::Live;
 use crate::report::progress::Lines;
 use crate::report::{self, Figure, Table, View, Watch, shows};
 use crate::seed::Seed;
-use crate::train::{self, Cache, Ended, Event, History, Job, Phase, Progress, Run};
+use crate::train::{self, Cache, Ended, Event, Family, History, Job, Phase, Progress, Run};
 
 pub use background::Background;
 pub use predictions::Predictions;
@@ -31,7 +31,8 @@ pub use predictions::Predictions;
 /// A network, its photos and its run folder together.
 ///
 /// Training goes on from the run folder: after a stop, a crash or a restart of the kernel, the same calls continue. Other
-/// settings, photos or weights make another run.
+/// settings, photos or weights make another run; so does a phase that computes something else than the one of its name before, and the
+/// earlier run stays as it is ([`Learner::fit`]).
 ///
 /// ```no_run
 /// # use petal::prelude::*;
@@ -51,9 +52,22 @@ pub struct Learner {
     config: Config,
     model: Model,
     info: ModelInfo,
+    /// The runs of these settings.
+    family: Family,
+    /// The one of them that the last phase was trained in, or the next one may be.
     run: Run,
-    /// Which of the run's best values the model has; none where that is not known.
-    held: Mutex<Option<Best>>,
+    held: Mutex<Held>,
+    /// Whether the run was reset: then the next phase trains here, even where another run holds it.
+    is_reset: bool,
+}
+
+/// What the model's values are.
+#[derive(Clone, Debug)]
+struct Held {
+    /// Which of the run's best values they are; none where that is not known.
+    best: Option<Best>,
+    /// The tensors that may differ from those that the learner began with.
+    changed: BTreeSet<String>,
 }
 
 /// The best epoch of a run, and its validation loss.
@@ -107,29 +121,33 @@ impl Learner {
             backbone_weights: origin,
             metrics: BTreeMap::new(),
         };
-        let made_with = made_with(&info, splits, config, kind)?;
-        let name = match name {
-            Some(name) => name.to_string(),
-            None => {
-                let settings: String = made_with.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
-                format!("{}-{}", info.name(), &files::sha256(settings.as_bytes())[..8])
-            }
+        let made_with = made_with(&info, splits, config, kind);
+        let runs = project.models.join("runs");
+        let family = match name {
+            Some(name) => Family::new(&runs, &info.name(), made_with).named(plain(name)?),
+            None => Family::new(&runs, &info.name(), made_with),
         };
-        let run = Run::new(run_folder(project, &name)?, made_with);
+        let run = family.open(&plan(config, kind))?;
         let (project, splits, config) = (project.clone(), splits.clone(), config.clone());
-        let learner = Self { project, splits, config, model, info, run, held: Mutex::new(Some(Best::default())) };
+        let held = Mutex::new(Held { best: Some(Best::default()), changed: BTreeSet::new() });
+        let learner = Self { project, splits, config, model, info, family, run, held, is_reset: false };
         learner.hold_best()?;
         Ok(learner)
     }
 
-    /// Trains one phase, with a line an epoch on the standard output. A phase that a stop or a crash cut short goes on; one
-    /// that is done is not trained again.
+    /// Trains one phase, with a line an epoch on the standard output. A phase that a stop or a crash cut short goes on, as does one that ended
+    /// with fewer epochs or less patience than are asked for now; one that is done is not trained again.
+    ///
+    /// What a phase computes is its identity ([`Phase::computes`]). One of the same name that computes something else trains anew from where
+    /// the phases before it ended, in a run of its own; the earlier run stays beside it, and is found again when its settings are.
     ///
     /// # Errors
     /// See [`train::fit`]. A fine-tuning phase before the head's is an error too.
     pub fn fit(&mut self, phase: &Phase) -> Result<Fitted> {
+        let note = self.settle(phase)?;
         let mut lines = Lines::printed(&self.run);
-        let fitted = self.fit_with(phase, &mut |event| {
+        let live = Mutex::new(Live::new(&self.run));
+        let fitted = self.fit_shown(phase, note, &live, &mut |event| {
             lines.observe(event);
             ControlFlow::Continue(())
         })?;
@@ -139,7 +157,32 @@ impl Learner {
 
     /// Trains one phase and tells `observe` what happens; nothing is printed.
     pub fn fit_with(&mut self, phase: &Phase, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<Fitted> {
-        self.fit_shown(phase, &Mutex::new(Live::new(&self.run)), observe)
+        let note = self.settle(phase)?;
+        let live = Mutex::new(Live::new(&self.run));
+        self.fit_shown(phase, note, &live, observe)
+    }
+
+    /// Takes the run that a phase belongs to; gives what a person should know of it.
+    fn settle(&mut self, phase: &Phase) -> Result<Option<String>> {
+        self.project.check_origin()?;
+        phase.check()?;
+        if phase.cut == Cut::Upper && self.config.head.epochs > 0 && !self.run.progress()?.is_finished("head") {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "the head's phase is not finished; fine-tuning would start from noise",
+            )
+            .mend("run learner.fit(&Phase::head(&config)) to its end first"));
+        }
+        if phase.epochs == 0 || std::mem::take(&mut self.is_reset) {
+            return Ok(None);
+        }
+        let placed = self.family.place(&self.run, phase)?;
+        if placed.run.folder != self.run.folder {
+            self.run = placed.run;
+            self.held().best = None;
+        }
+        self.hold_best()?;
+        Ok(placed.note)
     }
 
     /// A panel that shows this run while it trains, with a button that stops it: for a cell before the one that fits.
@@ -153,21 +196,15 @@ impl Learner {
     fn fit_shown(
         &mut self,
         phase: &Phase,
+        note: Option<String>,
         live: &Mutex<Live>,
         observe: &mut dyn FnMut(&Event) -> ControlFlow<()>,
     ) -> Result<Fitted> {
         let live = || live.lock().unwrap_or_else(PoisonError::into_inner);
-        self.project.check_origin()?;
-        if phase.cut == Cut::Upper && self.config.head.epochs > 0 && !self.finished("head")? {
-            return Err(Error::new(
-                ErrorKind::Config,
-                "the head's phase is not finished; fine-tuning would start from noise",
-            )
-            .mend("run learner.fit(&Phase::head(&config)) to its end first"));
-        }
-        if self.run.progress()?.monitor.best.is_none() && self.held().is_none_or(|held| held != Best::default()) {
-            // The run was reset, or its folder deleted, from elsewhere.
-            *self = self.anew()?;
+        remember(&mut self.config, phase);
+        if let Some(note) = &note {
+            // Asked to stop, it does so after the first step.
+            let _ = observe(&Event::Placed { note });
         }
         let mut begun = Ok(());
         let mut observe = |event: &Event| {
@@ -181,21 +218,23 @@ impl Learner {
         let ended = self.with_job(phase, |job| train::fit(job, &mut observe));
         live().end(&ended);
         // However it ended, the model has the best values that are saved: those that the history speaks of.
-        *self.held() = None;
+        let trained = self.model.trainable_vars(phase.cut)?.into_iter().map(|(name, _)| name);
+        self.held().changed.extend(trained);
+        self.held().best = None;
         let held = self.hold_best();
         let ended = ended?;
         begun.and(held)?;
         if self.run.last().exists() {
             self.record_fit()?;
         }
-        Ok(Fitted { ended, history: self.history()? })
+        Ok(Fitted { ended, note, history: self.history()? })
     }
 
-    /// Forgets this run's training, on the disk and in memory.
+    /// Forgets this run's training, on the disk and in memory. Other runs stay.
     pub fn reset(&mut self) -> Result<()> {
         self.run.reset()?;
-        *self = self.anew()?;
-        Ok(())
+        self.is_reset = true;
+        self.hold_best()
     }
 
     /// All epochs of this run so far.
@@ -306,14 +345,10 @@ impl Learner {
         })
     }
 
-    fn finished(&self, phase: &str) -> Result<bool> {
-        Ok(self.run.progress()?.finished.iter().any(|done| done == phase))
-    }
-
     /// Fails before the first phase is finished. Sees that the model has the run's best values, even where another notebook or
     /// the command trained on.
     fn check_trained(&self) -> Result<()> {
-        if self.run.progress()?.finished.is_empty() {
+        if self.run.progress()?.history.ended.is_empty() {
             return Err(Error::new(ErrorKind::Config, "this model has not finished a training phase yet")
                 .at(&self.run.folder)
                 .mend("run the fit cells first; a stopped one goes on where it was"));
@@ -321,34 +356,35 @@ impl Learner {
         self.hold_best()
     }
 
+    /// Sees that the model has the run's best values, and those that it began with where the run has trained nothing.
     fn hold_best(&self) -> Result<()> {
         let best = Some(best_of(&self.run.progress()?));
-        if *self.held() == best {
+        let Held { best: held, changed } = self.held().clone();
+        if held == best {
             return Ok(());
         }
         let values = self.run.load(&self.project.device)?.under("best.");
+        if changed.iter().any(|name| !values.contains_key(name)) {
+            // What another run has trained must not stay.
+            let fresh = Model::new(&self.info.architecture, Seed(self.config.seed), &self.project.device)?;
+            if matches!(self.info.architecture, Architecture::Transfer { .. }) {
+                pretrain(&fresh, &self.config, &self.project)?;
+            }
+            let values = fresh.params().iter().map(|(name, param)| (name.to_string(), param.var.as_tensor().clone()));
+            self.model.params().set_all(&values.collect())?;
+        }
         self.model.params().set_all(&values).map_err(|error| {
             Error::new(ErrorKind::Checkpoint, format!("this checkpoint does not fit the network: {}", error.what()))
                 .at(self.run.last())
                 .mend("delete this file to train anew")
         })?;
-        *self.held() = best;
+        *self.held() = Held { best, changed: values.into_keys().collect() };
         Ok(())
     }
 
-    /// Plain numbers: a panic while they were held leaves nothing half done.
-    fn held(&self) -> MutexGuard<'_, Option<Best>> {
+    /// Plain values: a panic while they were held leaves nothing half done.
+    fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The same learner with the values that it began with, or those of its checkpoint.
-    fn anew(&self) -> Result<Self> {
-        let name = self.run.folder.file_name().map(|name| name.to_string_lossy().into_owned());
-        let kind = match self.info.architecture {
-            Architecture::Baseline { .. } => Kind::Baseline,
-            Architecture::Transfer { .. } => Kind::Transfer,
-        };
-        Self::in_run(&self.project, &self.splits, &self.config, kind, name.as_deref())
     }
 }
 
@@ -370,6 +406,8 @@ pub enum Kind {
 pub struct Fitted {
     /// How it ended.
     pub ended: Ended,
+    /// What should be known of where it was trained: in another run than before, and why.
+    pub note: Option<String>,
     /// All epochs of the run.
     pub history: History,
 }
@@ -399,7 +437,8 @@ shows!(Fitted, Labelled, Saved);
 impl Fitted {
     /// How it ended, and all epochs of the run.
     pub fn view(&self) -> View {
-        View::new(report::training::ended(&self.ended)).and(self.history.view())
+        let view = View::new(report::training::ended(&self.ended));
+        self.note.iter().fold(view, View::line).and(self.history.view())
     }
 }
 
@@ -454,8 +493,8 @@ fn unit(size: usize) -> Preprocess {
     Preprocess { size, crop: 0.875, filter: Filter::Bilinear, mean: [0.0; 3], std: [1.0; 3] }
 }
 
-/// Everything that decides the numbers of a run, key by key. `cache` is not among them: it changes none.
-fn made_with(info: &ModelInfo, splits: &Splits, config: &Config, kind: Kind) -> Result<BTreeMap<String, String>> {
+/// Everything that decides the numbers of a run but its phases, key by key. `cache` is not among them: it changes none.
+fn made_with(info: &ModelInfo, splits: &Splits, config: &Config, kind: Kind) -> BTreeMap<String, String> {
     let mut keys = BTreeMap::from([
         ("architecture".to_string(), json(&info.architecture)),
         ("augment".into(), json(&config.augment)),
@@ -466,29 +505,45 @@ fn made_with(info: &ModelInfo, splits: &Splits, config: &Config, kind: Kind) -> 
         ("preprocess".into(), json(&info.preprocess)),
         ("seed".into(), config.seed.to_string()),
     ]);
-    match kind {
-        Kind::Baseline => {
-            keys.insert("baseline".into(), json(&config.baseline));
-        }
-        Kind::Transfer => {
-            keys.insert("head".into(), json(&config.head));
-            keys.insert("fine_tune".into(), json(&config.fine_tune));
-            keys.insert("views".into(), config.views.to_string());
-            let origin = info.backbone_weights.as_ref().map_or("random".to_string(), |origin| origin.sha256.clone());
-            keys.insert("weights".into(), origin);
-        }
+    if kind == Kind::Transfer {
+        keys.insert("views".into(), config.views.to_string());
+        let origin = info.backbone_weights.as_ref().map_or("random".to_string(), |origin| origin.sha256.clone());
+        keys.insert("weights".into(), origin);
     }
-    Ok(keys)
+    keys
+}
+
+/// Settings that say what was trained, where a phase of theirs was changed by hand.
+fn remember(config: &mut Config, phase: &Phase) {
+    let is = |planned: Phase| (planned.name, planned.cut) == (phase.name.clone(), phase.cut);
+    if is(Phase::head(config)) {
+        config.head = phase.settings();
+    } else if is(Phase::fine_tune(config)) {
+        config.fine_tune = phase.settings();
+    } else if is(Phase::baseline(config)) {
+        config.baseline = phase.settings();
+    }
+}
+
+/// The phases that the settings name.
+fn plan(config: &Config, kind: Kind) -> Vec<Phase> {
+    let mut phases = match kind {
+        Kind::Baseline => vec![Phase::baseline(config)],
+        Kind::Transfer => vec![Phase::head(config), Phase::fine_tune(config)],
+    };
+    phases.retain(|phase| phase.epochs > 0);
+    phases
 }
 
 fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|cause| unreachable!("plain settings always serialize: {cause}"))
 }
 
-fn run_folder(project: &Project, name: &str) -> Result<PathBuf> {
+/// A run's name, if it is one that every file system takes as it is.
+fn plain(name: &str) -> Result<&str> {
     let plain = !name.is_empty() && name.len() <= 100 && !name.starts_with('.');
     if plain && name.chars().all(|c| c.is_alphanumeric() || "-_. ".contains(c)) {
-        return Ok(project.models.join("runs").join(name));
+        return Ok(name);
     }
     Err(Error::config("run", format_args!("{name:?}"), "letters, digits, '-', '_', '.' and spaces"))
 }

@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use petal::train::Event;
 
 use crate::interrupt::Interrupt;
+use crate::output::shown;
 
 /// A bar for counted work. It hides itself where stderr is no terminal.
 pub(crate) fn bar(what: &'static str, total: u64, bytes: bool) -> ProgressBar {
@@ -33,6 +34,7 @@ impl Training {
     /// Shows an event. Asks to stop after Ctrl-C.
     pub(crate) fn show(&mut self, event: &Event) -> ControlFlow<()> {
         match event {
+            Event::Placed { note } => eprintln!("{}", shown(note)),
             Event::Begin { phase, epochs, .. } => {
                 let on = if *epochs > 0 { format!(", going on after {epochs}") } else { String::new() };
                 eprintln!("phase {}: up to {} epochs{on}", phase.name, phase.epochs);

@@ -35,7 +35,8 @@ impl Learner {
     ///
     /// # Errors
     /// Only that the system has no thread left: what goes wrong in training, `wait` tells.
-    pub fn fit_in_background(self, phase: &Phase) -> Result<Background> {
+    pub fn fit_in_background(mut self, phase: &Phase) -> Result<Background> {
+        let settled = self.settle(phase);
         let run = self.run.clone();
         let live = Arc::new(Mutex::new(Live::new(&run)));
         let stop = Arc::new(AtomicBool::new(false));
@@ -48,7 +49,8 @@ impl Learner {
                 // Nobody may be listening any more: then nobody wants the lines.
                 let mut lines = Lines::new(&run, |line| drop(sender.send(line.to_string())));
                 let fitted = catch_unwind(AssertUnwindSafe(|| {
-                    let fitted = learner.fit_shown(&phase, &live, &mut |event| {
+                    let note = settled?;
+                    let fitted = learner.fit_shown(&phase, note, &live, &mut |event| {
                         lines.observe(event);
                         if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
                     })?;

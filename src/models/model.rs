@@ -18,7 +18,8 @@ use crate::nn::{Gradients, Params, Workspace};
 use crate::seed::{Purpose, Seed, Stream};
 
 /// Where a network is cut into a frozen and a trainable part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// In the order of the network: what comes after an earlier one is more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cut {
     /// Before everything: all layers train.

@@ -87,6 +87,7 @@ impl Live {
                 }
                 self.write();
             }
+            Event::Placed { .. } => {}
             Event::Room(_) | Event::Caching { .. } | Event::Step { .. } => {
                 if due(self.written) {
                     self.write();

@@ -38,6 +38,7 @@ impl<'a> Lines<'a> {
     pub fn observe(&mut self, event: &Event) {
         self.tracker.observe(event);
         match event {
+            Event::Placed { note } => self.say(&printable(note)),
             Event::Begin { phase, epochs, steps, .. } => {
                 let on = match (*epochs, *steps) {
                     (0, 0) => String::new(),

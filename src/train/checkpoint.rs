@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::history::History;
-use super::monitor::Monitor;
+use super::progress::{Progress, differences};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, Lock};
@@ -16,40 +14,8 @@ use crate::nn::params::is_finite;
 use crate::nn::store;
 use crate::project::Machine;
 
-/// How far a run has come. Everything random is drawn from (seed, epoch, step), so these counters are all there is to
-/// restore beside the tensors.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Progress {
-    /// Version of this format.
-    pub format: u32,
-    /// SHA-256 over the tensors ([`store::digest`]); files of format 1 have none.
-    #[serde(default)]
-    pub sha256: Option<String>,
-    /// What the run was made with, key by key; going on with anything else is refused.
-    pub made_with: BTreeMap<String, String>,
-    /// The current or last phase.
-    pub phase: String,
-    /// Phases that have ended.
-    pub finished: Vec<String>,
-    /// Whole epochs so far in this phase.
-    pub phase_epochs: usize,
-    /// Steps so far in the epoch under way.
-    pub step: usize,
-    /// Sum over the photos of the epoch under way: cross-entropy.
-    pub loss_sum: f64,
-    /// Sum over the photos of the epoch under way: right ones.
-    pub correct: usize,
-    /// Adam's steps in this phase.
-    pub adam_steps: usize,
-    /// The best epoch.
-    pub monitor: Monitor,
-    /// All whole epochs.
-    pub history: History,
-}
-
-/// [`Progress`] with its tensors: `model.<name>` (as they are), `best.<name>` (of the best epoch), both for what the phase
-/// trains, and `adam.<moment>.<name>`. What is frozen is in the pretrained weights, whose hash is in `made_with`.
+/// [`Progress`] with its tensors: `model.<name>` (as they are), `best.<name>` (of the best epoch), both for what the run's phases
+/// train, and `adam.<moment>.<name>` for what this one trains. What is frozen is in the pretrained weights, whose hash is in `made_with`.
 #[derive(Clone, Debug, Default)]
 pub struct Checkpoint {
     /// The counters.
@@ -66,11 +32,11 @@ impl Checkpoint {
     }
 }
 
-/// The format that is written. Format 1, which had no hash, is read as well.
-const FORMAT: u32 = 2;
+/// The format that is written. Format 1, which had no hash, and 2, which had no list of phases, are read as well.
+const FORMAT: u32 = 3;
 
-/// A run's folder: `config.toml`, `history.csv`, `last.safetensors` to go on from, `best.safetensors` to use; `status.json` and
-/// `curves.png` say how the training stands. A file named `STOP` in it ends training after the current step.
+/// A run's folder: `config.toml`, `history.csv`, `last.safetensors` to go on from, `phase-1.safetensors` and so on to train another phase
+/// from, `best.safetensors` to use; `status.json` and `curves.png` say how the training stands. A file named `STOP` in it ends training after the current step.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// The folder.
@@ -88,6 +54,11 @@ impl Run {
     /// Where training goes on from.
     pub fn last(&self) -> PathBuf {
         self.folder.join("last.safetensors")
+    }
+
+    /// The checkpoint that the phase in this place (counted from 0) ended with, once another one was begun after it.
+    pub fn end_of(&self, place: usize) -> PathBuf {
+        self.folder.join(format!("phase-{}.safetensors", place + 1))
     }
 
     /// The model file of the best epoch.
@@ -133,7 +104,9 @@ impl Run {
                 .at(path)
                 .mend("go on with the petal that wrote it, or give the run another name (--run)"));
         }
-        let progress: Progress = serde_json::from_value(stored).map_err(|cause| self.damaged(&cause.to_string()))?;
+        let progress =
+            if format < u64::from(FORMAT) { Progress::from_older(stored) } else { serde_json::from_value(stored) };
+        let progress = progress.map_err(|cause| self.damaged(&cause.to_string()))?;
         let differs = differences(&progress.made_with, &self.made_with);
         if !differs.is_empty() {
             return Err(Error::new(
@@ -213,6 +186,10 @@ impl Run {
     pub fn reset(&self) -> Result<()> {
         let _lock = self.lock()?;
         let history = self.folder.join("history.csv");
+        let ends = self.progress().map_or(0, |progress| progress.phases.len());
+        for path in (0..ends).map(|place| self.end_of(place)) {
+            remove_if_there(&path)?;
+        }
         for path in [self.last(), self.best(), history, self.status_file(), self.curves_file(), self.stop_file()] {
             remove_if_there(&path)?;
         }
@@ -233,17 +210,6 @@ fn remove_if_there(path: &Path) -> Result<()> {
         Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path, &cause)),
         _ => Ok(()),
     }
-}
-
-fn differences(then: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
-    let mut keys: Vec<_> = then.keys().chain(now.keys()).collect();
-    keys.sort();
-    keys.dedup();
-    let show = |value: Option<&String>| value.map_or("nothing".into(), Clone::clone);
-    keys.into_iter()
-        .filter(|key| then.get(*key) != now.get(*key))
-        .map(|key| format!("{key} was {}, is {}", show(then.get(key)), show(now.get(key))))
-        .collect()
 }
 
 #[cfg(test)]

@@ -7,6 +7,11 @@ use super::phase::Phase;
 /// What an observer of a training is told.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
+    /// A phase is trained in another run than before, or was trained there: why.
+    Placed {
+        /// What a person should know of it.
+        note: &'a str,
+    },
     /// The phase begins, or goes on after so many epochs and steps.
     Begin {
         /// The phase.

@@ -1,5 +1,7 @@
 //! One stretch of training: which layers, how long, how fast.
 
+use std::collections::BTreeMap;
+
 use crate::config::{Config, PhaseConfig};
 use crate::error::{Error, Result};
 use crate::models::Cut;
@@ -47,6 +49,23 @@ impl Phase {
     pub fn new(name: &str, cut: Cut, settings: PhaseConfig) -> Self {
         let PhaseConfig { epochs, patience, learning_rate } = settings;
         Self { name: name.into(), cut, epochs, patience, learning_rate }
+    }
+
+    /// Everything of it that decides its numbers, key by key: the same phase again is found, one that differs in any of these is
+    /// another. `epochs` and `patience` are not among them: they only say how long to go on.
+    pub fn computes(&self) -> BTreeMap<String, String> {
+        let cut = match self.cut {
+            Cut::Images => "images",
+            Cut::Upper => "upper",
+            Cut::Features => "features",
+        };
+        let Self { learning_rate, .. } = self;
+        BTreeMap::from([("cut".into(), cut.into()), ("learning_rate".into(), learning_rate.to_string())])
+    }
+
+    /// The settings as they stand in a [`Config`].
+    pub fn settings(&self) -> PhaseConfig {
+        PhaseConfig { epochs: self.epochs, patience: self.patience, learning_rate: self.learning_rate }
     }
 
     /// Checks the ranges of a phase that was put together by hand.

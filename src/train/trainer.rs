@@ -7,15 +7,17 @@ use std::time::Instant;
 
 use candle_core::{DType, Tensor, Var};
 
-use super::checkpoint::{Checkpoint, Progress, Run};
+use super::checkpoint::{Checkpoint, Run};
 use super::event::Event;
 use super::history::Epoch;
 use super::inputs::{self, AtCut, Inputs};
 use super::phase::Phase;
-use super::preflight;
+use super::progress::{Begun, Progress, Standing};
+use super::{place, preflight};
 use crate::config::Config;
 use crate::data::Loader;
 use crate::error::{Error, ErrorKind, Result};
+use crate::files;
 use crate::models::{self, Cut, Model, ModelInfo, weights};
 use crate::nn::loss;
 use crate::nn::optim::Adam;
@@ -63,12 +65,16 @@ pub enum Ended {
 /// settings. After any of them the run can be gone on with from its last checkpoint.
 pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<Ended> {
     job.phase.check()?;
-    if job.run.progress()?.finished.contains(&job.phase.name) {
+    let standing = job.run.progress()?.standing(job.phase);
+    if standing == Standing::Done {
         set(job.model, &job.run.load(job.train.device())?.under("best."))?;
         return Ok(Ended::Before);
     }
     if job.phase.epochs == 0 {
         return Ok(Ended::Finished("no epochs were asked for".into()));
+    }
+    if let Some(error) = place::refused(job.run, job.phase, &standing) {
+        return Err(error);
     }
     preflight::check(job)?;
     let _lock = job.run.lock()?;
@@ -76,49 +82,51 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
     job.run.take_stop_request()?;
 
     let checkpoint = job.run.load(job.train.device())?;
+    let mut progress = checkpoint.progress.clone();
+    let goes_on = standing == Standing::GoesOn;
     let vars = job.model.trainable_vars(job.phase.cut)?;
-    let mut adam = Adam::new(vars.clone(), job.phase.learning_rate)?;
-    let goes_on = checkpoint.progress.phase == job.phase.name;
+    // What earlier phases have trained is kept, too, where this one trains less.
+    let widest = progress.phases.iter().map(|begun| begun.cut).chain([job.phase.cut]).min().unwrap_or(job.phase.cut);
+    let kept = job.model.trainable_vars(widest)?;
+    let mut adam = Adam::new(vars, job.phase.learning_rate)?;
     // A new phase starts from the best of the phases before it.
     let start = checkpoint.under(if goes_on { "model." } else { "best." });
     let best = checkpoint.under("best.");
     if goes_on {
-        let wanted = vars.iter().map(|(name, var)| (name.clone(), var.dims().to_vec())).collect();
+        let wanted = kept.iter().map(|(name, var)| (name.clone(), var.dims().to_vec())).collect();
         for values in [&start, &best] {
             weights::check(values, &wanted).map_err(|error| misfit(&error))?;
         }
     }
     set(job.model, &start)?;
-    let mut best = Best { model: job.model, values: if goes_on { best } else { snapshot(&vars)? } };
-    let mut progress = checkpoint.progress.clone();
+    let mut best = Best { model: job.model, values: if goes_on { best } else { snapshot(&kept)? } };
     if goes_on {
         adam.restore(&checkpoint.under("adam."), progress.adam_steps)?;
+        // It may have ended before, with fewer epochs or less patience.
+        progress.history.ended.retain(|(phase, _)| *phase != job.phase.name);
     } else {
+        if let Some(last) = progress.phases.len().checked_sub(1) {
+            // Another phase may start from here later.
+            files::copy(&job.run.last(), &job.run.end_of(last))?;
+        }
         // With a fresh Adam; it keeps the best value seen.
-        progress = Progress {
-            phase: job.phase.name.clone(),
-            phase_epochs: 0,
-            adam_steps: 0,
-            step: 0,
-            loss_sum: 0.0,
-            correct: 0,
-            ..progress
-        };
+        progress = Progress { adam_steps: 0, step: 0, loss_sum: 0.0, correct: 0, ..progress };
+        progress.phases.push(Begun::new(job.phase));
         progress.monitor.begin_phase();
         // Whether a checkpoint can be written is known before the first epoch, not after it.
-        save(job.run, &progress, &vars, &best, &adam)?;
+        save(job.run, &progress, &kept, &best, &adam)?;
     }
     drop(checkpoint);
 
     let mut stop = observe(&Event::Begin {
         phase: job.phase,
-        epochs: progress.phase_epochs,
+        epochs: epochs_of(&progress),
         steps: progress.step,
         history: &progress.history,
     })
     .is_break();
     let first = progress.history.epochs.len();
-    let epochs = first..first + job.phase.epochs.saturating_sub(progress.phase_epochs);
+    let epochs = first..first + job.phase.epochs.saturating_sub(epochs_of(&progress));
     let (train, val) = match prepare(job, epochs, &mut stop, observe) {
         Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(Ended::Stopped),
         other => other?,
@@ -131,7 +139,7 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
         if progress.monitor.exhausted(job.phase.patience) {
             break format!("no better validation loss in {} epochs", job.phase.patience);
         }
-        if progress.phase_epochs >= job.phase.epochs {
+        if epochs_of(&progress) >= job.phase.epochs {
             break format!("all {} epochs done", job.phase.epochs);
         }
         let started = Instant::now();
@@ -145,7 +153,7 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
             }
             let is_best = progress.monitor.observe(number, val_loss);
             if is_best {
-                best.values = snapshot(&vars)?;
+                best.values = snapshot(&kept)?;
             }
             let photos = train.len() as f64;
             progress.history.epochs.push(Epoch {
@@ -159,27 +167,22 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
                 best: is_best,
                 seconds: started.elapsed().as_secs_f64(),
             });
-            progress = Progress {
-                phase_epochs: progress.phase_epochs + 1,
-                step: 0,
-                loss_sum: 0.0,
-                correct: 0,
-                adam_steps: adam.steps(),
-                ..progress
-            };
+            progress.phases.last_mut().into_iter().for_each(|begun| begun.epochs += 1);
+            progress = Progress { step: 0, loss_sum: 0.0, correct: 0, adam_steps: adam.steps(), ..progress };
         }
-        save(job.run, &progress, &vars, &best, &adam)?;
+        save(job.run, &progress, &kept, &best, &adam)?;
         if let (true, Some(epoch)) = (whole, progress.history.epochs.last()) {
             stop |= observe(&Event::Epoch { phase: job.phase, epoch }).is_break();
         }
     };
 
+    let last = snapshot(&kept)?;
     set(job.model, &best.values)?;
     // Before the checkpoint says that the phase is finished: killed between the two, the next call writes it again.
     models::save(job.model, job.info, &job.run.best())?;
-    progress.finished.push(job.phase.name.clone());
     progress.history.ended.push((job.phase.name.clone(), reason.clone()));
-    let tensors = best.values.iter().map(|(name, t)| (format!("best.{name}"), t.clone())).collect();
+    // With all of its state: with more epochs or more patience, it goes on from here.
+    let tensors = tensors_of(last, &best, &adam)?;
     job.run.save(&Checkpoint { progress, tensors })?;
     Ok(Ended::Finished(reason))
 }
@@ -255,7 +258,7 @@ fn epoch_of_training(
         progress.correct += count_correct(&logits, &targets)?;
         let seen = (progress.step * job.train.batch_size()).min(order.len());
         let event = Event::Step {
-            epoch: progress.phase_epochs + 1,
+            epoch: epochs_of(progress) + 1,
             done: seen,
             total: order.len(),
             loss: progress.loss_sum / seen as f64,
@@ -304,11 +307,25 @@ pub(super) fn snapshot(vars: &[(String, Var)]) -> Result<BTreeMap<String, Tensor
     vars.iter().map(|(name, var)| Ok((name.clone(), var.as_tensor().copy()?))).collect()
 }
 
-fn save(run: &Run, progress: &Progress, vars: &[(String, Var)], best: &Best, adam: &Adam) -> Result<()> {
-    let model = vars.iter().map(|(name, var)| (format!("model.{name}"), var.as_tensor().clone()));
+/// Whole epochs of the phase under way.
+fn epochs_of(progress: &Progress) -> usize {
+    progress.phase().map_or(0, |begun| begun.epochs)
+}
+
+fn save(run: &Run, progress: &Progress, kept: &[(String, Var)], best: &Best, adam: &Adam) -> Result<()> {
+    let model = kept.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone()));
+    run.save(&Checkpoint { progress: progress.clone(), tensors: tensors_of(model, best, adam)? })
+}
+
+fn tensors_of(
+    model: impl IntoIterator<Item = (String, Tensor)>,
+    best: &Best,
+    adam: &Adam,
+) -> Result<BTreeMap<String, Tensor>> {
+    let model = model.into_iter().map(|(name, t)| (format!("model.{name}"), t));
     let best = best.values.iter().map(|(name, t)| (format!("best.{name}"), t.clone()));
     let moments = adam.state()?.into_iter().map(|(name, t)| (format!("adam.{name}"), t));
-    run.save(&Checkpoint { progress: progress.clone(), tensors: model.chain(best).chain(moments).collect() })
+    Ok(model.chain(best).chain(moments).collect())
 }
 
 fn diverged(job: &Job, what: &str, batch: &[usize]) -> Error {

@@ -13,6 +13,7 @@ mod live;
 mod lr_find;
 mod odd_photos;
 mod parity;
+mod phases;
 mod pixels;
 mod report;
 mod runs;

@@ -285,7 +285,7 @@ fn f47_the_stop_file_stops_after_a_step_and_the_next_call_goes_on() {
         assert_eq!((steps, first), (at, Some(begun)));
         assert!(!stop_file.exists(), "the request is taken back");
         let progress = learner.run().progress().unwrap();
-        assert_eq!((progress.phase_epochs, progress.step), left);
+        assert_eq!((progress.phase().unwrap().epochs, progress.step), left);
     }
     // Stopped after its very last step, the phase only has to be called finished.
     let mut look = |event: &Event| {
@@ -368,7 +368,7 @@ fn f47_a_second_ctrl_c_ends_at_once() {
     let splits = Splits::open(&project.data).unwrap();
     let learner = Learner::in_run(&project, &splits, &config, Kind::Transfer, Some("run")).unwrap();
     let progress = learner.run().progress().unwrap();
-    assert_eq!((progress.phase.as_str(), progress.step), ("head", 0));
+    assert_eq!((progress.phase().unwrap().name.as_str(), progress.step), ("head", 0));
 }
 
 #[test]
