@@ -30,6 +30,8 @@ pub struct Config {
     pub weights: WeightsFrom,
     /// Side of the square that the network sees, in pixels. Default 224.
     pub image_size: usize,
+    /// How a photo becomes that square. Default [`Fit::Crop`].
+    pub fit: Fit,
     /// Photos a step. The last, smaller batch is never dropped. Default 32.
     pub batch_size: usize,
     /// How many augmented versions of each photo there are for the transfer model; epoch `e` uses version `e mod views`.
@@ -40,6 +42,8 @@ pub struct Config {
     /// Gigabytes (10⁹ bytes) that the files of the cache may take, those of all runs together. Before new ones are written, those that were not used for
     /// longest go, but none that a training is reading. What one training needs is written even where it is more. Default 20.
     pub cache_limit: f64,
+    /// What a photo may at most cost. Default 64 MiB a file, 20,000 pixels a side, 178,956,970 pixels in all.
+    pub limits: Limits,
     /// What fraction of the photos goes where. Default 0.8, 0.1, 0.1.
     pub split: SplitConfig,
     /// How training photos are varied.
@@ -65,13 +69,46 @@ pub enum Source {
         /// Pictures a class.
         per_class: usize,
     },
-    /// Your own folder, which holds one folder of photos per class.
+    /// Your own folder, which holds one folder of photos per class; or folders `train`, `val` and `test` that do.
     Folder(PathBuf),
+    /// Your own photos, with a table that says which is of which class.
+    Labels {
+        /// The table: CSV with the columns `path`, `label` and, where the parts are given, `split`.
+        table: PathBuf,
+        /// The folder that the paths begin in.
+        photos: PathBuf,
+    },
+}
+
+/// How a photo, which may have any shape, becomes the square that a network sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fit {
+    /// The middle of it: the shorter side fits, what is beyond at the other sides is not seen. As the ImageNet weights were trained.
+    #[default]
+    Crop,
+    /// All of it, squeezed into the square: shapes change.
+    Squash,
+    /// All of it, in its shape: what is left of the square has the mean colour that the network was trained on.
+    Pad,
+}
+
+impl FromStr for Fit {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "crop" => Ok(Self::Crop),
+            "squash" => Ok(Self::Squash),
+            "pad" => Ok(Self::Pad),
+            other => Err(Error::unknown("fit", other, &["crop", "squash", "pad"])),
+        }
+    }
 }
 
 /// The pretrained networks. The names on the command line are those in brackets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", try_from = "String")]
 pub enum Backbone {
     /// ResNet-18 (`resnet18`).
     Resnet18,
@@ -128,11 +165,31 @@ impl fmt::Display for Backbone {
 impl FromStr for Backbone {
     type Err = Error;
 
+    /// Its name here, or as timm, torchvision or Keras spell it: `efficientnet-lite0`, `tf_efficientnet_lite0.in1k`, `resnet-50`,
+    /// `ResNet50`, `vit_base_patch16_224`.
     fn from_str(name: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|b| b.name() == name).ok_or_else(|| {
-            let names: Vec<_> = Self::ALL.iter().map(|b| b.name()).collect();
-            Error::config("backbone", format_args!("{name:?}"), &format!("one of {}", names.join(", ")))
-        })
+        // The other names of those whose weights are the ones that petal takes; the hub's repositories are named so, too.
+        const ALSO: [(&str, Backbone); 3] = [
+            ("vitbasepatch16224", Backbone::VitBase16),
+            ("vitb16", Backbone::VitBase16),
+            ("tfefficientnetlite0", Backbone::EfficientnetLite0),
+        ];
+        const TAGS: [&str; 4] = [".tv_in1k", ".fb_in1k", ".in1k", ""];
+        let letters = |name: &str| name.to_lowercase().replace(['-', '_', ' '], "");
+        let lower = name.to_lowercase();
+        let bare = lower.rsplit('/').next().unwrap_or_default();
+        let bare = TAGS.iter().find_map(|tag| bare.strip_suffix(tag)).unwrap_or(bare);
+        let own = Self::ALL.into_iter().find(|backbone| letters(backbone.name()) == letters(bare));
+        let also = || ALSO.iter().find(|(other, _)| *other == letters(bare)).map(|(_, backbone)| *backbone);
+        own.or_else(also).ok_or_else(|| Error::unknown("backbone", name, &Self::ALL.map(Self::name)))
+    }
+}
+
+impl TryFrom<String> for Backbone {
+    type Error = String;
+
+    fn try_from(name: String) -> std::result::Result<Self, String> {
+        name.parse().map_err(|error: Error| error.in_a_line())
     }
 }
 
@@ -150,6 +207,24 @@ pub enum WeightsFrom {
     File(PathBuf),
 }
 
+impl FromStr for WeightsFrom {
+    type Err = Error;
+
+    /// `hub`, `embedded`, `random`, or else the path of a file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for a word that is none of these and no path: there is no such file, and it has neither a folder nor an ending.
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "hub" => Ok(Self::Hub),
+            "embedded" => Ok(Self::Embedded),
+            "random" => Ok(Self::Random),
+            path if Path::new(path).exists() || path.contains(['/', '\\', '.']) => Ok(Self::File(path.into())),
+            word => Err(Error::unknown("weights", word, &["hub", "embedded", "random", "a safetensors file"])),
+        }
+    }
+}
+
 /// What fraction of the photos goes into which split; they sum to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -160,6 +235,18 @@ pub struct SplitConfig {
     pub val: f64,
     /// Fraction looked at once, at the end. Default 0.1.
     pub test: f64,
+}
+
+/// What a photo may at most cost. It is checked on the header, before memory is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Bytes of the file. Default 64 MiB.
+    pub file_bytes: usize,
+    /// Width and height, in pixels. Default 20,000.
+    pub side: usize,
+    /// Width × height. Default 178,956,970 (Pillow's bound).
+    pub pixels: usize,
 }
 
 /// How training photos are varied, before the one resize and crop. All draws are even over their range.
@@ -212,6 +299,17 @@ impl Default for SplitConfig {
     }
 }
 
+impl Limits {
+    /// No limits: for photos that were admitted before, and are known by their hash or came from petal itself.
+    pub const NONE: Self = Self { file_bytes: usize::MAX, side: u32::MAX as usize, pixels: u32::MAX as usize };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { file_bytes: 64 << 20, side: 20_000, pixels: 178_956_970 }
+    }
+}
+
 impl Default for AugmentConfig {
     fn default() -> Self {
         Self { flip: true, rotate: 10.0, zoom: 1.1, brightness: 0.2, contrast: 0.2 }
@@ -238,10 +336,12 @@ impl Config {
             backbone: Backbone::Resnet50,
             weights: WeightsFrom::Hub,
             image_size: 224,
+            fit: Fit::Crop,
             batch_size: 32,
             views: 2,
             cache: true,
             cache_limit: 20.0,
+            limits: Limits::default(),
             split: SplitConfig::default(),
             augment: AugmentConfig::default(),
             classifier: ClassifierConfig::default(),
@@ -279,7 +379,7 @@ impl Config {
         match name {
             "seed" | "" => Ok(Self::seed()),
             "demo" => Ok(Self::demo()),
-            other => Err(Error::config("recipe", format_args!("{other:?}"), "\"seed\" or \"demo\"")),
+            other => Err(Error::unknown("recipe", other, &["seed", "demo"])),
         }
     }
 
@@ -377,6 +477,36 @@ mod tests {
             let toml = Config { backbone, weights: WeightsFrom::Hub, ..Config::seed() }.to_toml();
             assert!(toml.contains(&format!("backbone = {:?}", backbone.name())), "{toml}");
         }
+    }
+
+    #[test]
+    fn backbones_are_known_by_the_names_that_others_give_them() {
+        for (name, backbone) in [
+            ("efficientnet_lite0", Backbone::EfficientnetLite0),
+            ("EfficientNet-Lite0", Backbone::EfficientnetLite0),
+            ("tf_efficientnet_lite0.in1k", Backbone::EfficientnetLite0),
+            ("timm/tf_efficientnet_lite0.in1k", Backbone::EfficientnetLite0),
+            ("resnet-50", Backbone::Resnet50),
+            ("resnet_50", Backbone::Resnet50),
+            ("ResNet50", Backbone::Resnet50),
+            ("resnet50.tv_in1k", Backbone::Resnet50),
+            ("timm/resnet18.tv_in1k", Backbone::Resnet18),
+            ("vit_base_patch16_224", Backbone::VitBase16),
+            ("vit_b_16", Backbone::VitBase16),
+            ("google/vit-base-patch16-224", Backbone::VitBase16),
+            ("convnext_tiny.fb_in1k", Backbone::ConvnextTiny),
+        ] {
+            assert_eq!(name.parse::<Backbone>().unwrap(), backbone, "{name}");
+            assert_eq!(Config::from_toml(&format!("backbone = {name:?}")).unwrap().backbone, backbone);
+        }
+        // Other weights are another network.
+        for name in ["resnet50.a1_in1k", "resnet51", "efficientnet", "", "resnet"] {
+            let error = name.parse::<Backbone>().unwrap_err();
+            assert!(error.what().contains("one of resnet18, "), "{error}");
+        }
+        assert_eq!("resnet5".parse::<Backbone>().unwrap_err().how_to_mend(), Some("did you mean resnet50?"));
+        let error = Config::from_toml("seed = 1\nbackbone = \"efficientnet-lite\"").unwrap_err();
+        assert!(error.what().contains("line 2") && error.what().contains("efficientnet-lite0"), "{error}");
     }
 
     #[test]

@@ -101,6 +101,15 @@ impl Error {
         Self::new(ErrorKind::Config, format!("setting {key} is {got}; expected {allowed}"))
     }
 
+    /// A word that is none of those that are known: its setting, the word, the others, and the one that may have been meant.
+    pub fn unknown(key: &str, got: &str, known: &[&str]) -> Self {
+        let error = Self::config(key, format_args!("{got:?}"), &format!("one of {}", known.join(", ")));
+        match nearest(got, known) {
+            Some(word) => error.mend(format!("did you mean {word}?")),
+            None => error,
+        }
+    }
+
     /// Names the file or folder that the error is about.
     #[must_use]
     pub fn at(mut self, path: impl Into<PathBuf>) -> Self {
@@ -113,6 +122,12 @@ impl Error {
     pub fn mend(mut self, mend: impl Into<String>) -> Self {
         self.0.mend = Some(mend.into());
         self
+    }
+
+    /// What happened and how to mend it, for a place that has one line.
+    pub fn in_a_line(&self) -> String {
+        let Inner { what, mend, .. } = self.0.as_ref();
+        one_line(&mend.as_ref().map_or_else(|| what.clone(), |mend| format!("{what}; {mend}")))
     }
 
     /// Whose fault it is.
@@ -134,6 +149,13 @@ impl Error {
     pub fn how_to_mend(&self) -> Option<&str> {
         self.0.mend.as_deref()
     }
+}
+
+/// The word that a misspelt one may have been meant as: at most a third of its letters are others, left out or too many.
+pub fn nearest<'a>(got: &str, known: &[&'a str]) -> Option<&'a str> {
+    let got = got.to_lowercase();
+    let far = |word: &&&str| strsim::osa_distance(&got, &word.to_lowercase());
+    known.iter().min_by_key(far).filter(|word| 3 * far(word) <= word.chars().count().max(3)).copied()
 }
 
 /// Newlines and control characters in a message (they come from file names) would break the three lines, and could speak
@@ -186,6 +208,18 @@ mod tests {
             "setting split.train is 1.5; expected a fraction between 0 and 1\nfile: petal.toml\nmend: change it"
         );
         assert_eq!(format!("{error:?}"), error.to_string());
+    }
+
+    #[test]
+    fn a_misspelt_word_is_guessed_and_another_one_is_not() {
+        let known = ["hub", "embedded", "random"];
+        let said = |word: &str| Error::unknown("weights", word, &known).to_string();
+        assert_eq!(
+            said("embeded"),
+            "setting weights is \"embeded\"; expected one of hub, embedded, random\nmend: did you mean embedded?"
+        );
+        assert!(said("Hubb").contains("did you mean hub?") && said("embdeded").contains("embedded?"));
+        assert!(!said("photos").contains("did you mean") && !said("").contains("did you mean"));
     }
 
     #[test]

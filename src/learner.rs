@@ -11,11 +11,11 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::config::{ClassifierConfig, Config};
+use crate::config::{ClassifierConfig, Config, Fit};
 use crate::data::{Loader, Split, Splits};
 use crate::error::{Error, ErrorKind, Result};
 use crate::eval::{self, Evaluation, Prediction};
-use crate::files;
+use crate::files::{self, output};
 use crate::models::{self, Architecture, Cut, Model, ModelInfo, Origin, registry, weights};
 use crate::pixels::{Filter, Preprocess};
 use crate::project::Project;
@@ -94,10 +94,12 @@ impl Learner {
         let classes = splits.classes.len();
         let (architecture, preprocess) = match kind {
             Kind::Baseline => {
-                (Architecture::Baseline { classes, image_size: config.image_size }, unit(config.image_size))
+                let preprocess = Preprocess { fit: config.fit, ..unit(config.image_size) };
+                (Architecture::Baseline { classes, image_size: config.image_size }, preprocess)
             }
             Kind::Transfer => {
                 let preprocess = registry::weights(config.backbone).preprocess;
+                let preprocess = Preprocess { size: config.image_size, fit: config.fit, ..preprocess };
                 (
                     Architecture::Transfer {
                         backbone: config.backbone,
@@ -105,7 +107,7 @@ impl Learner {
                         dropout: config.classifier.dropout,
                         classes,
                     },
-                    Preprocess { size: config.image_size, ..preprocess },
+                    preprocess,
                 )
             }
         };
@@ -120,6 +122,7 @@ impl Learner {
             preprocess,
             backbone_weights: origin,
             metrics: BTreeMap::new(),
+            run: None,
         };
         let made_with = made_with(&info, splits, config, kind);
         let runs = project.models.join("runs");
@@ -128,7 +131,9 @@ impl Learner {
             None => Family::new(&runs, &info.name(), made_with),
         };
         let run = family.open(&plan(config, kind))?;
-        let (project, splits, config) = (project.clone(), splits.clone(), config.clone());
+        let (project, splits) = (project.clone(), splits.clone());
+        // What the run says of its photos is what they are, whatever the settings say.
+        let config = Config { source: splits.source(), ..config.clone() };
         let held = Mutex::new(Held { best: Some(Best::default()), changed: BTreeSet::new() });
         let learner = Self { project, splits, config, model, info, family, run, held, is_reset: false };
         learner.hold_best()?;
@@ -288,7 +293,7 @@ impl Learner {
         predictions::check_there(path.as_ref())?;
         let paths = [path.as_ref().to_path_buf()];
         let (mut found, mut unreadable) =
-            eval::predict(&self.model, &self.info.preprocess, &paths, &self.project.device)?;
+            eval::predict(&self.model, &self.info.preprocess, &paths, &self.config.limits, &self.project.device)?;
         match (found.pop(), unreadable.pop()) {
             (Some(prediction), _) => Ok(Labelled { prediction, classes: self.info.classes.clone() }),
             (None, Some(unreadable)) => Err(unreadable.error),
@@ -296,13 +301,17 @@ impl Learner {
         }
     }
 
-    /// Writes the model to one file that needs nothing else: weights, classes, preprocessing.
+    /// Writes the model to one file that needs nothing else: weights, classes, preprocessing. Another model file there is replaced; any other
+    /// file is not.
+    ///
+    /// # Errors
+    /// Those of [`output::write`]; [`ErrorKind::Config`] if this run has not finished a phase yet.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<Saved> {
         self.check_trained()?;
         let path = path.as_ref();
-        models::save(&self.model, &self.info, path)?;
-        let bytes = std::fs::metadata(path).map_err(|cause| Error::io("read", path, &cause))?.len();
-        Ok(Saved { path: path.to_path_buf(), bytes, sha256: files::sha256_file(path)? })
+        let bytes = models::to_bytes(&self.model, &self.info).map_err(|error| error.at(path))?;
+        output::write(path, models::MODEL_FILE, &bytes)?;
+        Ok(Saved { path: path.to_path_buf(), bytes: bytes.len() as u64, sha256: files::sha256(&bytes) })
     }
 
     /// The network itself.
@@ -485,12 +494,12 @@ pub fn backbone_model(config: &Config, project: &Project) -> Result<(Model, Prep
     let architecture = Architecture::Transfer { backbone: config.backbone, hidden, dropout, classes: 5 };
     let model = Model::new(&architecture, Seed(config.seed), &project.device)?;
     pretrain(&model, config, project)?;
-    Ok((model, registry::weights(config.backbone).preprocess))
+    Ok((model, Preprocess { fit: config.fit, ..registry::weights(config.backbone).preprocess }))
 }
 
 /// The baseline's preprocessing: values from 0 to 1, as Keras' `Rescaling(1/255)`.
 fn unit(size: usize) -> Preprocess {
-    Preprocess { size, crop: 0.875, filter: Filter::Bilinear, mean: [0.0; 3], std: [1.0; 3] }
+    Preprocess { size, crop: 0.875, fit: Fit::Crop, filter: Filter::Bilinear, mean: [0.0; 3], std: [1.0; 3] }
 }
 
 /// Everything that decides the numbers of a run but its phases, key by key. `cache` is not among them: it changes none.

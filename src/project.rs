@@ -72,7 +72,7 @@ impl FromStr for DeviceChoice {
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda),
             "metal" => Ok(Self::Metal),
-            other => Err(Error::config("device", format_args!("{other:?}"), "auto, cpu, cuda or metal")),
+            other => Err(Error::unknown("device", other, &["auto", "cpu", "cuda", "metal"])),
         }
     }
 }
@@ -112,6 +112,11 @@ impl Project {
         let [data, models, visualizations] = ["data", "models", "visualizations"].map(|name| root.join(name));
         let machine = Machine::look(&root);
         Ok(Self { root, data, models, visualizations, device: device.open()?, machine, origin: origin() })
+    }
+
+    /// The folders that petal writes to: photos are never looked for in them.
+    pub fn own_folders(&self) -> [&Path; 3] {
+        [&self.data, &self.models, &self.visualizations]
     }
 
     /// Fails where this copy of petal is not the one that opened the project.

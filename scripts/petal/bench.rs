@@ -14,7 +14,6 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use crate::output::Output;
-use crate::train::weights_from;
 
 /// What to measure.
 #[derive(Args)]
@@ -23,8 +22,8 @@ pub(crate) struct Options {
     #[arg(long, value_parser = crate::parsed::<Backbone>, default_value = "resnet50")]
     backbone: Backbone,
     /// Its weights; the numbers do not matter for speed.
-    #[arg(long, default_value = "random")]
-    weights: String,
+    #[arg(long, default_value = "random", value_parser = crate::parsed::<WeightsFrom>)]
+    weights: WeightsFrom,
     /// Photos a step.
     #[arg(long, default_value_t = 32)]
     batch: usize,
@@ -42,14 +41,16 @@ pub(crate) struct Options {
 impl Options {
     /// Measures each rate in photos a second: the median of the repetitions after one that is not counted.
     pub(crate) fn run(self, project: &Project) -> Result<Output> {
-        let config = Config { backbone: self.backbone, weights: weights_from(&self.weights), ..Config::seed() };
+        let config = Config { backbone: self.backbone, weights: self.weights.clone(), ..Config::seed() };
         let (model, preprocess) = backbone_model(&config, project)?;
         let side = preprocess.size;
         let images = images(self.batch, side, &project.device)?;
         let targets: Vec<u32> = (0..self.batch as u32).map(|i| i % 5).collect();
         let targets = Tensor::from_vec(targets, self.batch, &project.device)?;
         let mut rates: Vec<(&str, f64)> = Vec::new();
+        let mut names = Vec::new();
         let mut measure = |name: &'static str, work: &mut dyn FnMut() -> Result<f64>| -> Result<()> {
+            names.push(name);
             if name.contains(&self.only) {
                 rates.push((name, work()?));
             }
@@ -74,6 +75,13 @@ impl Options {
         }
         let architecture = Architecture::Baseline { classes: 5, image_size: side };
         step("baseline step", &Model::new(&architecture, Seed(0), &project.device)?, Cut::Images, true)?;
+        if rates.is_empty() {
+            let mut known = names;
+            if self.photos.is_none() {
+                known.insert(0, "decode (with --photos)");
+            }
+            return Err(Error::unknown("only", &self.only, &known));
+        }
 
         let mut text = format!("{}, batch {}, {} threads\n", self.backbone, self.batch, project.machine.threads);
         for (name, rate) in &rates {
@@ -115,12 +123,12 @@ fn step_rate(model: &Model, images: &Tensor, targets: &Tensor, cut: Cut, cached:
 }
 
 fn decode_rate(folder: &std::path::Path, preprocess: &pixels::Preprocess, times: usize) -> Result<f64> {
-    let mut photos = petal::eval::predict::photos(&[folder.to_path_buf()])?;
+    let mut photos = petal::eval::predict::photos(&[folder.to_path_buf()])?.photos;
     photos.truncate(256);
     rate(photos.len(), times, || {
         let read = photos.par_iter().filter(|path| {
             let photo = files::read(path).and_then(|bytes| pixels::decode(&bytes, &pixels::Limits::default()));
-            photo.and_then(|photo| preprocess.crop(&photo)).map(|cropped| preprocess.normalize(&cropped)).is_ok()
+            photo.and_then(|photo| preprocess.square(&photo)).map(|cropped| preprocess.normalize(&cropped)).is_ok()
         });
         match read.count() {
             0 => Err(Error::new(ErrorKind::Image, "no photo can be read").at(folder)),

@@ -63,7 +63,7 @@ impl Options {
             "photos": dataset.samples.len(),
             "classes": dataset.counts(),
             "downloaded_bytes": downloaded,
-            "ignored": dataset.ignored.iter().map(|(path, why)| json!({"path": lossy(path), "why": why})).collect::<Vec<_>>(),
+            "left_out": dataset.left_out,
         });
         let from = if downloaded == 0 { "nothing was downloaded: the photos come from this machine\n" } else { "" };
         Ok(Output::done(format!("{from}{}", dataset.view().without_hints().text()), json))

@@ -14,13 +14,13 @@ use crate::output::Output;
 /// What to measure.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The model file.
+    /// The model file, a run's folder, or a run's name.
     #[arg(long)]
     model: PathBuf,
     /// Which photos: train, val or test.
     #[arg(long, default_value = "test", value_parser = crate::parsed::<Split>)]
     split: Split,
-    /// Also write a row for each photo to this CSV file.
+    /// Also write a row for each photo to this CSV file; - is the standard output.
     #[arg(long)]
     csv: Option<PathBuf>,
 }
@@ -28,7 +28,9 @@ pub(crate) struct Options {
 impl Options {
     /// Predicts every photo of the split.
     pub(crate) fn run(self, project: &Project) -> Result<Output> {
-        let (model, info) = models::load(&self.model, &project.device)?;
+        let csv = crate::csv::Table::at(self.csv.as_deref())?;
+        let file = crate::model::file(project, &self.model)?;
+        let (model, info) = models::load(&file, &project.device)?;
         let splits = Splits::open(&project.data)?;
         if splits.classes.as_ref() != info.classes.as_slice() {
             let what = format!(
@@ -36,15 +38,14 @@ impl Options {
                 info.classes.join(", "),
                 splits.classes.join(", ")
             );
-            return Err(Error::new(ErrorKind::Dataset, what).at(&self.model).mend("use the photos it was trained for"));
+            return Err(Error::new(ErrorKind::Dataset, what).at(&file).mend("use the photos it was trained for"));
         }
         let loader = Loader::new(splits.get(self.split), info.preprocess, 32, &project.device);
         let evaluation = eval::evaluate(&model, &loader, &info.name())?;
-        if let Some(path) = &self.csv {
-            evaluation.write_csv(path)?;
-        }
-        let text = format!("{}\n\n{}\n", evaluation.view().without_hints().text(), evaluation.per_class()?.text());
-        Ok(Output::done(text, numbers(&evaluation)))
+        let note = csv.write(&evaluation.classes, &evaluation.predictions)?;
+        let text =
+            format!("{}\n\n{}\n{note}", evaluation.view().without_hints().text(), evaluation.per_class()?.text());
+        Ok(Output::done(text, numbers(&evaluation)).aside(csv.is_standard()))
     }
 }
 

@@ -3,16 +3,18 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use petal::config::Limits;
 use petal::prelude::*;
 use petal::{eval, models};
 use serde_json::json;
 
+use crate::LimitOptions;
 use crate::output::{Output, lossy, shown};
 
 /// Which photos, and of which class.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The model file.
+    /// The model file, a run's folder, or a run's name.
     #[arg(long)]
     model: PathBuf,
     /// Photos, or folders of photos.
@@ -28,11 +30,17 @@ pub(crate) struct Options {
 
 impl Options {
     /// Writes one picture a photo: the photo and what spoke for the class, side by side.
-    pub(crate) fn run(self, project: &Project) -> Result<Output> {
-        let (model, info) = models::load(&self.model, &project.device)?;
+    pub(crate) fn run(self, project: &Project, limits: &LimitOptions) -> Result<Output> {
+        let (model, info) = models::load(&crate::model::file(project, &self.model)?, &project.device)?;
         let class = self.class.as_ref().map(|name| info.class(name)).transpose()?;
-        let photos = eval::predict::photos(&self.paths)?;
-        let (predictions, unreadable) = eval::predict::predict(&model, &info.preprocess, &photos, &project.device)?;
+        let photos = eval::predict::photos(&self.paths)?.photos;
+        let (predictions, unreadable) = eval::predict::predict(
+            &model,
+            &info.preprocess,
+            &photos,
+            &limits.over(Limits::default()),
+            &project.device,
+        )?;
         let (mut text, mut rows) = (String::new(), Vec::new());
         for (number, prediction) in predictions.iter().enumerate() {
             let figure = petal::report::grad_cam(

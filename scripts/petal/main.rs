@@ -5,14 +5,18 @@
 
 mod bench;
 mod cache;
+mod csv;
 mod download_dataset;
 mod embed;
 mod evaluate;
 mod explain;
 mod interrupt;
+mod model;
 mod output;
+mod photos;
 mod predict;
 mod progress;
+mod runs;
 mod split_dataset;
 mod train;
 
@@ -20,6 +24,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use petal::config::Limits;
 use petal::prelude::*;
 use petal::project::DeviceChoice;
 
@@ -50,6 +55,33 @@ struct Common {
     /// Folder of model files, runs and the cache.
     #[arg(long, global = true, default_value = "models")]
     models: PathBuf,
+    #[command(flatten)]
+    limits: LimitOptions,
+}
+
+/// What a photo may at most cost.
+#[derive(Args)]
+struct LimitOptions {
+    /// Most pixels a side of a photo (setting limits.side).
+    #[arg(long, global = true, value_name = "PIXELS")]
+    max_side: Option<usize>,
+    /// Most pixels of a photo in all (setting limits.pixels).
+    #[arg(long, global = true, value_name = "PIXELS")]
+    max_pixels: Option<usize>,
+    /// Most bytes of a photo's file (setting limits.file_bytes).
+    #[arg(long, global = true, value_name = "BYTES")]
+    max_file_bytes: Option<usize>,
+}
+
+impl LimitOptions {
+    /// The limits of some settings, but for what was given.
+    fn over(&self, settings: Limits) -> Limits {
+        Limits {
+            side: self.max_side.unwrap_or(settings.side),
+            pixels: self.max_pixels.unwrap_or(settings.pixels),
+            file_bytes: self.max_file_bytes.unwrap_or(settings.file_bytes),
+        }
+    }
 }
 
 #[derive(Subcommand)]
@@ -68,6 +100,8 @@ enum Command {
     Predict(predict::Options),
     /// Write the backbone's features of a folder of photos.
     Embed(embed::Options),
+    /// List the trainings, or show one of them.
+    Runs(runs::Options),
     /// Show what the cache holds of frozen layers, or empty it.
     Cache(cache::Options),
     /// Measure this machine's speed in photos a second.
@@ -76,19 +110,21 @@ enum Command {
 
 /// Lets clap parse what petal's own settings parse.
 fn parsed<T: std::str::FromStr<Err = Error>>(text: &str) -> std::result::Result<T, String> {
-    text.parse().map_err(|error: Error| error.what().to_string())
+    text.parse().map_err(|error: Error| error.in_a_line())
 }
 
 fn run(cli: Cli) -> Result<Output> {
     let project = cli.common.project()?;
+    let limits = &cli.common.limits;
     match cli.command {
         Command::DownloadDataset(options) => options.run(&project),
-        Command::SplitDataset(options) => options.run(&project),
-        Command::Train(options) => options.run(&project),
+        Command::SplitDataset(options) => options.run(&project, limits),
+        Command::Train(options) => options.run(&project, limits),
         Command::Evaluate(options) => options.run(&project),
-        Command::Explain(options) => options.run(&project),
-        Command::Predict(options) => options.run(&project),
-        Command::Embed(options) => options.run(&project),
+        Command::Explain(options) => options.run(&project, limits),
+        Command::Predict(options) => options.run(&project, limits),
+        Command::Embed(options) => options.run(&project, limits),
+        Command::Runs(options) => options.run(&project),
         Command::Cache(options) => options.run(&project),
         Command::Bench(options) => options.run(&project),
     }

@@ -19,6 +19,16 @@ pub(crate) fn shown(path: impl AsRef<Path>) -> String {
     lossy(path).replace(char::is_control, " ")
 }
 
+/// What is said of files and folders that were not looked into.
+pub(crate) fn hidden(paths: &[std::path::PathBuf]) -> String {
+    match paths {
+        [] => String::new(),
+        [first, ..] => {
+            format!("not looked into, because hidden: {} files and folders, {} the first\n", paths.len(), shown(first))
+        }
+    }
+}
+
 /// A list of what could not be read.
 pub(crate) fn unreadable(files: &[Unreadable]) -> Vec<Value> {
     files.iter().map(|bad| json!({ "path": lossy(&bad.path), "error": bad.error.what() })).collect()
@@ -55,6 +65,15 @@ impl Output {
         Self { text: String::new(), json, complaints: vec![format!("petal: {error}")], status: 1 }
     }
 
+    /// The same, with its text on stderr: something else was written to the standard output.
+    pub(crate) fn aside(mut self, is_taken: bool) -> Self {
+        if is_taken {
+            self.complaints.insert(0, std::mem::take(&mut self.text).trim_end().to_string());
+            self.json = Value::Null;
+        }
+        self
+    }
+
     /// The rest is done, but these files could not be read: the exit status says so.
     pub(crate) fn but(mut self, errors: &[Unreadable]) -> Self {
         let lines = errors.iter().map(|bad| format!("petal: {}: {}", shown(&bad.path), bad.error.what()));
@@ -65,7 +84,7 @@ impl Output {
 
     /// Prints everything and gives the exit status.
     pub(crate) fn print(self, json: bool) -> ExitCode {
-        let text = if json { self.json.to_string() } else { self.text };
+        let text = if json && !self.json.is_null() { self.json.to_string() } else { self.text };
         let text = if text.is_empty() { text } else { format!("{}\n", text.trim_end()) };
         // A closed pipe (`petal … | head`) is the reader's choice, not an error.
         let _ = std::io::stdout().write_all(text.as_bytes());

@@ -3,32 +3,37 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use petal::config::Limits;
 use petal::prelude::*;
 use petal::{eval, models};
 use serde_json::json;
 
+use crate::LimitOptions;
 use crate::output::{self, Output, lossy, shown};
 
 /// Which photos.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The model file.
+    /// The model file, a run's folder, or a run's name.
     #[arg(long)]
     model: PathBuf,
     /// Photos, or folders of photos.
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// Also write a row for each photo to this CSV file.
+    /// Also write a row for each photo to this CSV file; - is the standard output.
     #[arg(long)]
     csv: Option<PathBuf>,
 }
 
 impl Options {
     /// One line a photo: probability, class, file. Files that cannot be read get a line on stderr, and exit status 1.
-    pub(crate) fn run(self, project: &Project) -> Result<Output> {
-        let (model, info) = models::load(&self.model, &project.device)?;
-        let photos = eval::predict::photos(&self.paths)?;
-        let (predictions, unreadable) = eval::predict::predict(&model, &info.preprocess, &photos, &project.device)?;
+    pub(crate) fn run(self, project: &Project, limits: &LimitOptions) -> Result<Output> {
+        let csv = crate::csv::Table::at(self.csv.as_deref())?;
+        let (model, info) = models::load(&crate::model::file(project, &self.model)?, &project.device)?;
+        let eval::predict::Named { photos, hidden } = eval::predict::photos(&self.paths)?;
+        let limits = limits.over(Limits::default());
+        let (predictions, unreadable) =
+            eval::predict::predict(&model, &info.preprocess, &photos, &limits, &project.device)?;
         let (mut text, mut rows) = (String::new(), Vec::new());
         for prediction in &predictions {
             let (class, probability) = prediction.best();
@@ -41,11 +46,11 @@ impl Options {
                 "probabilities": prediction.probabilities,
             }));
         }
-        if let Some(path) = &self.csv {
-            eval::evaluation::write_predictions(path, &info.classes, &predictions)?;
-        }
+        text += &csv.write(&info.classes, &predictions)?;
         let bad = output::unreadable(&unreadable);
-        let json = json!({ "classes": info.classes, "predictions": rows, "unreadable": bad });
-        Ok(Output::done(text, json).but(&unreadable))
+        text += &output::hidden(&hidden);
+        let hidden: Vec<String> = hidden.iter().map(lossy).collect();
+        let json = json!({ "classes": info.classes, "predictions": rows, "unreadable": bad, "hidden": hidden });
+        Ok(Output::done(text, json).aside(csv.is_standard()).but(&unreadable))
     }
 }

@@ -3,49 +3,67 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use petal::data::Dataset;
+use petal::data::{Dataset, left_out};
 use petal::{files, prelude::*};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::LimitOptions;
 use crate::output::{Output, lossy};
+use crate::photos::Photos;
 
 /// How to split.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Folder with one folder of photos per class; without it, what `download-dataset` put into the data folder.
-    #[arg(long)]
-    photos: Option<PathBuf>,
+    /// Without --photos or --labels: what `download-dataset` put into the data folder.
+    #[command(flatten)]
+    photos: Photos,
     /// Seed of the split.
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// Replace a split that was made otherwise.
-    #[arg(long)]
-    replace: bool,
+    /// Draw the split anew from the photos that it holds: those that they came from may be gone.
+    #[arg(long, conflicts_with_all = ["photos", "labels", "replace"])]
+    redraw: bool,
 }
 
 impl Options {
     /// Verifies every photo, then splits 80/10/10; a second run changes nothing.
-    pub(crate) fn run(self, project: &Project) -> Result<Output> {
-        let folder = match &self.photos {
-            Some(folder) => folder.clone(),
-            None => only_folder(&project.data.join("raw"))?,
-        };
-        let dataset = Dataset::folder(&folder)?;
+    pub(crate) fn run(self, project: &Project, limits: &LimitOptions) -> Result<Output> {
         let config = Config { seed: self.seed, ..Config::seed() };
-        let splits = if self.replace { dataset.resplit(project, &config)? } else { dataset.split(project, &config)? };
-        let json = json!({
-            "data": lossy(&splits.root),
-            "classes": splits.classes.to_vec(),
-            "train": splits.train.samples.len(),
-            "val": splits.val.samples.len(),
-            "test": splits.test.samples.len(),
-            "duplicates": splits.duplicates,
-            "conflicts": splits.conflicts,
-            "left_out": splits.left_out,
-            "decided": splits.decided,
-        });
-        Ok(Output::done(format!("{}\nnext: petal train\n", splits.view().without_hints().text().trim_end()), json))
+        let config = Config { limits: limits.over(config.limits), ..config };
+        let splits = if self.redraw {
+            Splits::open(&project.data)?.redraw(project, &config)?
+        } else {
+            let photos = match self.photos.source() {
+                Some(source) => Dataset::fetch(project, &Config { source, ..config.clone() })?,
+                None => Dataset::fetched(project, &only_folder(&project.data.join("raw"))?, &config)?,
+            };
+            self.photos.split(project, &config, &photos)?
+        };
+        let text = format!("{}\nnext: petal train\n", splits.view().without_hints().text().trim_end());
+        Ok(Output::done(text, told(&splits)))
     }
+}
+
+/// A split for machines.
+pub(crate) fn told(splits: &Splits) -> Value {
+    let made_with = &splits.made_with;
+    let counts = left_out::grouped(&made_with.left_out).into_iter().map(|(why, names)| (why, names.len()));
+    json!({
+        "data": lossy(&splits.root),
+        "source": made_with.source,
+        "classes": splits.classes.to_vec(),
+        "train": splits.train.samples.len(),
+        "val": splits.val.samples.len(),
+        "test": splits.test.samples.len(),
+        "given": made_with.given,
+        "drawn": made_with.drawn,
+        "leaks": made_with.leaks,
+        "duplicates": made_with.duplicates,
+        "conflicts": made_with.conflicts,
+        "left_out": made_with.left_out,
+        "left_out_counts": counts.collect::<std::collections::BTreeMap<String, usize>>(),
+        "decided": made_with.decided,
+    })
 }
 
 fn only_folder(raw: &Path) -> Result<PathBuf> {

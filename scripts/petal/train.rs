@@ -1,22 +1,29 @@
 //! `petal train`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use petal::data::{Split, Splits};
+use petal::config::Fit;
+use petal::data::{Dataset, Split, Splits};
 use petal::learner::{Kind, Learner};
 use petal::prelude::*;
 use petal::train::record::REPORT;
 use petal::train::{Ended, Phase};
+use petal::{files, models};
 use serde_json::json;
 
+use crate::LimitOptions;
 use crate::interrupt::Interrupt;
 use crate::output::{Output, lossy};
+use crate::photos::Photos;
 use crate::progress::Training;
 
 /// What to train, and how. What is not given is as the recipe says.
 #[derive(Args)]
 pub(crate) struct Options {
+    /// Without --photos or --labels: the split that is in the data folder.
+    #[command(flatten)]
+    photos: Photos,
     /// The transfer model, or the small network from scratch.
     #[arg(long, value_enum, default_value = "transfer")]
     model: Which,
@@ -31,8 +38,11 @@ pub(crate) struct Options {
     #[arg(long, value_parser = crate::parsed::<Backbone>)]
     backbone: Option<Backbone>,
     /// Its weights: hub, embedded (efficientnet-lite0 only), random, or a safetensors file.
-    #[arg(long)]
-    weights: Option<String>,
+    #[arg(long, value_parser = crate::parsed::<WeightsFrom>)]
+    weights: Option<WeightsFrom>,
+    /// How a photo becomes the square that the network sees: crop (its middle), squash (all of it, squeezed) or pad (all of it, with a margin).
+    #[arg(long, value_parser = crate::parsed::<Fit>)]
+    fit: Option<Fit>,
     /// Name of the run's folder; without it, made from the settings.
     #[arg(long)]
     run: Option<String>,
@@ -45,6 +55,9 @@ pub(crate) struct Options {
     /// The seed of everything random.
     #[arg(long)]
     seed: Option<u64>,
+    /// Put the model into models/best_model.safetensors (baseline_model.safetensors), even where another run's is there.
+    #[arg(long)]
+    replace_model: bool,
     /// Compute the frozen layers anew each epoch instead of keeping their results on disk.
     #[arg(long)]
     no_cache: bool,
@@ -58,9 +71,18 @@ enum Which {
 
 impl Options {
     /// Trains all phases, then measures the best epoch on the test photos.
-    pub(crate) fn run(self, project: &Project) -> Result<Output> {
-        let config = self.config()?;
-        let splits = Splits::open(&project.data)?;
+    pub(crate) fn run(self, project: &Project, limits: &LimitOptions) -> Result<Output> {
+        let mut config = self.config()?;
+        config.limits = limits.over(config.limits);
+        let splits = match self.photos.source() {
+            None => Splits::open(&project.data)?,
+            Some(source) => {
+                config.source = source;
+                let splits = self.photos.split(project, &config, &Dataset::fetch(project, &config)?)?;
+                eprintln!("{}", splits.view().without_hints().text().trim_end());
+                splits
+            }
+        };
         let (kind, phases) = match self.model {
             Which::Baseline => (Kind::Baseline, vec![Phase::baseline(&config)]),
             Which::Transfer => (Kind::Transfer, vec![Phase::head(&config), Phase::fine_tune(&config)]),
@@ -87,27 +109,25 @@ impl Options {
         let evaluation = learner.evaluate(Split::Test)?;
         let accuracy = evaluation.accuracy();
         learner.info_mut().metrics.insert("test_accuracy".into(), accuracy.value);
-        let file = match self.model {
-            Which::Transfer => "best_model.safetensors",
-            // A file of its own, so that the baseline does not overwrite the model it is compared with.
-            Which::Baseline => "baseline_model.safetensors",
-        };
-        let best = project.models.join(file);
-        let saved = learner.save(&best)?;
+        let best = learner.run().best();
+        let kept = self.keep(project, &mut learner)?;
         let history = learner.history()?;
         let text = format!(
-            "test accuracy {:.1} % (95 % interval {:.1} to {:.1} %, {} photos)\nmodel file {}\nrun {}\nits page {}\n",
+            "test accuracy {:.1} % (95 % interval {:.1} to {:.1} %, {} photos)\nmodel file {}\n{}run {}\nits page {}\n",
             100.0 * accuracy.value,
             100.0 * accuracy.low,
             100.0 * accuracy.high,
             evaluation.predictions.len(),
-            saved.path.display(),
+            best.display(),
+            kept.said,
             learner.run().folder.display(),
             learner.run().folder.join(REPORT).display()
         );
         let json = json!({
-            "model": lossy(&saved.path),
-            "sha256": saved.sha256,
+            "model": lossy(&best),
+            "sha256": files::sha256_file(&best)?,
+            "kept": kept.path.as_ref().map(lossy),
+            "split": crate::split_dataset::told(&splits),
             "run": lossy(&learner.run().folder),
             "epochs": history.epochs,
             "ended": history.ended,
@@ -115,6 +135,29 @@ impl Options {
             "peak_memory_bytes": crate::bench::peak_memory(),
         });
         Ok(Output::done(text, json))
+    }
+
+    /// Keeps the model under its usual name, beside the runs, where no other run's is there.
+    fn keep(&self, project: &Project, learner: &mut Learner) -> Result<Kept> {
+        let file = project.models.join(match self.model {
+            Which::Transfer => "best_model.safetensors",
+            // A file of its own, so that the baseline does not take the place of the model it is compared with.
+            Which::Baseline => "baseline_model.safetensors",
+        });
+        let own = learner.run().folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some(other) = other_run(&file, &own)
+            && !self.replace_model
+        {
+            let said = format!("{} stays that of {other}; --replace-model puts this one there\n", file.display());
+            return Ok(Kept { said, path: None });
+        }
+        learner.info_mut().run = Some(own);
+        let saved = learner.save(&file)?;
+        learner.info_mut().run = None;
+        Ok(Kept {
+            said: format!("the same, with the run's name in it: {}\n", saved.path.display()),
+            path: Some(saved.path),
+        })
     }
 
     fn config(&self) -> Result<Config> {
@@ -126,8 +169,9 @@ impl Options {
             config.backbone = backbone;
         }
         if let Some(weights) = &self.weights {
-            config.weights = weights_from(weights);
+            config.weights = weights.clone();
         }
+        config.fit = self.fit.unwrap_or(config.fit);
         if let Some(epochs) = self.epochs_head {
             config.head.epochs = epochs;
         }
@@ -142,18 +186,30 @@ impl Options {
     }
 }
 
+/// What became of the model file beside the runs.
+struct Kept {
+    said: String,
+    /// None where another run's model stays there.
+    path: Option<PathBuf>,
+}
+
+/// Whose model a file is, where it is not this run's.
+fn other_run(file: &Path, own: &str) -> Option<String> {
+    if !file.exists() {
+        return None;
+    }
+    match models::info(file) {
+        Ok(info) => match info.run {
+            Some(run) if run == own => None,
+            Some(run) => Some(format!("run {run}")),
+            None => Some("a run that it does not name".into()),
+        },
+        Err(_) => Some("something else than a run".into()),
+    }
+}
+
 fn stopped(learner: &Learner) -> Output {
     let run = &learner.run().folder;
     let text = format!("stopped; everything is kept in {}\nto go on: the same command again\n", run.display());
     Output::stopped(text, json!({"stopped": true, "run": run}))
-}
-
-/// `hub`, `embedded`, `random`, or else a path.
-pub(crate) fn weights_from(text: &str) -> WeightsFrom {
-    match text {
-        "hub" => WeightsFrom::Hub,
-        "embedded" => WeightsFrom::Embedded,
-        "random" => WeightsFrom::Random,
-        path => WeightsFrom::File(path.into()),
-    }
 }

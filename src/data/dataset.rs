@@ -1,4 +1,4 @@
-//! Photos in one folder per class.
+//! Photos and their classes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,13 @@ use std::sync::Arc;
 
 use super::archive::{self, Limits};
 use super::download::{self, Download};
-use super::{source, synthetic};
+use super::left_out::LeftOut;
+use super::search::{MARK, Search};
+use super::{Split, labels, layout, source, synthetic};
 use crate::config::{Config, Source};
 use crate::error::{Error, ErrorKind, Result};
-use crate::files;
+use crate::files::{self, Identity};
+use crate::pixels;
 use crate::project::Project;
 use crate::seed::Seed;
 
@@ -18,11 +21,15 @@ use crate::seed::Seed;
 pub struct Sample {
     /// The file.
     pub path: PathBuf,
+    /// What it is called in its data set: the path below the data set's folder, with `/`.
+    pub name: String,
     /// Index into the sorted class names.
     pub target: usize,
+    /// Its part, where that is given: in a set that comes split, and in a split.
+    pub part: Option<Split>,
 }
 
-/// Photos in one folder per class.
+/// Photos and their classes.
 ///
 /// ```no_run
 /// # use petal::prelude::*;
@@ -34,16 +41,20 @@ pub struct Sample {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    /// The folder that holds one folder per class.
+    /// The folder that holds the photos.
     pub root: PathBuf,
     /// Class names, sorted.
     pub classes: Arc<[String]>,
-    /// All photos, sorted by class, then by file name.
+    /// All photos, sorted by class, then by name.
     pub samples: Vec<Sample>,
-    /// Files and folders that are no photos and no classes, and why.
-    pub ignored: Vec<(PathBuf, String)>,
+    /// What lies in the folder and is not used, by its path below the folder, and why.
+    pub left_out: BTreeMap<String, LeftOut>,
+    /// Where the photos come from.
+    pub source: Source,
     /// Whose photos they are and what may be done with them.
     pub licence: String,
+    /// What a photo may at most cost.
+    pub limits: pixels::Limits,
 }
 
 impl Dataset {
@@ -59,13 +70,22 @@ impl Dataset {
     pub fn fetch_with(project: &Project, config: &Config, tick: &mut dyn FnMut(u64, u64)) -> Result<Self> {
         let raw = project.data.join("raw");
         match &config.source {
-            Source::Folder(folder) => Self::folder(folder),
+            Source::Folder(root) => {
+                check_apart(project, root)?;
+                Self::open(root, None, &project.own_folders(), config.limits)
+            }
+            Source::Labels { table, photos } => {
+                check_apart(project, photos)?;
+                Self::open(photos, Some(table), &project.own_folders(), config.limits)
+            }
             Source::Synthetic { per_class } => {
                 let root = raw.join(format!("synthetic-{per_class}-{}", config.seed));
                 if !root.exists() {
                     files::write_dir(&root, |scratch| synthetic::draw(scratch, *per_class, Seed(config.seed)))?;
                 }
-                Ok(Self { licence: "drawn by petal; do with them what you like".into(), ..Self::folder(&root)? })
+                let licence = "drawn by petal; do with them what you like".into();
+                let found = Self::open(&root, None, &[], config.limits)?;
+                Ok(Self { licence, source: config.source.clone(), ..found })
             }
             Source::TfFlowers => {
                 let root = raw.join("flower_photos");
@@ -74,7 +94,7 @@ impl Dataset {
                     download(&archive, tick)?;
                     unpack(&archive, source::SHA256, &root)?;
                 }
-                Ok(Self { licence: source::LICENCE.into(), ..Self::folder(&root)? })
+                Self::unpacked(&root, config.limits)
             }
         }
     }
@@ -82,76 +102,114 @@ impl Dataset {
     /// The photos of a local archive (`.tgz`), unpacked to `data/raw/flower_photos`: from then on they take the place of the download.
     ///
     /// # Errors
-    /// [`ErrorKind::Dataset`] if another archive was unpacked there before and `replace` is false; [`ErrorKind::Archive`] for
-    /// one that is damaged or holds what no data set should. What was there before is still there then.
+    /// [`ErrorKind::Dataset`] if another archive was unpacked there before and `replace` is false, or files were added or changed there since;
+    /// [`ErrorKind::Archive`] for one that is damaged or holds what no data set should. What was there before is still there then.
     pub fn from_archive(project: &Project, path: &Path, replace: bool) -> Result<Self> {
         let root = project.data.join("raw").join("flower_photos");
         let sha256 = files::sha256_file(path)?;
-        let known = std::fs::read_to_string(root.join(MARK)).unwrap_or_default();
-        if root.exists() && known != sha256 && !replace {
-            let what = "another archive was unpacked here before";
-            let mend = "replace it with --replace, or use another --data folder";
-            return Err(Error::new(ErrorKind::Dataset, what).at(&root).mend(mend));
+        let known = Mark::read(&root);
+        let is_known = known.as_ref().is_some_and(|mark| mark.sha256 == sha256);
+        if root.exists() && !is_known {
+            let refused = |what: &str, mend: &str| Err(Error::new(ErrorKind::Dataset, what).at(&root).mend(mend));
+            if !replace {
+                return refused(
+                    "another archive was unpacked here before",
+                    "replace it with --replace, or use another --data folder",
+                );
+            }
+            // What goes must be what an archive has brought, and nothing that somebody has put here.
+            match &known {
+                None => {
+                    return refused(
+                        "no archive was unpacked here: these files are somebody's own",
+                        "move them away, or use another --data folder",
+                    );
+                }
+                Some(mark) if mark.content.as_ref().is_some_and(|content| *content != Mark::content_of(&root)) => {
+                    let what =
+                        "files were added, removed or changed here since the archive was unpacked; they would be lost";
+                    return refused(what, "move the folder away, or use another --data folder");
+                }
+                Some(_) if Identity::of(&root).is_ok_and(|root| root.holds(path)) => {
+                    return refused("the archive lies in the folder that it would replace", "move it out of there");
+                }
+                Some(_) => {}
+            }
         }
-        if !root.exists() || known != sha256 {
+        if !root.exists() || !is_known {
             unpack(path, &sha256, &root)?;
         }
-        Ok(Self { licence: source::LICENCE.into(), ..Self::folder(&root)? })
+        Self::unpacked(&root, pixels::Limits::default())
     }
 
-    /// Any folder with one folder of JPEG or PNG photos per class. The classes are the folders' names, sorted. Hidden files and
-    /// folders (`.ipynb_checkpoints`), `__MACOSX`, folders in class folders and files with other endings are left out and listed
-    /// in `ignored`.
+    /// What an archive has brought.
+    fn unpacked(root: &Path, limits: pixels::Limits) -> Result<Self> {
+        let found = Self::open(root, None, &[], limits)?;
+        // Another archive laid out as the original one is not the original one.
+        let source = match Mark::read(root) {
+            Some(mark) if mark.sha256 == source::SHA256 => Source::TfFlowers,
+            _ => found.source.clone(),
+        };
+        Ok(Self { licence: source::LICENCE.into(), source, ..found })
+    }
+
+    /// What was fetched into this folder below `data/raw` before: drawn flowers, an unpacked archive, or else a folder as any other.
+    pub fn fetched(project: &Project, root: &Path, config: &Config) -> Result<Self> {
+        let name = root.file_name().unwrap_or_default().to_string_lossy();
+        let drawn = name.strip_prefix("synthetic-").and_then(|rest| rest.split_once('-'));
+        if let Some((Ok(per_class), Ok(seed))) = drawn.map(|(count, seed)| (count.parse(), seed.parse())) {
+            return Self::fetch(project, &Config { source: Source::Synthetic { per_class }, seed, ..config.clone() });
+        }
+        if Mark::read(root).is_some() {
+            return Self::unpacked(root, config.limits);
+        }
+        Self::open(root, None, &[], config.limits)
+    }
+
+    /// Any folder with one folder of photos per class, at any depth below; the classes are the folders' names, sorted. Or, where folders `train`,
+    /// `val` and `test` hold such folders, the set as it is split there. What is a photo, its content says. Everything else is in `left_out`.
     ///
     /// # Errors
-    /// [`ErrorKind::Dataset`]: no such folder, fewer than two classes, a class without photos, a name that is not UTF-8.
+    /// [`ErrorKind::Dataset`]: no such folder, fewer than two classes, a class without photos, names that differ in case or Unicode form alone, a name
+    /// that is not UTF-8.
     pub fn folder(root: impl AsRef<Path>) -> Result<Self> {
-        let root = root.as_ref();
-        let failed =
-            |what: String, path: &Path, mend: &str| Err(Error::new(ErrorKind::Dataset, what).at(path).mend(mend));
-        match std::fs::metadata(root) {
-            Ok(found) if found.is_dir() => {}
-            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("open", root, &cause)),
-            _ => {
-                let mend = "name a folder that holds one folder of photos per class";
-                return failed("there is no such folder".into(), root, mend);
-            }
-        }
-        let (mut classes, mut samples, mut ignored) = (Vec::new(), Vec::new(), Vec::new());
-        for folder in files::sorted_dir(root)? {
-            let name = name_of(&folder)?;
-            if name == MARK {
-                continue;
-            }
-            if !folder.is_dir() || name.starts_with('.') || name == "__MACOSX" {
-                ignored.push((folder, "not a class folder".into()));
-                continue;
-            }
-            let before = samples.len();
-            for path in files::sorted_dir(&folder)? {
-                match why_not(&path) {
-                    Some(why) => ignored.push((path, why.into())),
-                    None => {
-                        name_of(&path)?;
-                        samples.push(Sample { path, target: classes.len() });
-                    }
-                }
-            }
-            if samples.len() == before {
-                let what = format!("class {name:?} has no photos (.jpg, .jpeg, .png)");
-                let nested = ignored.iter().any(|(path, _)| path.parent() == Some(&folder) && path.is_dir());
-                let mend =
-                    if nested { "name the folder right above the class folders" } else { "add photos, or remove it" };
-                return failed(what, &folder, mend);
-            }
-            classes.push(name);
-        }
-        if classes.len() < 2 {
-            let what = format!("there are {} class folders; expected at least 2", classes.len());
-            return failed(what, root, "put the photos of each class into a folder of its own");
-        }
-        let licence = "your own photos".into();
-        Ok(Self { root: root.to_path_buf(), classes: classes.into(), samples, ignored, licence })
+        Self::open(root.as_ref(), None, &[], pixels::Limits::default())
+    }
+
+    /// The photos in a folder and below that a table labels: see [`Source::Labels`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Dataset`], naming the line of the table that cannot be understood; none of its photos is there.
+    pub fn labelled(table: impl AsRef<Path>, photos: impl AsRef<Path>) -> Result<Self> {
+        Self::open(photos.as_ref(), Some(table.as_ref()), &[], pixels::Limits::default())
+    }
+
+    fn open(root: &Path, table: Option<&Path>, own: &[&Path], limits: pixels::Limits) -> Result<Self> {
+        let mut search = Search::new(root, own, limits)?;
+        let found = match table {
+            Some(table) => labels::by_table(&mut search, root, table)?,
+            None => layout::by_folders(&mut search, root)?,
+        };
+        // Absolute, so that what is said of it holds wherever it is read.
+        let absolute = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        let source = match table {
+            Some(table) => Source::Labels { table: absolute(table), photos: absolute(root) },
+            None => Source::Folder(absolute(root)),
+        };
+        Ok(Self {
+            root: root.to_path_buf(),
+            classes: found.classes.into(),
+            samples: found.samples,
+            left_out: search.left_out,
+            source,
+            licence: "your own photos".into(),
+            limits,
+        })
+    }
+
+    /// Whether the set comes split: then its parts are taken as they are.
+    pub fn is_split(&self) -> bool {
+        self.samples.iter().any(|sample| sample.part.is_some())
     }
 
     /// Photos of each class.
@@ -164,39 +222,83 @@ impl Dataset {
     }
 }
 
-/// The name of a class or a photo. It has to mean the same wherever the manifest is read.
-pub(super) fn name_of(path: &Path) -> Result<String> {
-    let fault = match path.file_name().and_then(|name| name.to_str()) {
-        Some(name) if !name.contains('\\') => return Ok(name.into()),
-        Some(_) => "this name has a backslash in it",
-        None => "this name is not UTF-8",
-    };
-    Err(Error::new(ErrorKind::Dataset, fault).at(path).mend("rename it"))
+/// Fails where photos would be read from where petal writes: it would find its own files among them, or remove them.
+fn check_apart(project: &Project, root: &Path) -> Result<()> {
+    let refused = |what: String, mend: &str| Err(Error::new(ErrorKind::Dataset, what).at(root).mend(mend));
+    let parts = Split::ALL.map(|split| project.data.join(split.name()));
+    if parts.iter().any(|part| Identity::of(part).is_ok_and(|part| part.holds(root))) {
+        let what = "these photos are those of the split itself, which would be removed with it".to_string();
+        return refused(
+            what,
+            "to draw the split anew from the photos that it holds: petal split-dataset --redraw (in a notebook: splits.redraw(…))",
+        );
+    }
+    let identity = Identity::of(root).ok();
+    for own in project.own_folders() {
+        if identity.is_some() && Identity::of(own).ok() == identity {
+            let mend = "name the folder of the photos; or give petal other folders (--data, --models)";
+            return refused(format!("petal writes to this folder itself ({})", own.display()), mend);
+        }
+    }
+    // A part of the split that leads to the photos, by a link, would be written among them.
+    let Some(root_identity) = identity else { return Ok(()) };
+    for part in &parts {
+        let is_link = part.symlink_metadata().is_ok_and(|found| found.is_symlink());
+        let leads_in = is_link && root_identity.holds(part);
+        let around = Identity::of(part).is_ok_and(|part| part.holds(root));
+        if leads_in || around {
+            return refused(
+                format!("{} leads to these photos: the split would be written among them", part.display()),
+                "remove that link",
+            );
+        }
+    }
+    Ok(())
 }
 
-/// In an unpacked archive's folder: the archive's SHA-256.
-const MARK: &str = ".archive.sha256";
+/// What stands in an unpacked archive's folder: which archive it was, and what it brought.
+struct Mark {
+    sha256: String,
+    /// Files and their bytes; not known where an earlier petal unpacked it.
+    content: Option<String>,
+}
+
+impl Mark {
+    fn read(root: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(root.join(MARK)).ok()?;
+        let (sha256, content) =
+            text.split_once('\n').map_or((text.as_str(), None), |(sha256, content)| (sha256, Some(content)));
+        Some(Self { sha256: sha256.trim().into(), content: content.map(|content| content.trim().into()) })
+    }
+
+    /// The names and sizes of all files below a folder, as a hash.
+    fn content_of(root: &Path) -> String {
+        fn walk(folder: &Path, names: &mut String) {
+            for path in files::sorted_dir(folder).unwrap_or_default() {
+                let found = path.symlink_metadata();
+                if found.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
+                    walk(&path, names);
+                } else if path.file_name().is_some_and(|name| name != MARK) {
+                    *names += &format!(
+                        "{} {}\n",
+                        path.file_name().unwrap_or_default().display(),
+                        found.map_or(0, |found| found.len())
+                    );
+                }
+            }
+        }
+        let mut names = String::new();
+        walk(root, &mut names);
+        files::sha256(names.as_bytes())
+    }
+}
 
 fn unpack(archive: &Path, sha256: &str, root: &Path) -> Result<()> {
     files::write_dir(root, |scratch| {
         archive::unpack(archive, scratch, &Limits::default())?;
-        files::write_bytes(&scratch.join(MARK), sha256.as_bytes())
+        let mark = format!("{sha256}\n{}\n", Mark::content_of(scratch));
+        files::write_bytes(&scratch.join(MARK), mark.as_bytes())
     })
-}
-
-/// Why a file is no photo of a class; nothing for photos.
-pub(super) fn why_not(path: &Path) -> Option<&'static str> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    if path.is_dir() {
-        Some("a folder in a class folder")
-    } else if name.starts_with('.') {
-        Some("hidden")
-    } else if !["jpg", "jpeg", "png"].contains(&ending.as_str()) {
-        Some("not .jpg, .jpeg or .png")
-    } else {
-        None
-    }
 }
 
 fn download(archive: &Path, tick: &mut dyn FnMut(u64, u64)) -> Result<()> {

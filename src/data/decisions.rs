@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Dataset;
-use super::make_split::short;
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, Lock};
+use crate::files::{self, Lock, cells};
 
 /// The file's name, in the data folder.
 pub const DECISIONS: &str = "decisions.csv";
@@ -76,23 +75,16 @@ impl Decisions {
         if !path.exists() {
             return Ok(Self::default());
         }
-        let bytes = files::read(&path)?;
-        // A spreadsheet may put a byte order mark before it.
-        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        let mut reader = csv::Reader::from_reader(text);
-        if !reader.headers().is_ok_and(|header| header.iter().eq(HEADER)) {
-            return Err(broken(1, &format!("the columns are not {}", HEADER.join(","))).at(path));
+        let table = cells::read(&files::read(&path)?).map_err(|error| broken(error.what()).at(&path))?;
+        if table.head != HEADER {
+            return Err(broken(&format!("line 1: the columns are not {}", HEADER.join(","))).at(path));
         }
         let mut rows = BTreeMap::new();
-        for record in reader.records() {
-            let record = record.map_err(|cause| {
-                let line = cause.position().map_or(1, csv::Position::line);
-                broken(line, "it is no row of four columns").at(&path)
-            })?;
-            let line = record.position().map_or(0, csv::Position::line);
-            let (name, sha256, decision) = parse(&record).map_err(|what| broken(line, &what).at(&path))?;
+        for (line, row) in table.rows {
+            let (name, sha256, decision) =
+                parse(&row).map_err(|what| broken(&format!("line {line}: {what}")).at(&path))?;
             if rows.insert(name.clone(), (sha256, decision)).is_some() {
-                return Err(broken(line, &format!("{name:?} stands there twice")).at(path));
+                return Err(broken(&format!("line {line}: {name:?} stands there twice")).at(path));
             }
         }
         Ok(Self { rows })
@@ -139,21 +131,15 @@ impl Decisions {
 
     fn write(&self, data: &Path) -> Result<()> {
         let path = data.join(DECISIONS);
-        let failed = |cause: csv::Error| Error::new(ErrorKind::Io, format!("cannot write: {cause}")).at(&path);
-        let mut text = Vec::new();
-        let mut writer = csv::Writer::from_writer(&mut text);
-        writer.write_record(HEADER).map_err(failed)?;
-        for (name, sha256, decision) in self.iter() {
+        let row = |(name, sha256, decision): (&str, &str, &Decision)| {
             let (word, class) = match decision {
                 Decision::Keep => ("keep", ""),
                 Decision::Relabel(class) => ("relabel", class.as_str()),
                 Decision::Drop => ("drop", ""),
             };
-            writer.write_record([name, sha256, word, class]).map_err(failed)?;
-        }
-        writer.flush().map_err(|cause| Error::io("write", &path, &cause))?;
-        drop(writer);
-        files::write_bytes(&path, &text)
+            [name, sha256, word, class].map(String::from)
+        };
+        files::write_bytes(&path, &cells::table(&HEADER, self.iter().map(row)).map_err(|error| error.at(&path))?)
     }
 
     /// Which of them this data set honours. Only photos that something was decided about are read.
@@ -161,10 +147,8 @@ impl Decisions {
     /// # Errors
     /// [`ErrorKind::Dataset`] for a class that the data set does not have.
     pub(super) fn honoured(&self, dataset: &Dataset, data: &Path) -> Result<Honoured> {
-        let mut paths: BTreeMap<String, &PathBuf> = BTreeMap::new();
-        for sample in &dataset.samples {
-            paths.insert(short(&sample.path)?, &sample.path);
-        }
+        let paths: BTreeMap<&str, &PathBuf> =
+            dataset.samples.iter().map(|sample| (sample.name.as_str(), &sample.path)).collect();
         let (mut honoured, mut key) = (Honoured::default(), String::new());
         for (name, sha256, decision) in self.iter().filter(|(.., decision)| **decision != Decision::Keep) {
             if let Decision::Relabel(class) = decision
@@ -193,12 +177,12 @@ impl Decisions {
 
 const HEADER: [&str; 4] = ["path", "sha256", "decision", "class"];
 
-fn parse(record: &csv::StringRecord) -> std::result::Result<(String, String, Decision), String> {
-    let field = |index: usize| record.get(index).unwrap_or_default();
+fn parse(row: &[String]) -> std::result::Result<(String, String, Decision), String> {
+    let field = |index: usize| row.get(index).map_or("", String::as_str);
     // A file's name may begin or end with a space; the rest may not.
     let (name, sha256, word, class) = (field(0), field(1).trim(), field(2).trim(), field(3).trim());
-    if name.split('/').filter(|part| !part.is_empty()).count() != 2 {
-        return Err(format!("{name:?} is no class/file"));
+    if name.split('/').any(str::is_empty) {
+        return Err(format!("{name:?} is no path of a photo"));
     }
     if sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(format!("{sha256:?} is no SHA-256"));
@@ -214,8 +198,8 @@ fn parse(record: &csv::StringRecord) -> std::result::Result<(String, String, Dec
     Ok((name.into(), sha256.to_lowercase(), decision))
 }
 
-fn broken(line: u64, what: &str) -> Error {
-    Error::new(ErrorKind::Dataset, format!("line {line} of the decisions cannot be understood: {what}"))
+fn broken(what: &str) -> Error {
+    Error::new(ErrorKind::Dataset, format!("these decisions cannot be understood: {what}"))
         .mend("correct or delete this line")
 }
 
@@ -260,11 +244,11 @@ mod tests {
             (format!("roses/1.jpg,{sha256},relabel,"), "needs a class"),
             (format!("roses/1.jpg,{sha256},drop,tulips"), "takes no class"),
             ("roses/1.jpg,12,drop,".into(), "no SHA-256"),
-            (format!("1.jpg,{sha256},drop,"), "no class/file"),
-            (format!("roses/1.jpg,{sha256},drop"), "no row of four columns"),
+            (format!("roses//1.jpg,{sha256},drop,"), "no path of a photo"),
+            (format!("roses/1.jpg,{sha256},drop"), "has 3 cells; expected 4"),
         ] {
             let error = read(&format!("{head}\nroses/0.jpg,{sha256},keep,\n{line}\n")).unwrap_err();
-            assert!(error.what().starts_with("line 3") && error.what().contains(word), "{error}");
+            assert!(error.what().contains("line 3") && error.what().contains(word), "{error}");
             assert!(error.path().is_some() && error.how_to_mend().is_some(), "{error}");
         }
         assert!(read("path,decision\n").unwrap_err().what().contains("columns"));

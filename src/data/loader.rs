@@ -90,7 +90,7 @@ impl Loader {
             photo = pixels::preprocess::shrink(photo, enough).map_err(|error| error.at(path))?;
             photo = drawn.apply(&photo);
         }
-        self.preprocess.crop(&photo).map_err(|error| error.at(path))
+        self.preprocess.square(&photo).map_err(|error| error.at(path))
     }
 
     /// Names exactly what [`Loader::photo`] gives for all photos in this view: by the hashes that it compares them with, not by their names and

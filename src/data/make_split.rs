@@ -1,25 +1,24 @@
-//! Makes a split on disk: `data/train`, `data/val`, `data/test` and the manifest.
+//! Makes a split: which photo goes where, and under which name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::dataset::name_of;
 use super::decisions::{DECISIONS, Decided, Decision, Decisions, Honoured};
 use super::duplicates;
-use super::manifest::{self, LeftOut, MANIFEST, MadeWith, Row};
+use super::layout::part_of;
+use super::left_out::{LeftOut, Reason};
+use super::manifest::{self, MadeWith, Row};
+use super::names::folded;
+use super::on_disk::{self, Plan};
 use super::partition::{fractions, partition};
 use super::split::RESPLIT;
 use super::verify::Checked;
 use super::{Dataset, Sample, Split, Splits, Verification};
-use crate::config::Config;
+use crate::config::{Config, SplitConfig};
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, Lock};
+use crate::files::Lock;
 use crate::project::Project;
 use crate::seed::Seed;
-
-/// Written before the first file is placed, renamed when the last one is: what a killed run leaves can be told by it.
-const UNFINISHED: &str = "manifest.unfinished.csv";
 
 impl Dataset {
     /// Verifies every photo and sorts them into `data/train`, `data/val` and `data/test`, stratified by class, (near)
@@ -47,7 +46,10 @@ impl Dataset {
         }
     }
 
-    /// The same, in the place of whatever split was there. Only files of the old manifest are removed.
+    /// The same, in the place of whatever split was there. Only files of the old manifest are removed, and none that is a photo's last copy.
+    ///
+    /// # Errors
+    /// Those of [`Dataset::split`]; [`ErrorKind::Dataset`] if a photo of the old split is nowhere else. Nothing is changed then.
     pub fn resplit(&self, project: &Project, config: &Config) -> Result<Splits> {
         config.check()?;
         let honoured = Decisions::read(&project.data)?.honoured(self, &project.data)?;
@@ -59,81 +61,171 @@ impl Dataset {
     /// The split that is there, if it was made of these photos with these settings and decisions; nothing if it was made with other
     /// decisions, an error if it was made with anything else.
     fn made_before(&self, data: &Path, config: &Config, honoured: &Honoured) -> Result<Option<Splits>> {
-        let path = data.join(MANIFEST);
+        let path = on_disk::manifest_of(data)?;
         if !path.exists() {
             return Ok(None);
         }
         let rows = manifest::read(&path)?;
         let made_with = MadeWith::read(data)?;
         let failed = |what: String| Err(Error::new(ErrorKind::Dataset, what).at(&path).mend(RESPLIT));
-        if made_with.seed != config.seed {
-            return failed(format!("this split was made with seed {}; asked for is {}", made_with.seed, config.seed));
-        }
-        let (then, now) = (made_with.fractions, fractions(&config.split));
-        if then != now {
-            return failed(format!("this split was made with fractions {then:?}; asked for is {now:?}"));
-        }
-        let left_out = made_with.left_out.iter().map(|(name, photo)| (name.clone(), photo.bytes));
-        let Decided { dropped, relabelled, .. } = &made_with.decided;
-        let origin: BTreeMap<&str, &str> = relabelled.iter().map(|(from, to)| (to.as_str(), from.as_str())).collect();
-        let name = |row: &Row| origin.get(row.name()).copied().unwrap_or(row.name()).to_string();
-        let dropped = dropped.iter().map(|(name, bytes)| (name.clone(), *bytes));
-        let then: BTreeSet<_> = rows.iter().map(|row| (name(row), row.bytes)).chain(left_out).chain(dropped).collect();
-        let photo = |Sample { path, .. }: &Sample| Ok((short(path)?, size_of(path)));
-        let now = self.samples.iter().map(photo).collect::<Result<BTreeSet<_>>>()?;
-        let differ: BTreeSet<&str> = then.symmetric_difference(&now).map(|(name, _)| name.as_str()).collect();
-        if differ.is_empty() {
+        let names = self.differing(&rows, &made_with);
+        if names.is_empty() {
+            // Where all parts are given, nothing is drawn.
+            if !made_with.given || !made_with.drawn.is_empty() {
+                if made_with.seed != config.seed {
+                    let (then, now) = (made_with.seed, config.seed);
+                    return failed(format!("this split was made with seed {then}; asked for is {now}"));
+                }
+                let (then, now) = (made_with.fractions, fractions(&config.split));
+                if then != now {
+                    return failed(format!("this split was made with fractions {then:?}; asked for is {now:?}"));
+                }
+            }
             let same = made_with.decided.sha256 == honoured.sha256;
             return same.then(|| Splits::open(data)).transpose();
         }
-        if then.is_disjoint(&now) {
+        let known: BTreeSet<&str> = rows.iter().map(|row| row.photo.as_str()).collect();
+        if !self.samples.iter().any(|sample| known.contains(sample.name.as_str()) && !names.contains(&sample.name)) {
             let what = format!("this split was made of other photos than those in {}", self.root.display());
             let own = "give each set of photos a project of its own (`--data` and `--models`; in a notebook: Project::open(\"…\"))";
             return Err(Error::new(ErrorKind::Dataset, what).at(&path).mend(format!("{own}, or {RESPLIT}")));
         }
-        let names = differ.iter().take(5).copied().collect::<Vec<_>>().join(", ");
-        failed(format!("{} photos were added, removed or changed since this split was made: {names}", differ.len()))
+        let first = names.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+        failed(format!("{} photos were added, removed or changed since this split was made: {first}", names.len()))
+    }
+
+    /// The names of photos that are not what they were in a split, or are in one of the two alone.
+    fn differing(&self, rows: &[Row], made_with: &MadeWith) -> BTreeSet<String> {
+        // Bytes, then class and part, where those belong to the photo.
+        type Photo<'a> = (u64, Option<&'a str>, Option<Split>);
+        let Decided { dropped, relabelled, .. } = &made_with.decided;
+        let given = made_with.given;
+        let is_drawn = |split: Split| split == Split::Train || made_with.drawn.contains(&split);
+        let placed = rows.iter().map(|row| {
+            let class = (!relabelled.contains_key(&row.photo)).then_some(row.class.as_str());
+            let part = (given && !(is_drawn(row.split) && !made_with.drawn.is_empty())).then_some(row.split);
+            (row.photo.as_str(), (row.bytes, class, part))
+        });
+        fn unreadable(left_out: &BTreeMap<String, LeftOut>) -> impl Iterator<Item = (&str, u64)> {
+            left_out.iter().filter(|(_, one)| one.reason.is_photo()).map(|(name, one)| (name.as_str(), one.bytes))
+        }
+        let then: BTreeMap<&str, Photo> = placed.collect();
+        let mut then_only: BTreeMap<&str, u64> = unreadable(&made_with.left_out).collect();
+        then_only.extend(dropped.iter().map(|(name, bytes)| (name.as_str(), *bytes)));
+        let mut names = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        for sample in &self.samples {
+            let bytes = size_of(&sample.path);
+            let same = match then.get(sample.name.as_str()) {
+                Some((known, class, part)) => {
+                    *known == bytes
+                        && class.is_none_or(|class| class == self.classes[sample.target])
+                        && (part.is_none() || sample.part.is_none() || *part == sample.part)
+                }
+                None => then_only.get(sample.name.as_str()) == Some(&bytes),
+            };
+            if !same {
+                names.insert(sample.name.clone());
+            }
+            seen.insert(sample.name.as_str());
+        }
+        for (name, bytes) in unreadable(&self.left_out) {
+            if then_only.get(name) != Some(&bytes) {
+                names.insert(name.to_string());
+            }
+            seen.insert(name);
+        }
+        let gone = then.keys().chain(then_only.keys()).copied().filter(|name| !seen.contains(name));
+        names.extend(gone.map(String::from));
+        names
     }
 
     fn plan(&self, data: &Path, config: &Config, honoured: &Honoured) -> Result<Plan> {
         let Verification { good, bad } = self.verify()?;
         let groups = duplicates::groups(&good);
-        let splits = partition(&good, &groups, &self.classes, &config.split, Seed(config.seed))
-            .map_err(|error| error.at(&self.root))?;
-        let classes = self.classes_after(&good, honoured)?;
-        let (files, decided) = self.places(&good, &splits, &classes, honoured)?;
-        self.check_filled(&files).map_err(|error| error.at(data.join(DECISIONS)))?;
+        let (splits, drawn) = self.parts(&good, &groups, config).map_err(|error| error.at(&self.root))?;
+        let classes = self.classes_after(&good, honoured);
+        let (files, decided) = self.places(data, &good, &splits, &classes, honoured);
+        if !self.is_split() {
+            self.check_filled(&files).map_err(|error| error.at(data.join(DECISIONS)))?;
+        }
         let is_twin = |(photo, first): &(usize, &usize)| photo != *first && classes[*photo].is_some();
         let twins: Vec<_> = groups.iter().enumerate().filter(is_twin).collect();
-        let mut conflicts = Vec::new();
+        let name = |photo: usize| good[photo].sample.name.clone();
+        let (mut conflicts, mut leaks) = (Vec::new(), Vec::new());
         for &(photo, &first) in &twins {
             if classes[first].is_some() && classes[photo] != classes[first] {
-                conflicts.push((short(&good[first].sample.path)?, short(&good[photo].sample.path)?));
+                conflicts.push((name(first), name(photo)));
             }
+            if (splits[photo] == Split::Train) != (splits[first] == Split::Train) {
+                let (train, other) = if splits[first] == Split::Train { (first, photo) } else { (photo, first) };
+                leaks.push((name(train), name(other)));
+            }
+        }
+        let mut left_out = self.left_out.clone();
+        for (path, why) in bad {
+            let name = self
+                .samples
+                .iter()
+                .find(|sample| sample.path == path)
+                .map_or_else(String::new, |sample| sample.name.clone());
+            let reason = if why.contains("at most") { Reason::TooLarge } else { Reason::Damaged };
+            left_out.insert(name, LeftOut::new(reason).of(size_of(&path)).because(why));
         }
         let made_with = MadeWith {
             seed: config.seed,
             fractions: fractions(&config.split),
             classes: self.classes.to_vec(),
+            source: Some(self.source.clone()),
+            root: self.root.canonicalize().ok(),
+            licence: self.licence.clone(),
+            given: self.is_split(),
+            drawn,
+            leaks,
+            manifest_sha256: String::new(),
             duplicates: twins.len(),
             conflicts,
-            left_out: bad
-                .into_iter()
-                .map(|(path, why)| Ok((short(&path)?, LeftOut { bytes: size_of(&path), why })))
-                .collect::<Result<_>>()?,
+            left_out,
             decided,
         };
         Ok(Plan { files, made_with })
     }
 
+    /// The part of each photo; of a set that comes split, the parts that it lacks and that were drawn.
+    fn parts(&self, good: &[Checked], groups: &[usize], config: &Config) -> Result<(Vec<Split>, Vec<Split>)> {
+        if !self.is_split() {
+            return Ok((partition(good, groups, &self.classes, &config.split, Seed(config.seed))?, Vec::new()));
+        }
+        let has = |split: Split| good.iter().any(|photo| photo.sample.part == Some(split));
+        let drawn: Vec<Split> = [Split::Val, Split::Test].into_iter().filter(|split| !has(*split)).collect();
+        let given = |photo: &Checked| photo.sample.part.unwrap_or(Split::Train);
+        if drawn.is_empty() {
+            return Ok((good.iter().map(given).collect(), drawn));
+        }
+        let share = |split, share| if drawn.contains(&split) { share } else { 0.0 };
+        let (val, test) = (share(Split::Val, config.split.val), share(Split::Test, config.split.test));
+        let fractions = SplitConfig { train: 1.0 - val - test, val, test };
+        let train: Vec<usize> = (0..good.len()).filter(|photo| given(&good[*photo]) == Split::Train).collect();
+        // Groups among the photos to train on alone, by their places there.
+        let place: BTreeMap<usize, usize> = train.iter().enumerate().map(|(place, photo)| (*photo, place)).collect();
+        let mut firsts: BTreeMap<usize, usize> = BTreeMap::new();
+        let own_groups: Vec<usize> =
+            train.iter().map(|photo| *firsts.entry(groups[*photo]).or_insert(place[photo])).collect();
+        let photos: Vec<Checked> = train.iter().map(|photo| good[*photo].clone()).collect();
+        let parts = partition(&photos, &own_groups, &self.classes, &fractions, Seed(config.seed))?;
+        let parts = good
+            .iter()
+            .enumerate()
+            .map(|(photo, checked)| place.get(&photo).map_or(given(checked), |place| parts[*place]));
+        Ok((parts.collect(), drawn))
+    }
+
     /// The class of each photo after the decisions; none for those that were dropped.
-    fn classes_after<'a>(&'a self, good: &[Checked], honoured: &'a Honoured) -> Result<Vec<Option<&'a String>>> {
-        let class = |checked: &Checked| {
-            Ok(match honoured.by_name.get(&short(&checked.sample.path)?) {
-                Some(Decision::Drop) => None,
-                Some(Decision::Relabel(class)) => Some(class),
-                _ => Some(&self.classes[checked.sample.target]),
-            })
+    fn classes_after<'a>(&'a self, good: &[Checked], honoured: &'a Honoured) -> Vec<Option<&'a String>> {
+        let class = |checked: &Checked| match honoured.by_name.get(&checked.sample.name) {
+            Some(Decision::Drop) => None,
+            Some(Decision::Relabel(class)) => Some(class),
+            _ => Some(&self.classes[checked.sample.target]),
         };
         good.iter().map(class).collect()
     }
@@ -141,32 +233,52 @@ impl Dataset {
     /// Where each photo goes, sorted as in the manifest, and what the decisions did.
     fn places(
         &self,
+        data: &Path,
         good: &[Checked],
         splits: &[Split],
         classes: &[Option<&String>],
         honoured: &Honoured,
-    ) -> Result<(Vec<(PathBuf, Row)>, Decided)> {
-        let mut taken: BTreeSet<String> = self.samples.iter().map(|s| short(&s.path)).collect::<Result<_>>()?;
+    ) -> (Vec<(PathBuf, Row)>, Decided) {
+        // Places that no file system takes for one, whichever parts they are in: a photo keeps its place when the split is drawn anew.
+        let own = |sample: &Sample| {
+            let class = &self.classes[sample.target];
+            on_disk::place_of(data, &sample.path).unwrap_or_else(|| format!("{class}/{}", in_class(sample, class)))
+        };
+        let mut taken = BTreeSet::new();
         let mut decided =
             Decided { sha256: honoured.sha256.clone(), unused: honoured.unused.clone(), ..Decided::default() };
         let mut files = Vec::with_capacity(good.len());
-        for ((checked, split), class) in good.iter().zip(splits).zip(classes) {
-            let Checked { sample, bytes, sha256, .. } = checked;
-            let own = short(&sample.path)?;
-            let Some(class) = class else {
-                decided.dropped.insert(own, *bytes);
-                continue;
-            };
-            let name = if **class == self.classes[sample.target] { own } else { free_name(&own, class, &taken) };
-            if taken.insert(name.clone()) {
-                decided.relabelled.insert(short(&sample.path)?, name.clone());
+        // Those in their own class first: a relabelled one does not take another's name.
+        let (mut stay, mut moved) = (Vec::new(), Vec::new());
+        for (index, class) in classes.iter().enumerate() {
+            let sample = &good[index].sample;
+            match class {
+                None => drop(decided.dropped.insert(sample.name.clone(), good[index].bytes)),
+                Some(class) if **class == self.classes[sample.target] => stay.push((index, *class, own(sample))),
+                Some(class) => moved.push((index, *class, format!("{class}/{}", own(sample).replace('/', "_")))),
             }
-            let path = format!("{split}/{name}");
-            let row = Row { path, class: class.to_string(), split: *split, bytes: *bytes, sha256: sha256.clone() };
+        }
+        for (is_moved, (index, class, place)) in
+            stay.into_iter().map(|one| (false, one)).chain(moved.into_iter().map(|one| (true, one)))
+        {
+            let Checked { sample, bytes, sha256, .. } = &good[index];
+            let place = free_place(place, &mut taken);
+            if is_moved {
+                decided.relabelled.insert(sample.name.clone(), place.clone());
+            }
+            let path = format!("{}/{place}", splits[index]);
+            let row = Row {
+                path,
+                class: class.clone(),
+                split: splits[index],
+                bytes: *bytes,
+                sha256: sha256.clone(),
+                photo: sample.name.clone(),
+            };
             files.push((sample.path.clone(), row));
         }
         files.sort_by_cached_key(|(_, row)| (row.split, row.class.clone(), row.path.clone()));
-        Ok((files, decided))
+        (files, decided)
     }
 
     /// Decisions may take the last photo of a class out of a part.
@@ -182,97 +294,55 @@ impl Dataset {
     }
 }
 
-/// What a split will be.
-struct Plan {
-    /// Each photo and its place.
-    files: Vec<(PathBuf, Row)>,
-    made_with: MadeWith,
-}
-
-impl Plan {
-    /// Does it; the caller holds the lock. A run that is killed in between is undone by the next one.
-    fn carry_out(&self, data: &Path) -> Result<Splits> {
-        let (manifest, unfinished) = (data.join(MANIFEST), data.join(UNFINISHED));
-        let mut ours = BTreeSet::new();
-        for old in [&manifest, &unfinished].into_iter().filter(|path| path.exists()) {
-            ours.extend(manifest::read(old)?.into_iter().map(|row| row.path));
-        }
-        // Before anything is removed or written: from here on, every file that a manifest names is ours.
-        let foreign =
-            self.files.iter().map(|(_, row)| row).find(|row| !ours.contains(&row.path) && row.file(data).exists());
-        if let Some(row) = foreign {
-            let what = "a file that is not of this split is in its place";
-            return Err(Error::new(ErrorKind::Dataset, what)
-                .at(row.file(data))
-                .mend("move it away and run this again"));
-        }
-        remove_rows(data, &unfinished)?;
-        remove_rows(data, &manifest)?;
-        let rows: Vec<Row> = self.files.iter().map(|(_, row)| row.clone()).collect();
-        manifest::write(&unfinished, &rows)?;
-        for (source, row) in &self.files {
-            place(source, &row.file(data))?;
-        }
-        self.made_with.write(data)?;
-        fs::rename(&unfinished, &manifest).map_err(|cause| Error::io("rename", &unfinished, &cause))?;
-        Splits::open(data)
+impl Splits {
+    /// Draws the split anew, from the photos that it holds: those that they came from may be gone. No photo is lost, whenever this is stopped.
+    /// What `data/decisions.csv` says is honoured, but for photos that were dropped before: those are not in the split.
+    ///
+    /// # Errors
+    /// Those of [`Dataset::split`].
+    pub fn redraw(&self, project: &Project, config: &Config) -> Result<Self> {
+        config.check()?;
+        let parts = [&self.train, &self.val, &self.test];
+        let mut samples: Vec<Sample> = parts.iter().flat_map(|part| part.samples.iter().cloned()).collect();
+        samples.iter_mut().for_each(|sample| sample.part = None);
+        samples.sort_by(|a, b| (a.target, &a.name).cmp(&(b.target, &b.name)));
+        let dataset = Dataset {
+            root: self.made_with.root.clone().unwrap_or_else(|| self.root.clone()),
+            classes: self.classes.clone(),
+            samples,
+            left_out: self.made_with.left_out.clone(),
+            source: self.source(),
+            licence: self.made_with.licence.clone(),
+            limits: config.limits,
+        };
+        dataset.resplit(project, config)
     }
-}
-
-/// A hard link where the file system has them, else a copy.
-fn place(source: &Path, target: &Path) -> Result<()> {
-    if let Some(folder) = target.parent() {
-        files::create_dir(folder)?;
-    }
-    // A link to a link would lead nowhere from another folder.
-    let source = source.canonicalize().map_err(|cause| Error::io("read", source, &cause))?;
-    if fs::hard_link(&source, target).is_err() {
-        fs::copy(&source, target).map_err(|cause| Error::io("copy to", target, &cause))?;
-    }
-    Ok(())
-}
-
-/// Removes what a manifest lists, then the manifest, then folders that are empty. Other files stay.
-fn remove_rows(data: &Path, manifest: &Path) -> Result<()> {
-    if !manifest.exists() {
-        return Ok(());
-    }
-    let mut folders = BTreeSet::new();
-    for row in manifest::read(manifest)? {
-        let file = row.file(data);
-        match fs::remove_file(&file) {
-            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("remove", &file, &cause));
-            }
-            _ => {}
-        }
-        folders.extend(file.ancestors().skip(1).take(2).map(Path::to_path_buf));
-    }
-    fs::remove_file(manifest).map_err(|cause| Error::io("remove", manifest, &cause))?;
-    // The deepest first; one that still holds something stays.
-    for folder in folders.iter().rev() {
-        let _ = fs::remove_dir(folder);
-    }
-    Ok(())
 }
 
 /// Bytes of a file; 0 where it cannot be found.
 fn size_of(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |found| found.len())
+    std::fs::metadata(path).map_or(0, |found| found.len())
 }
 
-/// A name for a photo in another class than its own: `roses/1.jpg` becomes `tulips/roses_1.jpg`, or the next that is not taken.
-fn free_name(own: &str, class: &str, taken: &BTreeSet<String>) -> String {
-    let own = own.replace('/', "_");
-    let mut name = format!("{class}/{own}");
-    while taken.contains(&name) {
-        name = name.replacen('/', "/_", 1);
+/// A photo's path inside its class's folder: its name without the folders of the part and the class.
+fn in_class<'a>(sample: &'a Sample, class: &str) -> &'a str {
+    let mut name = sample.name.as_str();
+    if let Some((first, rest)) = name.split_once('/')
+        && part_of(first).is_some()
+        && rest.split_once('/').is_some_and(|(folder, _)| folder == class)
+    {
+        name = rest;
     }
-    name
+    match name.split_once('/') {
+        Some((folder, rest)) if folder == class => rest,
+        _ => name,
+    }
 }
 
-/// `class/file`.
-pub(super) fn short(path: &Path) -> Result<String> {
-    let class = path.parent().map(name_of).transpose()?.unwrap_or_default();
-    Ok(format!("{class}/{}", name_of(path)?))
+/// This place, or the next that is not taken: `roses/1.jpg`, `roses/_1.jpg`.
+fn free_place(mut place: String, taken: &mut BTreeSet<String>) -> String {
+    while !taken.insert(folded(&place)) {
+        place = place.replacen('/', "/_", 1);
+    }
+    place
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decided, Split};
+use super::{Decided, LeftOut, Split};
+use crate::config::Source;
 use crate::error::{Error, ErrorKind, Result};
-use crate::files;
+use crate::files::{self, cells};
 
 /// The manifest's file name.
 pub const MANIFEST: &str = "manifest.csv";
@@ -25,6 +26,8 @@ pub struct Row {
     pub bytes: u64,
     /// SHA-256 of the file.
     pub sha256: String,
+    /// What the photo is called in the data set that it comes from ([`Sample::name`](super::Sample::name)).
+    pub photo: String,
 }
 
 impl Row {
@@ -33,7 +36,7 @@ impl Row {
         self.path.split('/').fold(data.to_path_buf(), |path, part| path.join(part))
     }
 
-    /// `class/file`: what the photo is called in every split.
+    /// Its place below its part: `roses/1.jpg`.
     pub fn name(&self) -> &str {
         self.path.split_once('/').map_or("", |(_, name)| name)
     }
@@ -41,12 +44,14 @@ impl Row {
     /// Whether the path is where a photo of this part and class belongs. Files that a manifest names are removed with it:
     /// nothing else must ever be named.
     fn is_in_place(&self) -> bool {
-        let mut parts = self.path.split('/');
-        let found = (parts.next(), parts.next(), parts.next(), parts.next());
         let Self { split, class, path, .. } = self;
-        let plain = |name: &str| !["", ".", ".."].contains(&name);
-        matches!(found, (Some(part), Some(folder), Some(file), None)
-            if part == split.name() && folder == class && plain(folder) && plain(file) && !path.contains('\\'))
+        let parts: Vec<&str> = path.split('/').collect();
+        let plain = |name: &&str| !["", ".", ".."].contains(name);
+        parts.len() > 2
+            && parts[0] == split.name()
+            && parts[1] == class
+            && parts.iter().all(plain)
+            && !path.contains('\\')
     }
 }
 
@@ -59,24 +64,36 @@ pub struct MadeWith {
     pub fractions: [f64; 3],
     /// All classes, sorted.
     pub classes: Vec<String>,
+    /// Where the photos come from; not known of a split that an earlier petal made.
+    #[serde(default)]
+    pub source: Option<Source>,
+    /// The folder that the photos' names begin in; not known of a split that an earlier petal made.
+    #[serde(default)]
+    pub root: Option<PathBuf>,
+    /// Whose photos they are and what may be done with them.
+    #[serde(default)]
+    pub licence: String,
+    /// Whether the set came split, so that its parts were taken as they were.
+    #[serde(default)]
+    pub given: bool,
+    /// Of a set that came split: the parts that were not there, and were drawn from the photos to train on.
+    #[serde(default)]
+    pub drawn: Vec<Split>,
+    /// Of a set that came split: pairs of (nearly) the same photo, one to train on, one not, by their names.
+    #[serde(default)]
+    pub leaks: Vec<(String, String)>,
+    /// Names the manifest that this belongs to.
+    #[serde(default)]
+    pub manifest_sha256: String,
     /// Photos that are (nearly) the same as another one before them.
     pub duplicates: usize,
-    /// Pairs of (nearly) the same photo in two classes, as `class/file`.
+    /// Pairs of (nearly) the same photo in two classes, by their names.
     pub conflicts: Vec<(String, String)>,
-    /// Photos that cannot be read, as `class/file`.
+    /// What lay among the photos and is in no part, by its name, and why.
     pub left_out: BTreeMap<String, LeftOut>,
     /// What `decisions.csv` did to it.
     #[serde(default)]
     pub decided: Decided,
-}
-
-/// A photo that cannot be read and is in no part.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftOut {
-    /// Bytes of the file; 0 where it cannot even be found.
-    pub bytes: u64,
-    /// Why it cannot be read.
-    pub why: String,
 }
 
 impl MadeWith {
@@ -100,52 +117,53 @@ impl MadeWith {
 }
 
 const MADE_WITH: &str = "split.json";
-const HEADER: [&str; 5] = ["path", "class", "split", "bytes", "sha256"];
+const HEADER: [&str; 6] = ["path", "class", "split", "bytes", "sha256", "photo"];
 
-/// Writes a manifest.
-pub fn write(path: &Path, rows: &[Row]) -> Result<()> {
-    let mut text = Vec::new();
-    let failed = |cause: csv::Error| Error::new(ErrorKind::Io, format!("cannot write: {cause}")).at(path);
-    let mut writer = csv::Writer::from_writer(&mut text);
-    writer.write_record(HEADER).map_err(failed)?;
-    for row in rows {
-        let bytes = row.bytes.to_string();
-        let record = [row.path.as_str(), &row.class, row.split.name(), &bytes, &row.sha256];
-        writer.write_record(record).map_err(failed)?;
-    }
-    writer.flush().map_err(|cause| Error::io("write", path, &cause))?;
-    drop(writer);
-    files::write_bytes(path, &text)
+/// Writes a manifest, and gives its SHA-256.
+pub fn write(path: &Path, rows: &[Row]) -> Result<String> {
+    let cells = |row: &Row| {
+        [
+            row.path.clone(),
+            row.class.clone(),
+            row.split.to_string(),
+            row.bytes.to_string(),
+            row.sha256.clone(),
+            row.photo.clone(),
+        ]
+    };
+    let table = cells::table(&HEADER, rows.iter().map(cells)).map_err(|error| error.at(path))?;
+    files::write_bytes(path, &table)?;
+    Ok(files::sha256(&table))
 }
 
-/// Reads a manifest.
+/// Reads a manifest. Those of an earlier petal have no last column.
 ///
 /// # Errors
 /// [`ErrorKind::Dataset`] if it is not one of ours.
 pub fn read(path: &Path) -> Result<Vec<Row>> {
-    let bytes = files::read(path)?;
-    let mut reader = csv::Reader::from_reader(bytes.as_slice());
-    if !reader.headers().is_ok_and(|header| header.iter().eq(HEADER)) {
+    let cells::Read { head, rows } = cells::read(&files::read(path)?).map_err(|error| broken(error.what()).at(path))?;
+    if head != HEADER && head != HEADER[..5] {
         return Err(broken(&format!("its columns are not {}", HEADER.join(", "))).at(path));
     }
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|cause| broken(&cause.to_string()).at(path))?;
-        let field = |index: usize| record.get(index).unwrap_or_default().to_string();
-        let row = Row {
+    let row = |(_, cells): (u64, Vec<String>)| -> Result<Row> {
+        let field = |index: usize| cells.get(index).cloned().unwrap_or_default();
+        let mut row = Row {
             path: field(0),
             class: field(1),
-            split: field(2).parse().map_err(|error: Error| broken(error.what()).at(path))?,
-            bytes: field(3).parse().map_err(|_| broken(&format!("{:?} is no number of bytes", field(3))).at(path))?,
+            split: field(2).parse().map_err(|error: Error| broken(error.what()))?,
+            bytes: field(3).parse().map_err(|_| broken(&format!("{:?} is no number of bytes", field(3))))?,
             sha256: field(4),
+            photo: field(5),
         };
         if !row.is_in_place() {
-            let what = format!("{:?} is not in {}/{}/", row.path, row.split, row.class);
-            return Err(broken(&what).at(path));
+            return Err(broken(&format!("{:?} is not in {}/{}/", row.path, row.split, row.class)));
         }
-        rows.push(row);
-    }
-    Ok(rows)
+        if row.photo.is_empty() {
+            row.photo = row.name().to_string();
+        }
+        Ok(row)
+    };
+    rows.into_iter().map(|cells| row(cells).map_err(|error| error.at(path))).collect()
 }
 
 fn broken(what: &str) -> Error {

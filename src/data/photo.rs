@@ -8,12 +8,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 use crate::pixels::{self, Limits, Rgb};
 
-/// Reads and decodes a photo; every error names it.
+/// Reads and decodes a photo; every error names it. Photos that were admitted before, with limits, are read again with [`Limits::NONE`].
 ///
 /// # Errors
 /// [`ErrorKind::Io`] if the file cannot be read; [`ErrorKind::Image`] if it is no photo (see [`pixels::decode()`]).
-pub fn read(path: &Path) -> Result<Rgb> {
-    decode(path, &bytes(path)?)
+pub fn read(path: &Path, limits: &Limits) -> Result<Rgb> {
+    decode(path, &bytes(path, limits)?, limits)
 }
 
 /// The same for a photo of a split: other bytes than those that the manifest names are an error, even if they are a photo.
@@ -21,26 +21,26 @@ pub fn read(path: &Path) -> Result<Rgb> {
 /// # Errors
 /// Those of [`read`]; [`ErrorKind::Dataset`] for other bytes.
 pub fn read_known(path: &Path, sha256: &str) -> Result<Rgb> {
-    let bytes = bytes(path)?;
+    // It is the very photo that was admitted when the split was made.
+    let limits = Limits::NONE;
+    let bytes = bytes(path, &limits)?;
     if files::sha256(&bytes) != sha256 {
         let what = "this photo was changed since the split was made";
         return Err(Error::new(ErrorKind::Dataset, what).at(path).mend(format!("put it back as it was, or {RESPLIT}")));
     }
-    decode(path, &bytes)
+    decode(path, &bytes, &limits)
 }
 
 /// The bytes of a file that could be a photo: not a folder, not a pipe, not too large for one.
-pub(super) fn bytes(path: &Path) -> Result<Vec<u8>> {
+pub(super) fn bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
     let found = fs::metadata(path).map_err(|cause| Error::io("read", path, &cause))?;
-    let most = Limits::default().file_bytes as u64;
-    let what = match found.len() {
-        _ if !found.is_file() => "this is not a file".into(),
-        len if len > most => format!("the file has {len} bytes; at most {most} are read"),
-        _ => return files::read(path),
-    };
-    Err(Error::new(ErrorKind::Image, what).at(path))
+    match found.len() {
+        _ if !found.is_file() => Err(Error::new(ErrorKind::Image, "this is not a file").at(path)),
+        len if len > limits.file_bytes as u64 => Err(limits.refuse_bytes(len).at(path)),
+        _ => files::read(path),
+    }
 }
 
-pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<Rgb> {
-    pixels::decode(bytes, &Limits::default()).map_err(|error| error.at(path))
+pub(super) fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Rgb> {
+    pixels::decode(bytes, limits).map_err(|error| error.at(path))
 }

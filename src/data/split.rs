@@ -1,6 +1,5 @@
 //! Which photo is for learning, which for deciding, which for the final test.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -9,9 +8,9 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::dataset::why_not;
-use super::manifest::{self, LeftOut, MANIFEST, MadeWith, Row};
-use super::{Decided, Sample};
+use super::manifest::{self, MadeWith, Row};
+use super::{Sample, on_disk};
+use crate::config::Source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 
@@ -52,7 +51,7 @@ impl FromStr for Split {
 
     fn from_str(name: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|split| split.name() == name);
-        found.ok_or_else(|| Error::config("split", format_args!("{name:?}"), "train, val or test"))
+        found.ok_or_else(|| Error::unknown("split", name, &Self::ALL.map(Self::name)))
     }
 }
 
@@ -93,14 +92,10 @@ pub struct Splits {
     pub val: Subset,
     /// To test.
     pub test: Subset,
-    /// Photos that are (nearly) the same as another; each group of them is in one part.
-    pub duplicates: usize,
-    /// Pairs of (nearly) the same photo in two classes, as `class/file`: one of them is in the wrong class.
-    pub conflicts: Vec<(String, String)>,
-    /// Photos that cannot be read, as `class/file`; they are in no part.
-    pub left_out: BTreeMap<String, LeftOut>,
-    /// What a person decided about single photos, and what it did.
-    pub decided: Decided,
+    /// What it was made with: where the photos come from, what was left out and why, duplicates, decisions.
+    pub made_with: MadeWith,
+    /// Photos of earlier splits that are nowhere else: they were set aside, in the folder `set_aside`, when those were replaced.
+    pub set_aside: usize,
 }
 
 impl Splits {
@@ -113,13 +108,18 @@ impl Splits {
         }
     }
 
+    /// Where the photos come from; of a split that an earlier petal made, the split's own folder.
+    pub fn source(&self) -> Source {
+        self.made_with.source.clone().unwrap_or_else(|| Source::Folder(self.root.clone()))
+    }
+
     /// Opens the split that a data folder holds, and sees that every file is there and is what it was, byte for byte, and that no
     /// photo was added beside them.
     ///
     /// # Errors
     /// [`ErrorKind::Dataset`] if there is none, or files are missing, changed or added: the first five of them are named.
     pub fn open(data: &Path) -> Result<Self> {
-        let path = data.join(MANIFEST);
+        let path = on_disk::manifest_of(data)?;
         if !path.exists() {
             return Err(Error::new(ErrorKind::Dataset, "there is no split yet")
                 .at(&path)
@@ -133,7 +133,7 @@ impl Splits {
         let is_changed = |row: &&Row| files::sha256_file(&row.file(data)).ok().as_deref() != Some(&row.sha256);
         let changed: Vec<_> = rows.par_iter().filter(is_changed).map(name).collect();
         fail_for(&changed, "are changed", RESPLIT, &path)?;
-        let added = added(data, &rows)?;
+        let added = on_disk::added(data, &rows)?;
         fail_for(&added, "are not of it", "move them into the folder of photos (or away), and split anew", &path)?;
         let classes: Arc<[String]> = made_with.classes.clone().into();
         let subset = |split: Split| -> Result<Subset> {
@@ -143,7 +143,7 @@ impl Splits {
                     Error::new(ErrorKind::Dataset, format!("the manifest has an unknown class {:?}", row.class))
                         .at(&path)
                 })?;
-                samples.push(Sample { path: row.file(data), target });
+                samples.push(Sample { path: row.file(data), name: row.photo.clone(), target, part: Some(split) });
                 hashes.push(row.sha256.clone());
                 names += &format!("{},{},{}\n", row.path, row.class, row.sha256);
             }
@@ -157,28 +157,10 @@ impl Splits {
             val: subset(Split::Val)?,
             test: subset(Split::Test)?,
             classes,
-            duplicates: made_with.duplicates,
-            conflicts: made_with.conflicts,
-            left_out: made_with.left_out,
-            decided: made_with.decided,
+            made_with,
+            set_aside: on_disk::set_aside_photos(data),
         })
     }
-}
-
-/// Photos in the split's folders that its manifest does not name, as `train/roses/1.jpg`.
-fn added(data: &Path, rows: &[Row]) -> Result<Vec<String>> {
-    let known: BTreeSet<PathBuf> = rows.iter().map(|row| row.file(data)).collect();
-    let mut added = Vec::new();
-    for part in Split::ALL.map(|split| data.join(split.name())).iter().filter(|part| part.is_dir()) {
-        for class in files::sorted_dir(part)?.iter().filter(|class| class.is_dir()) {
-            let photos = files::sorted_dir(class)?.into_iter().filter(|path| why_not(path).is_none());
-            let unknown = photos.filter(|path| !known.contains(path));
-            added.extend(
-                unknown.map(|path| path.strip_prefix(data).unwrap_or(&path).to_string_lossy().replace('\\', "/")),
-            );
-        }
-    }
-    Ok(added)
 }
 
 fn fail_for(names: &[String], how: &str, mend: &str, manifest: &Path) -> Result<()> {

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::{Dataset, Sample, photo};
 use crate::error::Result;
 use crate::files;
-use crate::pixels::{self, hash};
+use crate::pixels::{self, Limits, hash};
 
 /// What was found in a good photo.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +43,7 @@ impl Dataset {
     /// # Errors
     /// None for a bad photo: it is listed. [`ErrorKind::Io`](crate::ErrorKind::Io) never either: an unreadable file is a bad photo.
     pub fn verify(&self) -> Result<Verification> {
-        let looked: Vec<_> = self.samples.par_iter().map(|sample| (sample, look(sample))).collect();
+        let looked: Vec<_> = self.samples.par_iter().map(|sample| (sample, look(sample, &self.limits))).collect();
         let (mut good, mut bad) = (Vec::new(), Vec::new());
         for (sample, found) in looked {
             match found {
@@ -55,9 +55,9 @@ impl Dataset {
     }
 }
 
-fn look(sample: &Sample) -> Result<Checked> {
-    let bytes = photo::bytes(&sample.path)?;
-    let photo = photo::decode(&sample.path, &bytes)?;
+fn look(sample: &Sample, limits: &Limits) -> Result<Checked> {
+    let bytes = photo::bytes(&sample.path, limits)?;
+    let photo = photo::decode(&sample.path, &bytes, limits)?;
     Ok(Checked {
         sample: sample.clone(),
         bytes: bytes.len() as u64,

@@ -76,8 +76,6 @@ impl Cleaner {
                 .mend("learner.cleaner(&[Split::Train, Split::Val])"));
         };
         let decisions = Decisions::read(&splits.root)?;
-        let relabelled = &splits.decided.relabelled;
-        let origin: BTreeMap<&str, &str> = relabelled.iter().map(|(from, to)| (to.as_str(), from.as_str())).collect();
         let mut cleaner = Self {
             model: first.model.clone(),
             classes: splits.classes.clone(),
@@ -89,9 +87,16 @@ impl Cleaner {
             marks: BTreeMap::new(),
         };
         for (split, evaluation) in evaluations {
+            let samples = splits.get(*split).samples.iter();
+            let names: BTreeMap<&Path, &str> =
+                samples.map(|sample| (sample.path.as_path(), sample.name.as_str())).collect();
             for prediction in &evaluation.predictions {
-                let name = below(&prediction.path, &splits.root.join(split.name()))?;
-                let name = origin.get(name.as_str()).map_or(name.clone(), ToString::to_string);
+                let Some(name) = names.get(prediction.path.as_path()).map(ToString::to_string) else {
+                    let what = format!("this photo is not of the split's part {split}");
+                    return Err(Error::new(ErrorKind::Dataset, what)
+                        .at(&prediction.path)
+                        .mend("evaluate the split that is there now"));
+                };
                 let is_decided = decisions.has(&name)
                     && match decisions.of(&name, &files::sha256_file(&prediction.path)?) {
                         Some(Decision::Keep) => true,
@@ -194,13 +199,4 @@ impl Cleaner {
         self.marks.extend(numbers.iter().map(|&number| (number, decision.clone())));
         Ok(())
     }
-}
-
-/// `class/file` of a photo in a part's folder.
-fn below(path: &Path, folder: &Path) -> Result<String> {
-    let parts = path.strip_prefix(folder).ok().map(|rest| rest.iter().map(|part| part.to_string_lossy()));
-    parts.map(|parts| parts.collect::<Vec<_>>().join("/")).ok_or_else(|| {
-        let what = format!("this photo is not in {}: the evaluation is of another split", folder.display());
-        Error::new(ErrorKind::Dataset, what).at(path)
-    })
 }

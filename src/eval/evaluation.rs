@@ -9,7 +9,7 @@ use super::Confusion;
 use super::metrics::{self, Interval, Scores};
 use crate::data::Loader;
 use crate::error::{Error, ErrorKind, Result};
-use crate::files;
+use crate::files::{cells, output};
 use crate::models::{Cut, Model};
 
 /// What a model says of one photo.
@@ -174,32 +174,38 @@ impl Evaluation {
         right.into_iter().chain(wrong).collect()
     }
 
-    /// Writes `path,target,predicted` and the probability of each class: a row a photo.
+    /// Writes `path,target,predicted` and the probability of each class: a row a photo. See [`write_predictions`].
     pub fn write_csv(&self, path: &Path) -> Result<()> {
         write_predictions(path, &self.classes, &self.predictions)
     }
 }
 
-/// Writes predictions as CSV: path, true class (empty where it is not known), predicted class, the probability of each.
+/// A table of predictions, so that an earlier one is told from other files.
+pub const PREDICTIONS: output::Kind =
+    output::Kind { name: "a table of predictions", is: |bytes| bytes.starts_with(b"path,target,predicted") };
+
+/// Writes predictions as CSV: path, true class (empty where it is not known), predicted class, the probability of each. What a spreadsheet
+/// would take for a formula is made harmless ([`cells`]).
+///
+/// # Errors
+/// Those of [`output::write`].
 pub fn write_predictions(path: &Path, classes: &[String], predictions: &[Prediction]) -> Result<()> {
-    let failed = |cause: csv::Error| Error::new(ErrorKind::Io, format!("cannot write: {cause}")).at(path);
-    let mut text = Vec::new();
-    let mut writer = csv::Writer::from_writer(&mut text);
-    let head = ["path", "target", "predicted"].into_iter().chain(classes.iter().map(String::as_str));
-    writer.write_record(head).map_err(failed)?;
-    for prediction in predictions {
+    let head: Vec<&str> =
+        ["path", "target", "predicted"].into_iter().chain(classes.iter().map(String::as_str)).collect();
+    let row = |prediction: &Prediction| -> Vec<String> {
         let name = |class: usize| classes.get(class).cloned().unwrap_or_default();
-        let mut record = vec![
-            prediction.path.display().to_string(),
-            prediction.target.map(name).unwrap_or_default(),
-            name(prediction.best().0),
-        ];
-        record.extend(prediction.probabilities.iter().map(f32::to_string));
-        writer.write_record(&record).map_err(failed)?;
-    }
-    writer.flush().map_err(|cause| Error::io("write", path, &cause))?;
-    drop(writer);
-    files::write_bytes(path, &text)
+        let target = prediction.target.map(name).unwrap_or_default();
+        let known = [cells::path(&prediction.path), target, name(prediction.best().0)];
+        known.into_iter().chain(prediction.probabilities.iter().map(f32::to_string)).collect()
+    };
+    let table = cells::table(&head, predictions.iter().map(row)).map_err(|error| error.at(path))?;
+    output::write(path, PREDICTIONS, &table)
+}
+
+/// Whether one of these names would be taken for a formula, so that a `'` stands before it in a table.
+pub fn has_marked_cells(classes: &[String], predictions: &[Prediction]) -> bool {
+    let paths = predictions.iter().any(|prediction| cells::is_marked(&cells::path(&prediction.path)));
+    paths || classes.iter().any(|class| cells::is_marked(class))
 }
 
 /// Predicts every photo of a loader, in order.

@@ -1,16 +1,17 @@
 //! Predictions and features for any photos, with a clear line for each that cannot be read.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::Prediction;
-use crate::data::photo;
+use crate::data::{is_hidden, photo};
 use crate::error::{Error, ErrorKind, Result};
-use crate::files;
+use crate::files::{self, Identity};
 use crate::models::{Cut, Model};
-use crate::pixels::Preprocess;
+use crate::pixels::{Limits, Preprocess};
 
 /// A photo that could not be read, and why.
 #[derive(Clone, Debug)]
@@ -21,14 +22,25 @@ pub struct Unreadable {
     pub error: Error,
 }
 
-/// The photos that paths name: a file as it is, a folder as all files in it and below (sorted by path, hidden ones left
-/// out). What is not a picture is not left out here: it gets its line.
-pub fn photos(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
+/// The photos that paths name.
+#[derive(Clone, Debug, Default)]
+pub struct Named {
+    /// A file as it is, a folder as all files in it and below, sorted by path. What is not a picture is among them: it gets its line.
+    pub photos: Vec<PathBuf>,
+    /// Hidden files and folders in these folders, which are not looked into.
+    pub hidden: Vec<PathBuf>,
+}
+
+/// The photos that paths name. Linked folders are searched, too, each folder once: links in a circle end.
+///
+/// # Errors
+/// [`ErrorKind::Io`] for a folder that cannot be listed.
+pub fn photos(paths: &[PathBuf]) -> Result<Named> {
+    let mut named = Named::default();
     for path in paths {
-        if path.is_dir() { walk(path, &mut found)? } else { found.push(path.clone()) }
+        if path.is_dir() { walk(path, &mut named, &mut BTreeSet::new())? } else { named.photos.push(path.clone()) }
     }
-    Ok(found)
+    Ok(named)
 }
 
 /// Class probabilities of each photo, in order; in a second list those that cannot be read.
@@ -36,11 +48,12 @@ pub fn predict(
     model: &Model,
     preprocess: &Preprocess,
     photos: &[PathBuf],
+    limits: &Limits,
     device: &Device,
 ) -> Result<(Vec<Prediction>, Vec<Unreadable>)> {
     let inference = model.inference(Cut::Images, &[3, preprocess.size, preprocess.size])?;
     let mut predictions = Vec::with_capacity(photos.len());
-    let unreadable = in_batches(preprocess, photos, device, |paths, images| {
+    let unreadable = in_batches(preprocess, photos, limits, device, |paths, images| {
         let probabilities = inference.probabilities(images)?;
         predictions.extend(paths.into_iter().zip(probabilities).map(|(path, probabilities)| Prediction {
             path,
@@ -69,11 +82,12 @@ pub fn embed(
     model: &Model,
     preprocess: &Preprocess,
     photos: &[PathBuf],
+    limits: &Limits,
     device: &Device,
 ) -> Result<(Features, Vec<Unreadable>)> {
     let frozen = model.frozen(Cut::Features, preprocess.size, preprocess.size)?;
     let (mut names, mut rows) = (Vec::new(), Vec::new());
-    let unreadable = in_batches(preprocess, photos, device, |paths, images| {
+    let unreadable = in_batches(preprocess, photos, limits, device, |paths, images| {
         rows.push(frozen.run(images)?.to_device(&Device::Cpu)?);
         names.extend(paths);
         Ok(())
@@ -90,12 +104,13 @@ const BATCH: usize = 32;
 fn in_batches(
     preprocess: &Preprocess,
     photos: &[PathBuf],
+    limits: &Limits,
     device: &Device,
     mut each: impl FnMut(Vec<PathBuf>, &Tensor) -> Result<()>,
 ) -> Result<Vec<Unreadable>> {
     let mut unreadable = Vec::new();
     for batch in photos.chunks(BATCH) {
-        let read: Vec<Result<Vec<f32>>> = batch.par_iter().map(|path| read(path, preprocess)).collect();
+        let read: Vec<Result<Vec<f32>>> = batch.par_iter().map(|path| read(path, preprocess, limits)).collect();
         let (mut paths, mut values) = (Vec::new(), Vec::new());
         for (path, photo) in batch.iter().zip(read) {
             match photo {
@@ -115,20 +130,21 @@ fn in_batches(
     Ok(unreadable)
 }
 
-fn read(path: &Path, preprocess: &Preprocess) -> Result<Vec<f32>> {
-    let cropped = preprocess.crop(&photo::read(path)?).map_err(|error| error.at(path))?;
+fn read(path: &Path, preprocess: &Preprocess, limits: &Limits) -> Result<Vec<f32>> {
+    let cropped = preprocess.square(&photo::read(path, limits)?).map_err(|error| error.at(path))?;
     Ok(preprocess.normalize(&cropped))
 }
 
-fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+fn walk(folder: &Path, named: &mut Named, seen: &mut BTreeSet<Identity>) -> Result<()> {
+    if Identity::of(folder).is_ok_and(|identity| !seen.insert(identity)) {
+        return Ok(());
+    }
     for path in files::sorted_dir(folder)? {
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        // A link to a folder could lead round in a circle.
-        let is_link = path.symlink_metadata().is_ok_and(|meta| meta.is_symlink());
-        if hidden || (path.is_dir() && is_link) {
-            continue;
+        match path.is_dir() {
+            _ if is_hidden(&path) => named.hidden.push(path),
+            true => walk(&path, named, seen)?,
+            false => named.photos.push(path),
         }
-        if path.is_dir() { walk(&path, found)? } else { found.push(path) }
     }
     Ok(())
 }

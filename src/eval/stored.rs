@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Evaluation, Prediction};
 use crate::error::{Error, ErrorKind, Result};
-use crate::files;
+use crate::files::{self, cells};
 
 /// The evaluation in a file that [`Evaluation::write_csv`] wrote, under this name of the model. The numbers are the very same.
 ///
@@ -17,24 +17,20 @@ pub fn read_predictions(path: &Path, model: &str) -> Result<Evaluation> {
             .at(path)
             .mend("evaluate again: it writes them anew")
     };
-    let bytes = files::read(path)?;
-    let mut reader = csv::Reader::from_reader(bytes.as_slice());
-    let header = reader.headers().map_err(|cause| broken(cause.to_string()))?.clone();
-    let mut columns = header.iter();
-    if columns.by_ref().take(3).ne(["path", "target", "predicted"]) {
+    let cells::Read { head, rows } = cells::read(&files::read(path)?).map_err(|error| broken(error.what().into()))?;
+    if head.len() < 3 || head[..3] != ["path", "target", "predicted"] {
         return Err(broken("the columns are not path, target, predicted and one a class".into()));
     }
-    let classes: Arc<[String]> = columns.map(str::to_string).collect();
+    let classes: Arc<[String]> = head[3..].to_vec().into();
     let mut predictions = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|cause| broken(cause.to_string()))?;
-        let target = classes.iter().position(|class| Some(class.as_str()) == record.get(1));
+    for (_, row) in rows {
+        let target = classes.iter().position(|class| *class == row[1]);
         if target.is_none() {
-            return Err(broken(format!("{:?} is no class", record.get(1).unwrap_or_default())));
+            return Err(broken(format!("{:?} is no class", row[1])));
         }
-        let probabilities: std::result::Result<Vec<f32>, _> = record.iter().skip(3).map(str::parse).collect();
+        let probabilities: std::result::Result<Vec<f32>, _> = row[3..].iter().map(|cell| cell.parse()).collect();
         predictions.push(Prediction {
-            path: record.get(0).unwrap_or_default().into(),
+            path: row[0].as_str().into(),
             target,
             probabilities: probabilities.map_err(|cause| broken(format!("a probability is {cause}")))?,
         });

@@ -15,6 +15,8 @@ pub struct Predictions {
     pub predictions: Vec<Prediction>,
     /// Photos that could not be read, and why.
     pub unreadable: Vec<Unreadable>,
+    /// Hidden files and folders, which were not looked into.
+    pub hidden: Vec<PathBuf>,
     /// Class names, in the order of the probabilities.
     pub classes: Vec<String>,
 }
@@ -39,10 +41,10 @@ impl Learner {
         self.check_trained()?;
         let paths: Vec<PathBuf> = paths.iter().map(|path| path.as_ref().to_path_buf()).collect();
         paths.iter().try_for_each(|path| check_there(path))?;
-        let photos = eval::predict::photos(&paths)?;
+        let eval::predict::Named { photos, hidden } = eval::predict::photos(&paths)?;
         let (predictions, unreadable) =
-            eval::predict(&self.model, &self.info.preprocess, &photos, &self.project.device)?;
-        Ok(Predictions { predictions, unreadable, classes: self.info.classes.clone() })
+            eval::predict(&self.model, &self.info.preprocess, &photos, &self.config.limits, &self.project.device)?;
+        Ok(Predictions { predictions, unreadable, hidden, classes: self.info.classes.clone() })
     }
 }
 
@@ -61,7 +63,11 @@ pub(super) fn check_there(path: &Path) -> Result<()> {
 impl Predictions {
     /// How many of which class, the least sure ones, what could not be read.
     pub fn view(&self) -> View {
-        report::all_predicted(&self.predictions, &self.unreadable, &self.classes)
+        let view = report::all_predicted(&self.predictions, &self.unreadable, &self.classes);
+        match self.hidden.len() {
+            0 => view,
+            count => view.line(format!("not looked into, because hidden: {count} files and folders")),
+        }
     }
 
     /// Writes a row a photo: path, true class (empty), predicted class, the probability of each class.

@@ -14,7 +14,7 @@ pub mod zoo;
 
 pub use hub::Hub;
 pub use model::{Architecture, Cut, Frozen, Inference, Model, Ops, StageSummary};
-pub use model_file::{ModelInfo, load, save};
+pub use model_file::{MODEL_FILE, ModelInfo, info, load, save, to_bytes};
 pub use registry::Weights;
 pub use weights::{Loaded, Origin};
 pub use zoo::Zoo;

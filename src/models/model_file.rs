@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::weights::{self, Origin};
 use super::{Architecture, Model, registry};
 use crate::error::{Error, ErrorKind, Result};
-use crate::files;
+use crate::files::{self, output};
 use crate::pixels::Preprocess;
 use crate::seed::Seed;
 
@@ -29,6 +29,9 @@ pub struct ModelInfo {
     pub backbone_weights: Option<Origin>,
     /// What was measured, by name: `test_accuracy`, say. Finite.
     pub metrics: BTreeMap<String, f64>,
+    /// The name of the run that it is from, where it lies outside of the run's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
 }
 
 impl ModelInfo {
@@ -46,9 +49,7 @@ impl ModelInfo {
     /// [`ErrorKind::Config`] if the model knows no such class.
     pub fn class(&self, name: &str) -> Result<usize> {
         let found = self.classes.iter().position(|class| class == name);
-        found.ok_or_else(|| {
-            Error::config("class", format_args!("{name:?}"), &format!("one of {}", self.classes.join(", ")))
-        })
+        found.ok_or_else(|| Error::unknown("class", name, &self.classes.iter().map(String::as_str).collect::<Vec<_>>()))
     }
 }
 
@@ -87,7 +88,19 @@ pub fn load(path: &Path, device: &Device) -> Result<(Model, ModelInfo)> {
     from_bytes(&bytes, device).map_err(|error| error.at(path))
 }
 
-fn to_bytes(model: &Model, info: &ModelInfo) -> Result<Vec<u8>> {
+/// A model file, so that an earlier one is told from other files: petal's own description comes first, and says of which network.
+pub const MODEL_FILE: output::Kind = output::Kind {
+    name: "a model file",
+    is: |bytes| {
+        bytes.get(8..).is_some_and(|header| header.starts_with(br#"{"__metadata__":{"petal":"{\"architecture\""#))
+    },
+};
+
+/// The bytes of a model file. Equal models give equal bytes: nothing in it speaks of time or place.
+///
+/// # Errors
+/// [`ErrorKind::Weights`] if the description does not fit the model, or a number is not finite.
+pub fn to_bytes(model: &Model, info: &ModelInfo) -> Result<Vec<u8>> {
     if &info.architecture != model.architecture() {
         return Err(refused(format!(
             "the model is {:?}; its description says {:?}",
@@ -113,6 +126,14 @@ fn to_bytes(model: &Model, info: &ModelInfo) -> Result<Vec<u8>> {
         .collect::<std::result::Result<_, _>>()
         .map_err(unwritable)?;
     serialize(views, Some(HashMap::from([(KEY.to_owned(), sorted_json(&stored)?)]))).map_err(unwritable)
+}
+
+/// What a model file says beside its weights, which are not built.
+///
+/// # Errors
+/// [`ErrorKind::Weights`] for what is not a model file, or was written by a newer petal.
+pub fn info(path: &Path) -> Result<ModelInfo> {
+    read_info(&weights::read(path)?).map_err(|error| error.at(path))
 }
 
 fn from_bytes(bytes: &[u8], device: &Device) -> Result<(Model, ModelInfo)> {

@@ -1,6 +1,6 @@
 //! The pretrained weights of each backbone, together with the preprocessing that they were trained with.
 
-use crate::config::Backbone;
+use crate::config::{Backbone, Fit};
 use crate::pixels::{Filter, Preprocess};
 
 /// One set of pretrained weights, and what belongs to it.
@@ -72,6 +72,7 @@ pub fn weights(backbone: Backbone) -> Weights {
 const IMAGENET: Preprocess = Preprocess {
     size: 224,
     crop: 0.875,
+    fit: Fit::Crop,
     filter: Filter::Bilinear,
     mean: [0.485, 0.456, 0.406],
     std: [0.229, 0.224, 0.225],

@@ -14,22 +14,14 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::Rgb;
 use super::markers::Markers;
+pub use crate::config::Limits;
 use crate::error::{Error, ErrorKind, Result};
 
-/// What a picture may at most cost. It is checked on the header, before memory is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of the file. Default 64 MiB.
-    pub file_bytes: usize,
-    /// Width and height, in pixels. Default 20,000.
-    pub side: usize,
-    /// Width × height. Default 178,956,970 (Pillow's bound).
-    pub pixels: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { file_bytes: 64 << 20, side: 20_000, pixels: 178_956_970 }
+impl Limits {
+    /// The error for a file of so many bytes.
+    pub fn refuse_bytes(&self, bytes: u64) -> Error {
+        refused(format!("the file has {bytes} bytes; at most {} are read (setting limits.file_bytes)", self.file_bytes))
+            .mend("raise limits.file_bytes in the settings, or --max-file-bytes")
     }
 }
 
@@ -65,14 +57,41 @@ fn fenced<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
         .unwrap_or_else(|_| Err(refused("the decoder gave up on this file: it is damaged".into())))
 }
 
-enum Format {
+/// How many bytes of a file tell its format.
+pub const BEGINNING: usize = 512;
+
+/// What a file is, as its bytes tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A JPEG.
     Jpeg,
+    /// A PNG.
     Png,
+    /// Something else, by its name: `a GIF`.
     Other(&'static str),
 }
 
 impl Format {
-    fn of(bytes: &[u8]) -> Self {
+    /// Whether it can be read.
+    pub fn is_read(self) -> bool {
+        !matches!(self, Self::Other(_))
+    }
+
+    /// Whether it is a picture, readable or not.
+    pub fn is_picture(self) -> bool {
+        self.is_read() || matches!(self, Self::Other("a GIF" | "a WebP" | "an AVIF" | "a HEIC" | "a BMP" | "a TIFF"))
+    }
+
+    /// Why it is not read.
+    pub fn refused(self) -> String {
+        match self {
+            Self::Other(name) => format!("{name}; JPEG and PNG can be read"),
+            _ => String::new(),
+        }
+    }
+
+    /// The format of a file that begins with these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
         let at = |start: usize, magic: &[u8]| bytes.get(start..).is_some_and(|rest| rest.starts_with(magic));
         match bytes {
             [] => Self::Other("an empty file"),

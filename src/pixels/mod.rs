@@ -8,8 +8,8 @@ mod markers;
 pub mod preprocess;
 
 pub use augment::Augmentation;
-pub use decode::{Limits, decode, has_broken_exif};
-pub use encode::{encode_jpeg, encode_png};
+pub use decode::{BEGINNING, Format, Limits, decode, has_broken_exif};
+pub use encode::{encode_figure, encode_jpeg, encode_png, is_drawn_by_petal};
 pub use preprocess::{Filter, Preprocess};
 
 /// A picture: 8-bit RGB, rows from the top, no padding.

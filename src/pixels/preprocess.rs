@@ -1,10 +1,13 @@
 //! What a network was trained to see: resize, centre crop, normalize.
 
+use std::fmt;
+
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 
 use super::Rgb;
+use crate::config::Fit;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How pixels between the pixels are found; both as in Pillow, with antialiasing.
@@ -18,13 +21,16 @@ pub enum Filter {
 }
 
 /// What a network was trained to see. It belongs to the weights.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocess {
     /// Side of the square, in pixels.
     pub size: usize,
     /// The crop's side as a fraction of the resized photo's shorter side, above 0, at most 1.
     pub crop: f64,
+    /// How a photo becomes the square. Default [`Fit::Crop`], which is not written, so that files from before it are the same.
+    #[serde(default, skip_serializing_if = "is_crop")]
+    pub fit: Fit,
     /// Resampling filter.
     pub filter: Filter,
     /// Mean of each channel, of values in 0 to 1.
@@ -33,13 +39,55 @@ pub struct Preprocess {
     pub std: [f32; 3],
 }
 
+fn is_crop(fit: &Fit) -> bool {
+    *fit == Fit::Crop
+}
+
+/// As derived, but for the default fit: this text is part of the cache's key, and what was computed before there were others holds still.
+impl fmt::Debug for Preprocess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { size, crop, fit, filter, mean, std } = self;
+        let mut shown = f.debug_struct("Preprocess");
+        shown.field("size", size).field("crop", crop);
+        if !is_crop(fit) {
+            shown.field("fit", fit);
+        }
+        shown.field("filter", filter).field("mean", mean).field("std", std).finish()
+    }
+}
+
 impl Preprocess {
-    /// Resizes so that the shorter side is `floor(size / crop)`, then crops the centre: torchvision's and timm's rule. Only
-    /// what the crop shows is computed.
+    /// The square that the network sees of a photo, as [`Fit`] says.
     ///
     /// # Errors
     /// [`ErrorKind::Image`] for a picture of no pixels.
-    pub fn crop(&self, photo: &Rgb) -> Result<Rgb> {
+    pub fn square(&self, photo: &Rgb) -> Result<Rgb> {
+        let whole = (0.0, 0.0, photo.width as f64, photo.height as f64);
+        match self.fit {
+            Fit::Crop => self.crop(photo),
+            Fit::Squash => resize(photo, self.filter, whole, (self.size, self.size)),
+            Fit::Pad => self.pad(photo, whole),
+        }
+    }
+
+    /// The photo in its shape, in the middle of a square of the mean colour: what is beside it is zero to the network.
+    fn pad(&self, photo: &Rgb, whole: (f64, f64, f64, f64)) -> Result<Rgb> {
+        let longer = photo.width.max(photo.height).max(1) as f64;
+        let scaled = |length: usize| ((self.size as f64 * length as f64 / longer).round() as usize).clamp(1, self.size);
+        let (width, height) = (scaled(photo.width), scaled(photo.height));
+        let small = resize(photo, self.filter, whole, (width, height))?;
+        let colour = self.mean.map(|mean| (255.0 * mean).round() as u8);
+        let mut data: Vec<u8> = std::iter::repeat_n(colour, self.size * self.size).flatten().collect();
+        let (left, top) = ((self.size - width) / 2, (self.size - height) / 2);
+        for (y, row) in small.data.chunks_exact(width * 3).enumerate() {
+            data[((top + y) * self.size + left) * 3..][..width * 3].copy_from_slice(row);
+        }
+        Ok(Rgb { width: self.size, height: self.size, data })
+    }
+
+    /// Resizes so that the shorter side is `floor(size / crop)`, then crops the centre: torchvision's and timm's rule. Only
+    /// what the crop shows is computed.
+    fn crop(&self, photo: &Rgb) -> Result<Rgb> {
         let (width, height) = (photo.width as f64, photo.height as f64);
         let shorter = (self.size as f64 / self.crop).floor().max(self.size as f64);
         // Python: `int(size * long / short)`.
@@ -90,7 +138,7 @@ pub fn fit(photo: &Rgb, side: usize) -> Result<Rgb> {
 
 /// Resizes the frame (left, top, width, height) of a picture to so many pixels.
 fn resize(photo: &Rgb, filter: Filter, frame: (f64, f64, f64, f64), to: (usize, usize)) -> Result<Rgb> {
-    let failed = |cause: &dyn std::fmt::Display| {
+    let failed = |cause: &dyn fmt::Display| {
         let Rgb { width, height, .. } = photo;
         Error::new(ErrorKind::Image, format!("a picture of {width} × {height} pixels cannot be resized: {cause}"))
     };

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::eval::Prediction;
 use crate::explain::{self, overlay};
 use crate::models::Model;
-use crate::pixels::Preprocess;
+use crate::pixels::{Limits, Preprocess};
 
 /// Grad-CAM of photos: what the network saw of each, and the same with a heat map over it. All maps share one scale.
 ///
@@ -28,7 +28,9 @@ pub fn grad_cam(
 ) -> Result<Figure> {
     let (mut cropped, mut values) = (Vec::new(), Vec::new());
     for prediction in predictions {
-        let photo = preprocess.crop(&photo::read(&prediction.path)?).map_err(|error| error.at(&prediction.path))?;
+        let photo = preprocess
+            .square(&photo::read(&prediction.path, &Limits::NONE)?)
+            .map_err(|error| error.at(&prediction.path))?;
         values.extend(preprocess.normalize(&photo));
         cropped.push(photo);
     }

@@ -8,6 +8,7 @@ use super::{View, shows};
 use crate::data::{Split, photo};
 use crate::error::{Error, ErrorKind, Result};
 use crate::eval::{Cleaner, SavedDecisions};
+use crate::pixels::Limits;
 
 shows!(Cleaner, SavedDecisions);
 
@@ -70,7 +71,7 @@ impl Cleaner {
             let second = format!("predicted {} {:.0} %", row.predicted, 100.0 * row.probability);
             let marked = row.decision.map_or(String::new(), |decision| format!(": {decision}"));
             let lines = vec![first, second, format!("loss {:.2}{marked}", row.loss)];
-            let picture = photo::read(&suspect.prediction.path)?;
+            let picture = photo::read(&suspect.prediction.path, &Limits::NONE)?;
             tiles.push(Tile { pictures: vec![picture], lines, right: suspect.prediction.is_right() });
         }
         grid("Is the class right? Number, class, what the model says", &tiles, columns(tiles.len()), None)

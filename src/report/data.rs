@@ -1,10 +1,13 @@
 //! Views of the project, the settings and the photos.
 
+use std::collections::BTreeMap;
+
 use super::table::{Cells, Table, bytes, counted, thousands};
 use super::{View, shows};
-use crate::config::{Config, PhaseConfig, Source, WeightsFrom};
+use crate::config::{Config, Fit, PhaseConfig, Source, WeightsFrom};
 use crate::data::decisions::DECISIONS;
-use crate::data::{Dataset, Decided, Decisions, Loader, Split, Splits, Subset, Verification};
+use crate::data::left_out::grouped;
+use crate::data::{Dataset, Decided, Decisions, LeftOut, Loader, Split, Splits, Subset, Verification};
 use crate::error::Result;
 use crate::models::registry;
 use crate::project::Project;
@@ -39,9 +42,12 @@ impl Config {
     /// The settings, in words.
     pub fn view(&self) -> View {
         let source = match &self.source {
-            Source::TfFlowers => "TF Flowers, 3,670 photos of 5 kinds of flowers".into(),
+            Source::TfFlowers => "TF Flowers: 5 kinds of flowers, by photographers on Flickr".into(),
             Source::Synthetic { per_class } => format!("drawn flowers, 5 kinds, {per_class} pictures each"),
             Source::Folder(folder) => format!("the folder {}", folder.display()),
+            Source::Labels { table, photos } => {
+                format!("the folder {}, labelled by {}", photos.display(), table.display())
+            }
         };
         let weights = registry::weights(self.backbone);
         let from = match &self.weights {
@@ -66,7 +72,14 @@ impl Config {
                 }),
                 ("network", self.backbone.to_string()),
                 ("weights", from),
-                ("input", format!("{0} × {0} pixels, batches of {1}", self.image_size, self.batch_size)),
+                ("input", {
+                    let fit = match self.fit {
+                        Fit::Crop => "the middle of each photo",
+                        Fit::Squash => "the whole photo, squeezed",
+                        Fit::Pad => "the whole photo, with a margin",
+                    };
+                    format!("{0} × {0} pixels, {fit}, batches of {1}", self.image_size, self.batch_size)
+                }),
                 ("augmentation", {
                     let flip = if augment.flip { "flip, " } else { "" };
                     format!(
@@ -101,22 +114,15 @@ impl Dataset {
         let mut view =
             View::new(title).facts([("folder", self.root.display().to_string()), ("licence", self.licence.clone())]);
         view = with(view, table);
-        if !self.ignored.is_empty() {
-            let what = format!("{} other files and folders were left aside", self.ignored.len());
-            view = view.line(what).line(short_list(self.ignored.iter().map(|(path, why)| {
-                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-                format!("{name} ({why})")
-            })));
+        if let Some(uneven) = uneven(&counts.iter().map(|(class, count)| (*class, *count)).collect::<Vec<_>>()) {
+            view = view.line(uneven);
         }
+        if self.is_split() {
+            view = view.line("the set comes split; its parts are taken as they are");
+        }
+        view = left_out(view, &self.left_out, "photos.left_out");
         if let Ok(figure) = self.show_classes() {
             view = view.figure(figure);
-        }
-        let (fewest, most) =
-            counts.values().fold((usize::MAX, 0), |(low, high), &count| (low.min(count), high.max(count)));
-        if most > UNEVEN * fewest {
-            view = view.hint(format!(
-                "the largest class has {most} photos, the smallest {fewest}: look at each class's recall, not at the accuracy alone"
-            ));
         }
         view.hint("next: photos.verify()?, then photos.split(&project, &config)?")
     }
@@ -170,23 +176,61 @@ impl Splits {
             ("test", column(&parts[2])),
             ("all", column(&total)),
         ]);
-        let near = match self.duplicates {
+        let made_with = &self.made_with;
+        let near = match made_with.duplicates {
             0 => "no photo is (nearly) the same as another".into(),
+            1 if made_with.given => "1 photo is (nearly) the same as another".into(),
+            count if made_with.given => format!("{count} photos are (nearly) the same as another"),
             1 => "1 photo is (nearly) the same as another; both are in one part".into(),
             count => format!("{count} photos are (nearly) the same as another; each such group is in one part"),
         };
-        let names = || short_list(self.left_out.keys().cloned());
-        let left_out = match self.left_out.len() {
-            0 => "no photo was left out".into(),
-            1 => format!("1 photo cannot be read and is in no part: {}", names()),
-            count => format!("{count} photos cannot be read and are in no part: {}", names()),
-        };
-        let mut view = with(View::new("Split"), table).line(format!("{near}; {left_out}"));
-        if !self.conflicts.is_empty() {
-            let pairs = short_list(self.conflicts.iter().map(|(a, b)| format!("{a} and {b}")));
+        let mut view = with(View::new("Split"), table);
+        if let Some(uneven) =
+            uneven(&self.classes.iter().map(String::as_str).zip(total.iter().map(|n| *n as usize)).collect::<Vec<_>>())
+        {
+            view = view.line(uneven);
+        }
+        if made_with.given {
+            let drawn = made_with.drawn.iter().map(|part| part.name()).collect::<Vec<_>>().join(" and ");
+            view = view.line(match made_with.drawn.len() {
+                0 => "the set came split; its parts are taken as they were".into(),
+                _ => format!("the set came split, but without {drawn}: drawn from the photos to train on"),
+            });
+        }
+        view = view.line(near);
+        if !made_with.leaks.is_empty() {
+            let pairs = short_list(made_with.leaks.iter().map(|(a, b)| format!("{a} and {b}")));
+            let count = counted(made_with.leaks.len(), "pair");
+            view = view.line(format!(
+                "leak: {count} of (nearly) the same photo, one to train on and one to measure on; the accuracy is too high by those: {pairs}"
+            ));
+        }
+        if !made_with.conflicts.is_empty() {
+            let pairs = short_list(made_with.conflicts.iter().map(|(a, b)| format!("{a} and {b}")));
             view = view.line(format!("the same photo in two classes: {pairs}"));
         }
-        let Decided { dropped, relabelled, unused, .. } = &self.decided;
+        let parts = [Split::Val, Split::Test].into_iter().zip([&parts[1], &parts[2]]);
+        for (split, counts) in parts {
+            let lacking =
+                self.classes.iter().zip(counts).filter(|(_, count)| **count == 0).map(|(class, _)| class.clone());
+            let lacking: Vec<String> = lacking.collect();
+            if !lacking.is_empty() {
+                let what = counted(lacking.len(), "class").replace("classs", "classes");
+                view = view.line(format!(
+                    "{what} without a photo in {split}, so that nothing is measured of it there: {}",
+                    short_list(lacking.into_iter())
+                ));
+            }
+        }
+        view = left_out(view, &made_with.left_out, "split.json");
+        if self.set_aside > 0 {
+            view = view.line(format!(
+                "{} of earlier splits are nowhere else any more, and were set aside in {}",
+                counted(self.set_aside, "photo"),
+                self.root.join("set_aside").display()
+            ));
+        }
+        let Decided { dropped, relabelled, unused, .. } = &made_with.decided;
         if !(dropped.is_empty() && relabelled.is_empty()) {
             let what =
                 format!("{DECISIONS}: {} dropped, {} relabelled", counted(dropped.len(), "photo"), relabelled.len());
@@ -254,6 +298,53 @@ impl Decisions {
 /// Where the largest class has more than so many times the photos of the smallest, it is said.
 const UNEVEN: usize = 3;
 
+/// What uneven classes mean for the accuracy; nothing where they are even.
+fn uneven(counts: &[(&str, usize)]) -> Option<String> {
+    let (largest, most) = counts.iter().max_by_key(|(_, count)| *count)?;
+    let (smallest, fewest) = counts.iter().min_by_key(|(_, count)| *count)?;
+    let all: usize = counts.iter().map(|(_, count)| count).sum();
+    (*most > UNEVEN * fewest).then(|| {
+        format!(
+            "the classes are uneven: {largest} has {}, {smallest} {}. A model that always says {largest} is right for {:.1} % of all photos: \
+             look at each class's recall, not at the accuracy alone",
+            counted(*most, "photo"),
+            fewest,
+            100.0 * *most as f64 / all as f64
+        )
+    })
+}
+
+/// What lay among the photos and is not used: how many files of each kind, and the first of them.
+fn left_out(view: View, left_out: &BTreeMap<String, LeftOut>, all: &str) -> View {
+    if left_out.is_empty() {
+        return view.line("no photo was left out");
+    }
+    let groups = grouped(left_out);
+    // The reason of a single file, where it says more than that of its group.
+    let named = |name: &str, words: &str| match left_out.get(name) {
+        Some(one) if one.why != words => format!("{name} ({})", one.why),
+        _ => name.to_string(),
+    };
+    let table = Table::new([
+        ("left out", Cells::Counts(groups.iter().map(|(_, names)| names.len() as u64).collect())),
+        ("why", Cells::Text(groups.iter().map(|(why, _)| why.clone()).collect())),
+        (
+            "which",
+            Cells::Text(
+                groups.iter().map(|(words, names)| short_list(names.iter().map(|name| named(name, words)))).collect(),
+            ),
+        ),
+    ]);
+    let what = match left_out.len() {
+        1 => "1 file or folder was left out".to_string(),
+        count => format!(
+            "{} files and folders were left out; {all} has all of them with their reasons",
+            thousands(count as u64)
+        ),
+    };
+    with(view.line(what), table)
+}
+
 /// Adds a table, or says why there is none.
 pub(super) fn with(view: View, table: Result<Table>) -> View {
     match table {
@@ -262,7 +353,7 @@ pub(super) fn with(view: View, table: Result<Table>) -> View {
     }
 }
 
-fn short_list(items: impl ExactSizeIterator<Item = String>) -> String {
+pub(super) fn short_list(items: impl ExactSizeIterator<Item = String>) -> String {
     const MOST: usize = 5;
     let more = items.len().saturating_sub(MOST);
     let shown = items.take(MOST).collect::<Vec<_>>().join(", ");

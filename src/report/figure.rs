@@ -14,8 +14,8 @@ use plotters::style::{Color, FontStyle, FontTransform, IntoFont, TextStyle, regi
 
 use super::view::{self, escape, printable};
 use crate::error::{Error, ErrorKind, Result};
-use crate::files;
-use crate::pixels::{Rgb, encode_jpeg, encode_png};
+use crate::files::output;
+use crate::pixels::{Rgb, encode_figure, encode_jpeg, is_drawn_by_petal};
 
 /// A picture, with its description for those who do not see it. White behind, so that it reads in light and dark themes.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ impl Figure {
     /// From pixels.
     pub fn new(pixels: &Rgb, description: impl Into<String>) -> Result<Self> {
         let Rgb { width, height, .. } = *pixels;
-        Ok(Self { png: encode_png(pixels)?, jpeg: None, width, height, description: printable(&description.into()) })
+        Ok(Self { png: encode_figure(pixels)?, jpeg: None, width, height, description: printable(&description.into()) })
     }
 
     /// From pixels that show photos: a cell shows them as JPEG. [`Figure::save`] writes PNG all the same.
@@ -51,8 +51,11 @@ impl Figure {
     }
 
     /// Writes the PNG file, and gives the figure on, so that a cell can end with it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if another file is there than a figure that petal has drawn: see [`output::write`].
     pub fn save(self, path: impl AsRef<Path>) -> Result<Self> {
-        files::write_bytes(path.as_ref(), &self.png)?;
+        output::write(path.as_ref(), FIGURE, &self.png)?;
         Ok(self)
     }
 
@@ -82,6 +85,8 @@ impl Figure {
         (mime, base64::engine::general_purpose::STANDARD.encode(bytes))
     }
 }
+
+const FIGURE: output::Kind = output::Kind { name: "a figure", is: is_drawn_by_petal };
 
 /// Draws a picture of this size.
 pub(super) fn draw((width, height): (usize, usize), paint: impl FnOnce(&Canvas) -> Painted) -> Result<Rgb> {

@@ -4,12 +4,12 @@ use plotters::prelude::{RGBColor, Rectangle};
 use plotters::style::Color;
 
 use super::figure::{Anchor, BLUE, Canvas, Figure, INK, Painted, SOFT, VERMILION, draw};
-use crate::config::Config;
+use crate::config::{Config, Fit};
 use crate::data::{Dataset, Loader, Subset, photo};
 use crate::error::{Error, ErrorKind, Result};
 use crate::eval::{Evaluation, Prediction};
 use crate::models::registry;
-use crate::pixels::{self, Preprocess, Rgb};
+use crate::pixels::{self, Limits, Preprocess, Rgb};
 use crate::project::Device;
 use crate::seed::{Purpose, Seed};
 
@@ -107,7 +107,7 @@ impl Tile {
 /// One photo, small, without a frame.
 pub(super) fn one(path: &std::path::Path) -> Result<Figure> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Figure::of_photos(&pixels::preprocess::fit(&photo::read(path)?, 280)?, format!("the photo {name}"))
+    Figure::of_photos(&pixels::preprocess::fit(&photo::read(path, &Limits::NONE)?, 280)?, format!("the photo {name}"))
 }
 
 /// How many tiles side by side look best.
@@ -131,9 +131,9 @@ impl Dataset {
         let mut tiles = Vec::new();
         for (target, class) in self.classes.iter().enumerate().take(MOST) {
             let own = self.samples.iter().filter(|sample| sample.target == target).take(TRIED);
-            if let Some(picture) = own.filter_map(|sample| photo::read(&sample.path).ok()).next() {
+            if let Some(picture) = own.filter_map(|sample| photo::read(&sample.path, &self.limits).ok()).next() {
                 // A square of each: rows of one height, whatever the photos' shapes.
-                let picture = SQUARE.crop(&picture)?;
+                let picture = SQUARE.square(&picture)?;
                 tiles.push(Tile { pictures: vec![picture], lines: vec![class.clone()], right: None });
             }
         }
@@ -146,13 +146,20 @@ impl Dataset {
 }
 
 /// The middle of a photo, as a small square.
-const SQUARE: Preprocess =
-    Preprocess { size: 180, crop: 1.0, filter: pixels::Filter::Bilinear, mean: [0.0; 3], std: [1.0; 3] };
+const SQUARE: Preprocess = Preprocess {
+    size: 180,
+    crop: 1.0,
+    fit: Fit::Crop,
+    filter: pixels::Filter::Bilinear,
+    mean: [0.0; 3],
+    std: [1.0; 3],
+};
 
 impl Subset {
     /// `n` photos, drawn from the seed, as the network sees them in its first epoch: training photos after augmentation.
     pub fn show_batch(&self, config: &Config, n: usize) -> Result<Figure> {
-        let preprocess = Preprocess { size: config.image_size, ..registry::weights(config.backbone).preprocess };
+        let preprocess =
+            Preprocess { size: config.image_size, fit: config.fit, ..registry::weights(config.backbone).preprocess };
         let loader = Loader::new(self, preprocess, config.batch_size, &Device::Cpu);
         let train = self.split == crate::data::Split::Train;
         let loader = if train { loader.augmented(config.augment, Seed(config.seed)) } else { loader };
@@ -196,7 +203,7 @@ impl Evaluation {
             let mut lines = said(prediction, &self.classes);
             lines.extend(prediction.loss().map(|loss| format!("loss {loss:.2}")));
             let right = prediction.is_right();
-            tiles.push(Tile { pictures: vec![photo::read(&prediction.path)?], lines, right });
+            tiles.push(Tile { pictures: vec![photo::read(&prediction.path, &Limits::NONE)?], lines, right });
         }
         grid(title, &tiles, columns, None)
     }

@@ -8,6 +8,7 @@ use crate::data::photo;
 use crate::error::Result;
 use crate::eval::Prediction;
 use crate::eval::predict::Unreadable;
+use crate::pixels::Limits;
 
 /// What a model says of a photo: the photo, and the probability of each class.
 pub fn predicted(prediction: &Prediction, classes: &[String]) -> View {
@@ -73,7 +74,7 @@ fn least_sure(predictions: &[Prediction], classes: &[String]) -> Result<Figure> 
     for prediction in order.into_iter().take(MOST) {
         let mut lines = said(prediction, classes);
         lines.push(prediction.path.file_name().unwrap_or_default().to_string_lossy().into_owned());
-        tiles.push(Tile { pictures: vec![photo::read(&prediction.path)?], lines, right: None });
+        tiles.push(Tile { pictures: vec![photo::read(&prediction.path, &Limits::NONE)?], lines, right: None });
     }
     let title = if predictions.len() > MOST { "The least sure ones" } else { "All of them, the least sure first" };
     grid(title, &tiles, columns(tiles.len()), None)

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::files;
+use crate::files::{self, cells};
 
 /// One epoch of one phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +52,7 @@ impl History {
             writeln!(out, "{header}")?;
             for e in &self.epochs {
                 let Epoch { phase, epoch, learning_rate, train_loss, train_accuracy, .. } = e;
+                let phase = cells::harmless(phase);
                 write!(out, "{phase},{epoch},{learning_rate},{train_loss},{train_accuracy},")?;
                 writeln!(out, "{},{},{},{:.3}", e.val_loss, e.val_accuracy, e.best, e.seconds)?;
             }

@@ -10,7 +10,7 @@ use super::checkpoint::Run;
 use super::history::{Epoch, History};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::files;
+use crate::files::{self, cells};
 
 /// `run.json`: what a run was made with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -246,7 +246,7 @@ fn read_epochs(path: &Path) -> Result<Vec<Epoch>> {
 fn epoch(record: &csv::StringRecord) -> Option<Epoch> {
     let number = |index: usize| record.get(index)?.parse::<f64>().ok();
     Some(Epoch {
-        phase: record.get(0)?.into(),
+        phase: cells::plain(record.get(0)?).into(),
         epoch: record.get(1)?.parse().ok()?,
         learning_rate: number(2)?,
         train_loss: number(3)?,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::record::RunRecord;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, nearest};
 use crate::files;
 use crate::project::Project;
 
@@ -64,9 +64,11 @@ impl Runs {
                 let names: Vec<_> = self.runs.iter().map(|run| run.name.as_str()).collect();
                 let known = if names.is_empty() { "none".into() } else { names.join(", ") };
                 let what = format!("there is no run {name:?}; expected one of those there are: {known}");
-                Err(Error::new(ErrorKind::Config, what)
-                    .at(&self.folder)
-                    .mend("take one of these names; fit cells make runs"))
+                let mend = match nearest(name, &names) {
+                    Some(meant) => format!("did you mean {meant}?"),
+                    None => "take one of these names; trainings make runs".into(),
+                };
+                Err(Error::new(ErrorKind::Config, what).at(&self.folder).mend(mend))
             }
         }
     }

@@ -258,6 +258,27 @@ def test_f47_the_stop_button_costs_at_most_an_epoch(folder: Path) -> None:
         assert f"going on after epoch {done}" in said and "finished: " in said, said
 
 
+def test_a_changed_cell_trains_and_the_same_one_is_found(folder: Path) -> None:
+    """Another learning rate trains anew, and says so; the first one again is found; more epochs go on."""
+    with Kernel(folder) as kernel:
+        for cell in [DEP, "use petal::prelude::*;", OPEN, SMALL, "let mut learner: Learner = Learner::new(&project, &splits, &config)?;"]:
+            well(kernel, cell)
+        rows = re.compile(r"^ *\d+ .*%", re.MULTILINE)
+        losses = lambda said: [row.split()[1:] for row in rows.findall(re.sub(r" +\d[\d.]* s .*", "", said))]
+        first = well(kernel, "learner.fit(&Phase::head(&config))?;")
+        assert "learning rate 1e-3" in first and len(losses(first)) == 2, first
+        changed = well(kernel, "learner.fit(&Phase { learning_rate: 3e-2, ..Phase::head(&config) })?;")
+        for words in ("learning_rate was 0.001, is 0.03", "trains anew", "the earlier result stays in", "learning rate 3e-2", "finished: "):
+            assert words in changed, f"{words}: {changed}"
+        assert len(losses(changed)) == 2 and losses(changed) != losses(first), (first, changed)
+        again = well(kernel, "learner.fit(&Phase::head(&config))?;")
+        assert "finished before with the same settings" in again and not losses(again), again
+        more = well(kernel, "learner.fit(&Phase { epochs: 4, ..Phase::head(&config) })?;")
+        assert "going on after epoch 2" in more and len(losses(more)) == 2, more
+        assert well(kernel, 'println!("{}", learner.history()?.epochs.len());') == "4\n"
+    assert len(list(folder.parent.glob("models/runs/*/last.safetensors"))) == 2
+
+
 def test_f49_the_notebook_and_the_command_make_the_same_bytes(folder: Path) -> None:
     """The same settings and photos, through the kernel with petal as a shared library, and through the command."""
     command = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target") / "debug" / "petal"

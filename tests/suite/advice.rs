@@ -33,7 +33,7 @@ fn the_usual_mistakes_are_answered_with_what_to_do() {
     advice("a setting", &Config::from_toml("batchsize = 3").unwrap_err(), &["batchsize", "expected"]);
     advice("a recipe", &Config::recipe("sed").unwrap_err(), &["sed", "seed", "demo"]);
     advice("a device", &"tpu".parse::<DeviceChoice>().unwrap_err(), &["tpu", "cpu"]);
-    advice("a part", &"dev".parse::<Split>().unwrap_err(), &["dev", "train, val or test"]);
+    advice("a part", &"dev".parse::<Split>().unwrap_err(), &["dev", "one of train, val, test"]);
 
     let splits = Dataset::fetch(&project, &config).unwrap().split(&project, &config).unwrap();
     let other = Config { seed: 7, ..config.clone() };

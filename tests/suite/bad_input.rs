@@ -71,7 +71,10 @@ fn bad_input_names_the_file_and_the_mend_and_nothing_is_written_or_lost() {
     let embed = |weights| ["embed", "--backbone", "resnet18", "--weights", weights, "one", "--out", "f"].to_vec();
     let cases: [(Vec<&str>, &[&str]); 17] = [
         (["split-dataset", "--photos", "nowhere"].to_vec(), &["no such folder", "nowhere", "mend:"]),
-        (["split-dataset", "--photos", "loose.jpg"].to_vec(), &["no such folder", "loose.jpg", "mend:"]),
+        (
+            ["split-dataset", "--photos", "loose.jpg"].to_vec(),
+            &["this is a file; expected a folder", "loose.jpg", "mend:"],
+        ),
         (["split-dataset", "--photos", "one"].to_vec(), &["1 class folders", "one", "mend:"]),
         (["split-dataset", "--photos", "empty"].to_vec(), &["\"tulips\" has no photos", "empty/tulips", "mend:"]),
         (["split-dataset", "--photos", "few"].to_vec(), &["\"roses\" has 1", "few", "mend:"]),

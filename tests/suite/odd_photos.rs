@@ -135,6 +135,7 @@ fn predict_answers_for_what_it_can_read() {
         preprocess: registry::weights(Backbone::EfficientnetLite0).preprocess,
         backbone_weights: None,
         metrics: BTreeMap::new(),
+        run: None,
     };
     save(&model, &info, &folder.path().join("m.safetensors")).unwrap();
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use petal::ErrorKind;
-use petal::config::AugmentConfig;
+use petal::config::{AugmentConfig, Fit};
 use petal::pixels::{Augmentation, Filter, Limits, Preprocess, Rgb, decode};
 use petal::{Purpose, Seed};
 use safetensors::SafeTensors;
@@ -181,8 +181,8 @@ fn resize_and_crop_are_torchvisions_and_timms() {
         let words: Vec<&str> = name.split(' ').collect();
         let filter = if words[0] == "bilinear" { Filter::Bilinear } else { Filter::Bicubic };
         let photo = noise(words[1].parse().unwrap(), words[2].parse().unwrap());
-        let preprocess = Preprocess { size: 32, crop: 0.875, filter, mean: [0.5; 3], std: [0.5; 3] };
-        let got = preprocess.crop(&photo).unwrap();
+        let preprocess = Preprocess { size: 32, crop: 0.875, fit: Fit::Crop, filter, mean: [0.5; 3], std: [0.5; 3] };
+        let got = preprocess.square(&photo).unwrap();
         let (mean, most) = difference(&got, expected);
         let sum = |picture: &Rgb| picture.data.iter().map(|&v| f64::from(v)).sum::<f64>();
         let drift = (sum(&got) - sum(expected)) / got.data.len() as f64;
@@ -199,6 +199,7 @@ fn normalizing_is_value_minus_mean_over_std() {
     let preprocess = Preprocess {
         size: 1,
         crop: 1.0,
+        fit: Fit::Crop,
         filter: Filter::Bilinear,
         mean: [0.485, 0.456, 0.406],
         std: [0.229, 0.224, 0.225],
@@ -212,10 +213,11 @@ fn normalizing_is_value_minus_mean_over_std() {
 
 #[test]
 fn f28_tiny_and_narrow_photos_fill_the_square() {
-    let preprocess = Preprocess { size: 24, crop: 0.875, filter: Filter::Bicubic, mean: [0.0; 3], std: [1.0; 3] };
+    let preprocess =
+        Preprocess { size: 24, crop: 0.875, fit: Fit::Crop, filter: Filter::Bicubic, mean: [0.0; 3], std: [1.0; 3] };
     for (width, height) in [(1, 1), (1, 500), (500, 1), (2, 3)] {
         let photo = Rgb { width, height, data: vec![77; width * height * 3] };
-        let cropped = preprocess.crop(&photo).unwrap();
+        let cropped = preprocess.square(&photo).unwrap();
         assert_eq!((cropped.width, cropped.height), (24, 24));
         assert!(cropped.data.iter().all(|value| *value == 77), "{width} × {height}");
     }

@@ -80,6 +80,7 @@ pub(crate) fn small_model() -> (Model, ModelInfo) {
         preprocess: registry::weights(Backbone::Resnet50).preprocess,
         backbone_weights: None,
         metrics: [("test_loss".to_owned(), 0.1 + 0.2), ("accuracy".to_owned(), 0.9)].into(),
+        run: None,
     };
     (model, info)
 }

@@ -13,8 +13,14 @@ use petal::{Config, ErrorKind, Result, Seed, files};
 
 use super::{project, write_photos};
 
-const PREPROCESS: Preprocess =
-    Preprocess { size: 32, crop: 0.875, filter: Filter::Bicubic, mean: [0.5, 0.4, 0.3], std: [0.25, 0.5, 1.0] };
+const PREPROCESS: Preprocess = Preprocess {
+    size: 32,
+    crop: 0.875,
+    fit: petal::config::Fit::Crop,
+    filter: Filter::Bicubic,
+    mean: [0.5, 0.4, 0.3],
+    std: [0.25, 0.5, 1.0],
+};
 
 /// 37 photos to train on.
 fn subset(root: &Path) -> Subset {
@@ -81,7 +87,8 @@ fn values_are_the_normalized_pixels_of_the_right_photo() {
     let subset = subset(folder.path());
     let batch = loader(&subset).batches().nth(2).unwrap().unwrap();
     for (row, &index) in batch.indices.iter().enumerate() {
-        let pixels = PREPROCESS.crop(&photo::read(&subset.samples[index].path).unwrap()).unwrap();
+        let pixels =
+            PREPROCESS.square(&photo::read(&subset.samples[index].path, &Default::default()).unwrap()).unwrap();
         let image = batch.images.get(row).unwrap().to_vec3::<f32>().unwrap();
         for (channel, plane) in image.iter().enumerate() {
             for (y, x) in [(0, 0), (31, 31), (5, 20)] {

@@ -43,10 +43,13 @@ fn each_class_has_its_share_of_each_part_and_the_manifest_tells_the_truth() {
     let (project, photos) = begun(folder.path());
     let splits = photos.split(&project, &Config::seed()).unwrap();
     assert_eq!(splits.classes[..], ["daisy", "roses", "tulips"]);
-    assert_eq!((splits.duplicates, splits.left_out.len(), splits.conflicts.len()), (0, 0, 0));
+    assert_eq!(
+        (splits.made_with.duplicates, splits.made_with.left_out.len(), splits.made_with.conflicts.len()),
+        (0, 0, 0)
+    );
 
     let text = fs::read_to_string(project.data.join("manifest.csv")).unwrap();
-    assert!(text.starts_with("path,class,split,bytes,sha256\ntrain/daisy/"), "{}", &text[..80]);
+    assert!(text.starts_with("path,class,split,bytes,sha256,photo\ntrain/daisy/"), "{}", &text[..80]);
     let rows = rows(&project);
     assert_eq!(rows.len(), 67);
     for (target, (class, total)) in CLASSES.iter().enumerate() {
@@ -113,7 +116,7 @@ fn f22_copies_stay_together_even_resized_or_in_another_class() {
     let root = folder.path().join("photos");
     for index in 0..8 {
         let name = format!("{index:03}.jpg");
-        let original = photo::read(&root.join("daisy").join(&name)).unwrap();
+        let original = photo::read(&root.join("daisy").join(&name), &Default::default()).unwrap();
         // An exact copy, one encoded again, one resized, and a darker one of other colours, as PNG.
         fs::copy(root.join("daisy").join(&name), root.join(format!("daisy/copy {name}"))).unwrap();
         fs::write(root.join(format!("daisy/again {name}")), encode_jpeg(&original, 60).unwrap()).unwrap();
@@ -129,8 +132,8 @@ fn f22_copies_stay_together_even_resized_or_in_another_class() {
     // With any seed: by chance alone, 33 copies would not all stay with their originals.
     for seed in 0..4 {
         let splits = photos.resplit(&project, &seeded(seed)).unwrap();
-        assert_eq!(splits.duplicates, 33);
-        assert_eq!(splits.conflicts, [("roses/004.jpg".to_string(), "tulips/a rose.jpg".to_string())]);
+        assert_eq!(splits.made_with.duplicates, 33);
+        assert_eq!(splits.made_with.conflicts, [("roses/004.jpg".to_string(), "tulips/a rose.jpg".to_string())]);
         assert!(splits.text().contains("roses/004.jpg and tulips/a rose.jpg"), "{}", splits.text());
         let parts = parts(&project);
         for index in 0..8 {

@@ -173,13 +173,13 @@ fn f27_photos_that_cannot_be_read_are_left_out_by_name_until_they_are_mended() {
     let good = fs::read(&bad).unwrap();
     fs::write(&bad, &good[..good.len() / 2]).unwrap();
     let splits = photos.split(&project, &Config::seed()).unwrap();
-    assert_eq!(splits.left_out.keys().collect::<Vec<_>>(), ["roses/000.jpg"]);
-    assert!(splits.left_out["roses/000.jpg"].why.contains("cut short"));
+    assert_eq!(splits.made_with.left_out.keys().collect::<Vec<_>>(), ["roses/000.jpg"]);
+    assert!(splits.made_with.left_out["roses/000.jpg"].why.contains("cut short"));
     assert_eq!(rows(&project).len(), 66);
     photos.split(&project, &Config::seed()).unwrap();
     fs::write(&bad, good).unwrap();
     refused(photos.split(&project, &Config::seed()), &["roses/000.jpg"]);
-    assert!(photos.resplit(&project, &Config::seed()).unwrap().left_out.is_empty());
+    assert!(photos.resplit(&project, &Config::seed()).unwrap().made_with.left_out.is_empty());
 }
 
 #[test]

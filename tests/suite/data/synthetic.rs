@@ -59,7 +59,7 @@ fn all_of_them_differ_and_none_is_taken_for_a_duplicate() {
     let folder = tempfile::tempdir().unwrap();
     let photos = draw(&folder.path().join("photos"), 60, 42);
     let splits = photos.split(&project(&folder.path().join("project")), &Config::seed()).unwrap();
-    assert_eq!((splits.duplicates, splits.left_out.len()), (0, 0));
+    assert_eq!((splits.made_with.duplicates, splits.made_with.left_out.len()), (0, 0));
     for split in Split::ALL {
         assert!(splits.get(split).samples.len() >= 30);
     }
@@ -68,7 +68,7 @@ fn all_of_them_differ_and_none_is_taken_for_a_duplicate() {
         let mut sizes = std::collections::BTreeSet::new();
         let mut means = Vec::new();
         for sample in photos.samples.iter().filter(|sample| sample.target == target) {
-            let picture = photo::read(&sample.path).unwrap();
+            let picture = photo::read(&sample.path, &Default::default()).unwrap();
             sizes.insert((picture.width, picture.height));
             means.push(picture.data.iter().map(|&v| f64::from(v)).sum::<f64>() / picture.data.len() as f64);
         }
@@ -91,12 +91,13 @@ fn colours_do_not_tell_them_apart_and_a_network_does() {
             |part: Vec<(usize, (Vec<f64>, usize))>| part.into_iter().map(|(_, named)| named).collect::<Vec<_>>();
         linear_accuracy(&strip(train), &strip(test))
     };
-    let colours = accuracy(paths.iter().map(|path| histogram(&photo::read(path).unwrap())).collect());
+    let colours =
+        accuracy(paths.iter().map(|path| histogram(&photo::read(path, &Default::default()).unwrap())).collect());
 
     let config = Config { backbone: Backbone::EfficientnetLite0, weights: WeightsFrom::Embedded, ..Config::demo() };
     let project = project(folder.path());
     let (model, preprocess) = backbone_model(&config, &project).unwrap();
-    let (features, unreadable) = embed(&model, &preprocess, &paths, &project.device).unwrap();
+    let (features, unreadable) = embed(&model, &preprocess, &paths, &Default::default(), &project.device).unwrap();
     assert!(unreadable.is_empty());
     let features = features.values.to_vec2::<f32>().unwrap();
     let network = accuracy(features.iter().map(|row| row.iter().map(|&v| f64::from(v)).collect()).collect());

@@ -341,7 +341,7 @@ fn another_archive_is_asked_about_and_a_bad_one_costs_nothing() {
     assert_eq!(photos.classes[..], ["roses", "tulips"]);
     let then = listed(&photos);
     assert_eq!(then[0], "roses/1.jpg");
-    assert_eq!(photos.ignored.len(), 1);
+    assert_eq!(photos.left_out.len(), 1);
     // The same again is found there.
     assert_eq!(listed(&Dataset::from_archive(&project, &first, false).unwrap()), then);
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use petal::config::SplitConfig;
-use petal::data::{Dataset, Splits};
+use petal::data::{Dataset, Reason, Splits};
 use petal::{Config, ErrorKind};
 
 use crate::data::{listed, picture, project, write_photos, write_picture};
@@ -18,63 +18,58 @@ fn touch(path: &Path) {
 }
 
 #[test]
-fn f20_what_is_no_photo_and_no_class_is_left_aside_and_listed() {
+fn f20_what_is_no_photo_and_no_class_is_counted_and_named() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    // Made in an order that is not the alphabet's.
-    for name in [
-        "tulips/b.jpg",
-        "Zinnien/1.png",
-        "gelbe Rosen/Ü ö.JPEG",
-        "gelbe Rosen/1.JPG",
-        "\u{1F33B}/\u{1F41D}.PNG",
-        "tulips/a.jpeg",
-        "äpfel/1.jpg",
-    ] {
-        touch(&at(name));
-    }
-    let aside = [
-        (".DS_Store", "not a class folder"),
-        (".ipynb_checkpoints/1.jpg", "not a class folder"),
-        ("LICENSE.txt", "not a class folder"),
-        ("__MACOSX/1.jpg", "not a class folder"),
-        ("loose.jpg", "not a class folder"),
-        ("tulips/.hidden.jpg", "hidden"),
-        ("tulips/Thumbs.db", "not .jpg, .jpeg or .png"),
-        ("tulips/more/1.jpg", "a folder in a class folder"),
-        ("tulips/noending", "not .jpg, .jpeg or .png"),
-        ("tulips/x.gif", "not .jpg, .jpeg or .png"),
-    ];
-    aside.iter().for_each(|(name, _)| touch(&at(name)));
-
-    let photos = Dataset::folder(folder.path()).unwrap();
-    assert_eq!(photos.classes[..], ["Zinnien", "gelbe Rosen", "tulips", "äpfel", "\u{1F33B}"]);
+    // Made in an order that is not the alphabet's. What a photo is, its content says: one has no ending, one a wrong one.
     let expected = [
         "Zinnien/1.png",
         "gelbe Rosen/1.JPG",
         "gelbe Rosen/Ü ö.JPEG",
         "tulips/a.jpeg",
-        "tulips/b.jpg",
+        "tulips/b.txt",
+        "tulips/more/and more/1.jpg",
+        "tulips/noending",
         "äpfel/1.jpg",
         "\u{1F33B}/\u{1F41D}.PNG",
     ];
+    for (number, name) in expected.iter().enumerate().rev() {
+        write_picture(&at(name), &picture(number as u64));
+    }
+    for name in [".ipynb_checkpoints/1.jpg", "__MACOSX/1.jpg", "@eaDir/1.jpg", "loose.jpg", "tulips/.hidden.jpg"] {
+        write_picture(&at(name), &picture(50));
+    }
+    for name in [".DS_Store", "LICENSE.txt", "tulips/Thumbs.db", "tulips/notes.jpg"] {
+        fs::write(at(name), b"a text").unwrap();
+    }
+    fs::write(at("tulips/x.heic"), b"\0\0\0\x20ftypheic").unwrap();
+    fs::write(at("tulips/empty.jpg"), b"").unwrap();
+    let photos = Dataset::folder(folder.path()).unwrap();
+    assert_eq!(photos.classes[..], ["Zinnien", "gelbe Rosen", "tulips", "äpfel", "\u{1F33B}"]);
     assert_eq!(listed(&photos), expected);
-    assert_eq!(photos.samples.iter().map(|s| s.target).collect::<Vec<_>>(), [0, 1, 1, 2, 2, 3, 4]);
+    assert_eq!(photos.samples.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), expected);
+    assert_eq!(photos.samples.iter().map(|s| s.target).collect::<Vec<_>>(), [0, 1, 1, 2, 2, 2, 2, 3, 4]);
     assert_eq!(photos.counts()["gelbe Rosen"], 2);
 
-    let ignored: Vec<_> =
-        photos.ignored.iter().map(|(path, why)| (path.strip_prefix(folder.path()).unwrap(), why.as_str())).collect();
-    for (name, why) in aside {
-        // Of a folder that is no class, the folder itself.
-        let name = match name {
-            ".ipynb_checkpoints/1.jpg" => ".ipynb_checkpoints",
-            "__MACOSX/1.jpg" => "__MACOSX",
-            "tulips/more/1.jpg" => "tulips/more",
-            name => name,
-        };
-        assert!(ignored.contains(&(Path::new(name), why)), "{name}: {ignored:?}");
+    let left_out: Vec<_> = photos.left_out.iter().map(|(name, one)| (name.as_str(), one.reason)).collect();
+    let aside = [
+        (".DS_Store", Reason::Hidden),
+        (".ipynb_checkpoints", Reason::Hidden),
+        ("@eaDir", Reason::Hidden),
+        ("LICENSE.txt", Reason::NotAPicture),
+        ("__MACOSX", Reason::Hidden),
+        ("loose.jpg", Reason::NoClass),
+        ("tulips/.hidden.jpg", Reason::Hidden),
+        ("tulips/Thumbs.db", Reason::Hidden),
+        ("tulips/empty.jpg", Reason::Empty),
+        ("tulips/notes.jpg", Reason::NotAPicture),
+        ("tulips/x.heic", Reason::OtherFormat),
+    ];
+    assert_eq!(left_out, aside);
+    let said = photos.text();
+    for words in ["11 files and folders were left out", "not a picture", "HEIC", "loose.jpg", "tulips/empty.jpg"] {
+        assert!(said.contains(words), "{words}: {said}");
     }
-    assert_eq!(ignored.len(), aside.len());
 }
 
 #[test]
@@ -91,16 +86,25 @@ fn f19_folders_that_do_not_fit_say_which_and_how_to_mend_it() {
     };
     check(&root.join("no"), &root.join("no"), "no such folder", "one folder of photos per class");
     check(root, root, "0 class folders", "a folder of its own");
-    touch(&root.join("roses/1.jpg"));
+    write_picture(&root.join("roses/1.jpg"), &picture(1));
     check(root, root, "1 class folders", "a folder of its own");
-    check(&root.join("roses/1.jpg"), &root.join("roses/1.jpg"), "no such folder", "");
+    check(&root.join("roses/1.jpg"), &root.join("roses/1.jpg"), "this is a file; expected a folder", "folder");
     fs::create_dir(root.join("tulips")).unwrap();
     check(root, &root.join("tulips"), "\"tulips\" has no photos", "add photos");
-    touch(&root.join("tulips/1.txt"));
-    check(root, &root.join("tulips"), "\"tulips\" has no photos", "add photos");
+    touch(&root.join("tulips/1.jpg"));
+    fs::write(root.join("tulips/2.jpg"), b"\0\0\0\x20ftypheic").unwrap();
+    check(root, &root.join("tulips"), "has no photos, but 1 × a HEIC", "add photos");
     // The folder above the right one.
-    fs::create_dir_all(root.join("above/photos/roses")).unwrap();
-    check(&root.join("above"), &root.join("above/photos"), "no photos", "right above the class folders");
+    for (number, class) in ["roses", "tulips", "zinnias"].iter().enumerate() {
+        write_picture(&root.join("above/photos").join(class).join("1.jpg"), &picture(number as u64));
+    }
+    let above = root.join("above");
+    check(
+        &above,
+        &above,
+        "1 class folders",
+        &format!("right above the class folders: {}", above.join("photos").display()),
+    );
 }
 
 #[cfg(unix)]
@@ -115,19 +119,24 @@ fn f23_circles_and_pipes_end_neither_the_listing_nor_the_look() {
     symlink(root, root.join("roses/circle")).unwrap();
     symlink(root.join("nowhere"), root.join("roses/nowhere.jpg")).unwrap();
     assert!(Command::new("mkfifo").arg(root.join("roses/pipe.jpg")).status().unwrap().success());
-    let photos = Dataset::folder(root).unwrap();
-    assert_eq!(photos.samples.len(), 8);
-    let looked = photos.verify().unwrap();
-    assert_eq!(looked.good.len(), 6);
-    let bad: Vec<_> = looked.bad.iter().map(|(path, why)| (path.file_name().unwrap(), why.as_str())).collect();
-    assert!(bad[0].0 == "nowhere.jpg" && bad[0].1.contains("cannot read"), "{bad:?}");
-    assert!(bad[1].0 == "pipe.jpg" && bad[1].1.contains("not a file"), "{bad:?}");
-
-    // A class that leads round to itself.
+    // A class that leads round to itself, and one that is elsewhere.
     symlink("circle", root.join("circle")).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    write_picture(&elsewhere.path().join("more/1.jpg"), &picture(70));
+    symlink(elsewhere.path(), root.join("linked")).unwrap();
+    // Two ways to one folder: it is searched once.
+    symlink(elsewhere.path().join("more"), elsewhere.path().join("again")).unwrap();
     let photos = Dataset::folder(root).unwrap();
-    assert_eq!(photos.classes[..], ["roses", "tulips"]);
-    assert!(photos.ignored.iter().any(|(path, _)| path.ends_with("circle")), "{:?}", photos.ignored);
+    assert_eq!(photos.classes[..], ["linked", "roses", "tulips"]);
+    let own: Vec<_> = photos.samples.iter().map(|sample| sample.name.as_str()).collect();
+    assert_eq!(own.len(), 7, "{own:?}");
+    assert_eq!(own[0], "linked/again/1.jpg");
+    assert_eq!(photos.verify().unwrap().bad, []);
+    let why = |name: &str| photos.left_out.get(name).map(|one| one.reason);
+    assert_eq!(why("roses/nowhere.jpg"), Some(Reason::BrokenLink));
+    assert_eq!(why("roses/pipe.jpg"), Some(Reason::NotAFile));
+    assert_eq!(why("circle"), Some(Reason::BrokenLink));
+    assert_eq!((why("roses/circle"), why("linked/more")), (Some(Reason::SeenBefore), Some(Reason::SeenBefore)));
 }
 
 /// What the command says of a folder of photos to a person who may not read all of it.
@@ -176,10 +185,10 @@ fn f23_what_may_not_be_read_is_named() {
 
     rights("roses/001.jpg", 0o000);
     let said = said_without_rights(folder.path()).unwrap();
-    assert!(said.contains("1 photo cannot be read and is in no part"), "{said}");
+    assert!(said.contains("1 file or folder was left out") && said.contains("may not be read"), "{said}");
     let splits = Splits::open(&folder.path().join("data")).unwrap();
-    assert_eq!(splits.left_out.keys().collect::<Vec<_>>(), ["roses/001.jpg"]);
-    assert!(splits.left_out["roses/001.jpg"].why.contains("Permission denied"));
+    assert_eq!(splits.made_with.left_out.keys().collect::<Vec<_>>(), ["roses/001.jpg"]);
+    assert!(splits.made_with.left_out["roses/001.jpg"].why.contains("Permission denied"));
 }
 
 /// Names that a page, a terminal, the kernel or a table could take for something else.
@@ -241,7 +250,7 @@ fn f21_names_that_no_manifest_can_hold_are_refused_and_the_command_shows_them() 
     for (class, photo, what) in [
         (name(b"bad\xff"), name(b"1.jpg"), "not UTF-8"),
         (name(b"tulips"), name(b"\xff.jpg"), "not UTF-8"),
-        (name(b"..\\evil"), name(b"1.jpg"), "backslash"),
+        (name(b"x\\..\\evil"), name(b"1.jpg"), "backslash"),
         (name(b"tulips"), name(b"a\\1.jpg"), "backslash"),
     ] {
         let folder = tempfile::tempdir().unwrap();
@@ -324,20 +333,18 @@ fn f26_every_file_is_decoded_and_the_bad_ones_have_their_reason() {
     broken[at + 4..at + 24].fill(0xaa);
     fs::write(root.join("b/5 broken.jpg"), broken).unwrap();
 
-    let looked = Dataset::folder(root).unwrap().verify().unwrap();
+    let photos = Dataset::folder(root).unwrap();
+    let left_out: Vec<_> = photos.left_out.iter().map(|(name, one)| (name.as_str(), one.reason)).collect();
+    assert_eq!(left_out, [("b/3 text.jpg", Reason::NotAPicture), ("b/4 empty.jpg", Reason::Empty)]);
+    let looked = photos.verify().unwrap();
     assert_eq!(looked.good.len(), 10);
     let bad: Vec<_> = looked
         .bad
         .iter()
         .map(|(path, why)| format!("{}: {why}", path.file_name().unwrap().to_str().unwrap()))
         .collect();
-    assert_eq!(bad.len(), 4);
-    for (line, start) in bad.iter().zip([
-        "2 cut.jpg: the JPEG is cut short",
-        "3 text.jpg: this is text",
-        "4 empty.jpg: this is an empty file",
-        "5 broken.jpg: the JPEG is damaged",
-    ]) {
+    assert_eq!(bad.len(), 2);
+    for (line, start) in bad.iter().zip(["2 cut.jpg: the JPEG is cut short", "5 broken.jpg: the JPEG is damaged"]) {
         assert!(line.starts_with(start), "{line}");
     }
     let turned = looked.good.iter().find(|photo| photo.sample.path.ends_with("turned_6.jpg")).unwrap();

@@ -1,13 +1,13 @@
-//! Files on disk: atomic writes, hashes, sorted folders, locks.
+//! Files and folders that are there whole or not at all.
 
 use std::ffi::OsString;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
-use crate::error::{Error, ErrorKind, Result};
+use super::lock::is_at;
+use super::{Lock, create_dir};
+use crate::error::{Error, Result};
 
 /// Writes a file so that it either is there whole or is not touched: into a sibling file, flushed to the disk, then
 /// renamed over the target, then the folder flushed. A reader, or a power cut, never sees half of it.
@@ -152,6 +152,12 @@ fn lock_where_possible(file: &File) {
     let _ = file.lock();
 }
 
+/// Writes a copy of a file in one step: it is there whole or not at all.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    let mut source = File::open(from).map_err(|cause| Error::io("read", from, &cause))?;
+    write_atomic(to, |out| io::copy(&mut source, out).map(|_| ()))
+}
+
 /// Makes a folder that either is there whole or not at all: filled under another name beside it, then renamed. What stood
 /// at `path` before stays until then. What a killed run left beside it is removed first.
 ///
@@ -186,133 +192,11 @@ fn remove_dir(path: &Path) -> Result<()> {
     }
 }
 
-/// Writes a copy of a file in one step: it is there whole or not at all.
-pub fn copy(from: &Path, to: &Path) -> Result<()> {
-    let mut source = File::open(from).map_err(|cause| Error::io("read", from, &cause))?;
-    write_atomic(to, |out| io::copy(&mut source, out).map(|_| ()))
-}
-
-/// Reads a whole file.
-pub fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|cause| Error::io("read", path, &cause))
-}
-
-/// Fills the buffer with what stands at this place of a file. The file's own position may move.
-#[cfg(unix)]
-pub fn read_at(file: &File, at: u64, buffer: &mut [u8]) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, buffer, at)
-}
-
-/// Fills the buffer with what stands at this place of a file. The file's own position may move.
-#[cfg(not(unix))]
-pub fn read_at(mut file: &File, at: u64, buffer: &mut [u8]) -> io::Result<()> {
-    file.seek(io::SeekFrom::Start(at))?;
-    file.read_exact(buffer)
-}
-
-/// Creates a folder and those above it.
-pub fn create_dir(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).map_err(|cause| Error::io("create", path, &cause))
-}
-
-/// What a folder holds, sorted by name: the file system's own order must never reach a result.
-pub fn sorted_dir(path: &Path) -> Result<Vec<PathBuf>> {
-    let failed = |cause: io::Error| Error::io("list", path, &cause);
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(path).map_err(failed)? {
-        entries.push(entry.map_err(failed)?.path());
-    }
-    entries.sort();
-    Ok(entries)
-}
-
-/// The SHA-256 of some bytes, in lower-case hex.
-pub fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// The SHA-256 of a file, in lower-case hex, read in pieces.
-pub fn sha256_file(path: &Path) -> Result<String> {
-    let failed = |cause: io::Error| Error::io("read", path, &cause);
-    let mut file = File::open(path).map_err(failed)?;
-    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut buffer).map_err(failed)? {
-            0 => return Ok(hex(&hasher.finalize())),
-            n => hasher.update(&buffer[..n]),
-        }
-    }
-}
-
-/// Bytes in lower-case hex.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-/// A lock that other processes respect, held until it is dropped (or the process ends, however it ends).
-#[derive(Debug)]
-pub struct Lock {
-    /// The operating system unlocks it when it is closed.
-    _file: File,
-    path: PathBuf,
-}
-
-impl Lock {
-    /// Takes the lock, or fails at once with [`ErrorKind::Locked`] if another process holds it. Its file is removed with it.
-    pub fn take(path: &Path) -> Result<Self> {
-        if let Some(folder) = path.parent() {
-            create_dir(folder)?;
-        }
-        let failed = |cause: io::Error| Error::io("lock", path, &cause);
-        loop {
-            let mut file =
-                File::options().create(true).read(true).write(true).truncate(false).open(path).map_err(failed)?;
-            match file.try_lock() {
-                // Its holder removed the file after we opened it: another process may hold the one that is there now.
-                Ok(()) if !is_at(&file, path) => {}
-                Ok(()) => {
-                    file.set_len(0).map_err(failed)?;
-                    write!(file, "{}", std::process::id()).map_err(failed)?;
-                    return Ok(Self { _file: file, path: path.into() });
-                }
-                Err(TryLockError::WouldBlock) => {
-                    let mut holder = String::new();
-                    let known = file.read_to_string(&mut holder).is_ok() && !holder.is_empty();
-                    let who = if known { format!("process {holder}") } else { "another process".into() };
-                    return Err(Error::new(ErrorKind::Locked, format!("{who} is using this folder"))
-                        .at(path)
-                        .mend("wait for it to end, or stop it, and run this again"));
-                }
-                Err(TryLockError::Error(cause)) => return Err(failed(cause)),
-            }
-        }
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // While it is still held. Where the system does not allow it, an empty lock stays, which is no harm.
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
-/// Whether this open file is the one at the path.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let id = |found: &fs::Metadata| (found.dev(), found.ino());
-    matches!((file.metadata(), fs::metadata(path)), (Ok(a), Ok(b)) if id(&a) == id(&b))
-}
-
-/// Other systems do not remove a file that is open.
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> bool {
-    true
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
+    use crate::files::{read, sorted_dir};
 
     #[test]
     fn a_failed_write_leaves_the_old_file_and_no_scratch() {
@@ -378,52 +262,5 @@ mod tests {
         write_dir(&path, fill("new")).unwrap();
         assert_eq!(read(&path.join("1")).unwrap(), b"new");
         assert_eq!(names(), ["photos"]);
-    }
-
-    #[test]
-    fn hashes_match_the_published_vectors() {
-        // FIPS 180-2, appendix B.1.
-        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(sha256(b"abc"), expected);
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("abc");
-        write_bytes(&path, b"abc").unwrap();
-        assert_eq!(sha256_file(&path).unwrap(), expected);
-    }
-
-    #[test]
-    fn a_lock_keeps_a_second_holder_out() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lock");
-        let first = Lock::take(&path).unwrap();
-        assert_eq!(Lock::take(&path).unwrap_err().kind(), ErrorKind::Locked);
-        drop(first);
-        assert!(sorted_dir(folder.path()).unwrap().is_empty());
-        Lock::take(&path).unwrap();
-    }
-
-    #[test]
-    fn a_lock_is_held_by_one_at_a_time() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, count) = (folder.path().join("lock"), folder.path().join("count"));
-        write_bytes(&count, b"0").unwrap();
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..50 {
-                        let _lock = loop {
-                            match Lock::take(&path) {
-                                Ok(lock) => break lock,
-                                Err(error) => assert_eq!(error.kind(), ErrorKind::Locked),
-                            }
-                        };
-                        // Read, then write: two at once would lose one.
-                        let number: u32 = fs::read_to_string(&count).unwrap().parse().unwrap();
-                        fs::write(&count, (number + 1).to_string()).unwrap();
-                    }
-                });
-            }
-        });
-        assert_eq!(fs::read_to_string(&count).unwrap(), "200");
     }
 }

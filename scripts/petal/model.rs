@@ -1,0 +1,29 @@
+//! Which model file a person means.
+
+use std::path::{Path, PathBuf};
+
+use petal::prelude::*;
+
+/// The model file that a path or a run's name leads to: the file itself, the best model of a run's folder, the one that a folder of models keeps.
+pub(crate) fn file(project: &Project, given: &Path) -> Result<PathBuf> {
+    let run = project.models.join("runs").join(given);
+    let folder = match given {
+        path if path.is_file() => return Ok(path.to_path_buf()),
+        path if path.is_dir() => path.to_path_buf(),
+        path if path.iter().count() == 1 && run.is_dir() => run,
+        path => {
+            let runs = Runs::open(project)?;
+            let names: Vec<&str> = runs.runs.iter().map(|run| run.name.as_str()).collect();
+            let error = Error::new(ErrorKind::Io, "there is no such model file, folder of a run, or run").at(path);
+            return Err(match petal::error::nearest(&path.to_string_lossy(), &names) {
+                Some(name) => error.mend(format!("did you mean the run {name}?")),
+                None => error.mend("`petal runs` lists the runs; `petal train` makes one"),
+            });
+        }
+    };
+    let known = ["best.safetensors", "best_model.safetensors"].map(|name| folder.join(name));
+    known.into_iter().find(|file| file.is_file()).ok_or_else(|| {
+        let what = "this folder holds no model: expected best.safetensors (a run's) or best_model.safetensors";
+        Error::new(ErrorKind::Io, what).at(&folder).mend("a run has one once a phase of it is finished")
+    })
+}

@@ -1,0 +1,42 @@
+//! Whose photos a command works on.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use petal::data::Dataset;
+use petal::prelude::*;
+
+/// Photos of one's own.
+#[derive(Args)]
+pub(crate) struct Photos {
+    /// Folder with one folder of photos per class, or with folders train, val and test that have them.
+    #[arg(long)]
+    photos: Option<PathBuf>,
+    /// Table (CSV) with the columns path and label, and split where the parts are given; the paths begin in the folder of the photos, which is the
+    /// table's own unless --photos names another.
+    #[arg(long)]
+    labels: Option<PathBuf>,
+    /// Replace a split that was made otherwise.
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+impl Photos {
+    /// Where the photos come from; none where neither a folder nor a table is named.
+    pub(crate) fn source(&self) -> Option<Source> {
+        match (&self.labels, &self.photos) {
+            (Some(table), photos) => {
+                let beside =
+                    || table.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(".".into(), PathBuf::from);
+                Some(Source::Labels { table: table.clone(), photos: photos.clone().unwrap_or_else(beside) })
+            }
+            (None, Some(photos)) => Some(Source::Folder(photos.clone())),
+            (None, None) => None,
+        }
+    }
+
+    /// Splits these photos, or finds that it was done.
+    pub(crate) fn split(&self, project: &Project, config: &Config, photos: &Dataset) -> Result<Splits> {
+        if self.replace { photos.resplit(project, config) } else { photos.split(project, config) }
+    }
+}
