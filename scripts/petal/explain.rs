@@ -1,9 +1,10 @@
 //! `petal explain`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use petal::config::Limits;
+use petal::files::Identity;
 use petal::prelude::*;
 use petal::{eval, models};
 use serde_json::json;
@@ -29,9 +30,27 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Pictures among the photos would be taken for photos by whatever reads them next.
+    fn check_apart(&self) -> Result<()> {
+        let Ok(out) = Identity::of(&self.out) else { return Ok(()) };
+        let folder = |path: &PathBuf| {
+            if path.is_dir() { path.clone() } else { path.parent().map(PathBuf::from).unwrap_or_default() }
+        };
+        let here = |path: PathBuf| {
+            Identity::of(if path.as_os_str().is_empty() { Path::new(".") } else { &path })
+                .is_ok_and(|found| found == out)
+        };
+        if self.paths.iter().map(folder).any(here) {
+            let what = "the pictures would lie among the photos that they explain";
+            return Err(Error::new(ErrorKind::Config, what).at(&self.out).mend("name another folder with --out"));
+        }
+        Ok(())
+    }
+
     /// Writes one picture a photo: the photo and what spoke for the class, side by side.
     pub(crate) fn run(self, project: &Project, limits: &LimitOptions) -> Result<Output> {
         let (model, info) = models::load(&crate::model::file(project, &self.model)?, &project.device)?;
+        self.check_apart()?;
         let class = self.class.as_ref().map(|name| info.class(name)).transpose()?;
         let photos = eval::predict::photos(&self.paths)?.photos;
         let (predictions, unreadable) = eval::predict::predict(

@@ -157,6 +157,16 @@ pub(super) fn by_table(search: &mut Search, root: &Path, table: &Path) -> Result
 fn read(table: &Path) -> Result<Vec<(u64, Vec<String>)>> {
     let broken =
         |what: String| Error::new(ErrorKind::Dataset, format!("this table of labels cannot be read: {what}")).at(table);
+    if !table.is_file() {
+        let what = if table.exists() {
+            "this is no file; expected a table of labels"
+        } else {
+            "there is no such table of labels"
+        };
+        return Err(Error::new(ErrorKind::Dataset, what)
+            .at(table)
+            .mend("name a CSV file with the columns path and label"));
+    }
     let bytes = files::read(table)?;
     let text = std::str::from_utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes))
         .map_err(|_| broken("it is not UTF-8 text".into()).mend("save it as CSV in UTF-8"))?;

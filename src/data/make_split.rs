@@ -81,8 +81,14 @@ impl Dataset {
                     return failed(format!("this split was made with fractions {then:?}; asked for is {now:?}"));
                 }
             }
-            let same = made_with.decided.sha256 == honoured.sha256;
-            return same.then(|| Splits::open(data)).transpose();
+            if made_with.decided.sha256 != honoured.sha256 {
+                return Ok(None);
+            }
+            let mut splits = Splits::open(data)?;
+            // What else lies among the photos now, beside those that could not be read then.
+            splits.made_with.left_out.retain(|_, one| one.reason.is_photo());
+            splits.made_with.left_out.extend(self.left_out.clone());
+            return Ok(Some(splits));
         }
         let known: BTreeSet<&str> = rows.iter().map(|row| row.photo.as_str()).collect();
         if !self.samples.iter().any(|sample| known.contains(sample.name.as_str()) && !names.contains(&sample.name)) {
@@ -103,7 +109,7 @@ impl Dataset {
         let is_drawn = |split: Split| split == Split::Train || made_with.drawn.contains(&split);
         let placed = rows.iter().map(|row| {
             let class = (!relabelled.contains_key(&row.photo)).then_some(row.class.as_str());
-            let part = (given && !(is_drawn(row.split) && !made_with.drawn.is_empty())).then_some(row.split);
+            let part = (given && (made_with.drawn.is_empty() || !is_drawn(row.split))).then_some(row.split);
             (row.photo.as_str(), (row.bytes, class, part))
         });
         fn unreadable(left_out: &BTreeMap<String, LeftOut>) -> impl Iterator<Item = (&str, u64)> {

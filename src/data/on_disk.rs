@@ -48,9 +48,15 @@ impl Plan {
         let then = MadeWith::read(data).ok().and_then(|made_with| made_with.root);
         // Who splits the same folder again has taken out himself what is not there any more; what is left of another folder's photos is for him to
         // save.
+        let goes = leaving(&old, &rows);
+        let kept = Kept { data, others: &rows, root: then.as_deref() };
         if then.is_none() || then != self.made_with.root {
-            let goes = going(&old, &rows);
-            refuse(data, &Kept { data, others: &rows, root: then.as_deref() }.last_copies(&goes))?;
+            refuse(data, &kept.last_copies(&goes))?;
+        }
+        // What another photo is going to take the place of.
+        let taken: BTreeSet<&str> = rows.iter().map(|row| row.path.as_str()).collect();
+        for row in kept.last_copies(&goes).into_iter().filter(|row| taken.contains(row.path.as_str())) {
+            set_aside(&row.file(data), &data.join(SET_ASIDE).join(row.name()))?;
         }
 
         self.made_with.manifest_sha256 = manifest::write(&unfinished, &rows)?;
@@ -151,6 +157,12 @@ pub(super) fn place_of(data: &Path, file: &Path) -> Option<String> {
     let is_part = |part: &str| Split::ALL.iter().any(|split| split.name() == part);
     parts.next().flatten().filter(|part| is_part(part))?;
     parts.collect::<Option<Vec<&str>>>().map(|parts| parts.join("/"))
+}
+
+/// The rows whose photo is not in the same place among others.
+fn leaving(rows: &[Row], stays: &[Row]) -> Vec<Row> {
+    let stays: BTreeSet<(&str, &str)> = stays.iter().map(|row| (row.path.as_str(), row.sha256.as_str())).collect();
+    rows.iter().filter(|row| !stays.contains(&(row.path.as_str(), row.sha256.as_str()))).cloned().collect()
 }
 
 /// The rows whose places are not among others'.

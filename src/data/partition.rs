@@ -8,7 +8,7 @@ use crate::config::SplitConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::seed::{Purpose, Seed};
 
-/// The part of each photo. `groups` names for each photo the first one that shows the same.
+/// The part of each photo; a part whose fraction is 0 gets none. `groups` names for each photo the first one that shows the same.
 ///
 /// Class by class, groups in a random order fill test, then val, then train, so that each class has its share of each part within
 /// one photo (where groups are not larger than that share).
@@ -29,6 +29,7 @@ pub fn partition(
         total[photos[photo].sample.target] += 1;
     }
     let target = |photo: usize| photos[photo].sample.target;
+    let needed = fractions(config).iter().filter(|fraction| **fraction > 0.0).count();
     let of = |group: &[usize], class: usize| group.iter().filter(|&&photo| target(photo) == class).count();
     let counts: Vec<[usize; 3]> = total.iter().map(|&total| counts(total, config)).collect();
     let mut parts = vec![Split::Train; photos.len()];
@@ -38,8 +39,9 @@ pub fn partition(
     for (class, name) in classes.iter().enumerate() {
         // A group belongs to the class of its first photo.
         let mut own: Vec<&Vec<usize>> = members.values().filter(|group| target(group[0]) == class).collect();
-        if own.len() < 3 {
-            let what = format!("class {name:?} has {} different photos that can be read; a split needs 3", own.len());
+        if own.len() < needed {
+            let what =
+                format!("class {name:?} has {} different photos that can be read; a split needs {needed}", own.len());
             return Err(Error::new(ErrorKind::Dataset, what).mend("add photos, or remove the class's folder"));
         }
         // The order must come from what the photos are, not from how the files are called.
@@ -53,7 +55,11 @@ pub fn partition(
             }
         }
         // Where all groups are larger than a part's share, the smallest still goes there: no class is without a test.
-        for split in [Split::Test, Split::Val] {
+        for split in Split::ALL
+            .into_iter()
+            .rev()
+            .filter(|split| *split != Split::Train && fractions(config)[*split as usize] > 0.0)
+        {
             if !own.iter().any(|group| parts[group[0]] == split) {
                 let rest = own.iter().filter(|group| parts[group[0]] == Split::Train);
                 let smallest = rest.min_by_key(|group| group.len());
@@ -79,7 +85,7 @@ fn counts(total: usize, config: &SplitConfig) -> [usize; 3] {
         counts[most] += 1;
     }
     for part in [1, 2] {
-        if counts[part] == 0 && counts[0] > 1 {
+        if counts[part] == 0 && exact[part] > 0.0 && counts[0] > 1 {
             counts[part] = 1;
             counts[0] -= 1;
         }

@@ -29,7 +29,7 @@ const BEGINNING: u64 = 1 << 16;
 /// [`ErrorKind::Io`] where it cannot be written; [`ErrorKind::Config`] where another file is in its place, which stays.
 pub fn write(path: &Path, kind: Kind, bytes: &[u8]) -> Result<()> {
     let failed = |cause: io::Error| Error::io("write", path, &cause);
-    match Target::of(path).map_err(failed)? {
+    match Target::of(path)? {
         Target::Standard => io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()).map_err(failed),
         Target::Stream => {
             // To its end: what somebody wrote there before stays.
@@ -48,7 +48,7 @@ pub fn write(path: &Path, kind: Kind, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// See [`write()`].
 pub fn check_free(path: &Path, kind: Kind) -> Result<()> {
-    match Target::of(path).map_err(|cause| Error::io("write", path, &cause))? {
+    match Target::of(path)? {
         Target::File(target) => check(path, &target, kind),
         _ => Ok(()),
     }
@@ -88,14 +88,22 @@ enum Target {
 }
 
 impl Target {
-    fn of(path: &Path) -> io::Result<Self> {
+    fn of(path: &Path) -> Result<Self> {
         if is_standard(path) {
             return Ok(Self::Standard);
         }
+        if path.is_dir() {
+            return Err(Error::new(ErrorKind::Config, "this is a folder; expected a file to write")
+                .at(path)
+                .mend("name a file in it"));
+        }
+        Self::of_file(path).map_err(|cause| Error::io("write", path, &cause).mend("name another file"))
+    }
+
+    fn of_file(path: &Path) -> io::Result<Self> {
         let is_open_file =
             ["/dev/fd", "/proc", "/dev/std"].iter().any(|start| path.to_string_lossy().starts_with(start));
         match fs::metadata(path) {
-            Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
             Ok(found) if is_open_file || !found.is_file() => Ok(Self::Stream),
             Ok(_) => path.canonicalize().map(Self::File),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => end_of(path).map(Self::File),

@@ -12,6 +12,7 @@ mod layers;
 mod live;
 mod lr_find;
 mod odd_photos;
+mod own_photos;
 mod parity;
 mod phases;
 mod pixels;
