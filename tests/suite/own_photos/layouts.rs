@@ -165,7 +165,7 @@ fn a_table_of_labels_is_understood_as_people_write_it() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     unsorted(root);
-    let class = |number: usize| if number % 3 == 0 { "big cat" } else { "dog, small" };
+    let class = |number: usize| if number.is_multiple_of(3) { "big cat" } else { "dog, small" };
     let name = |number: usize| if number < 10 { format!("{number}.jpg") } else { format!("more/{number}.jpg") };
     let expected: BTreeMap<String, String> = (0..15).map(|number| (name(number), class(number).to_string())).collect();
     let table = |line: &dyn Fn(usize) -> String, head: &str, end: &str| {
