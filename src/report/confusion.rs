@@ -9,12 +9,14 @@ use crate::eval::Evaluation;
 
 impl Evaluation {
     /// The confusion matrix as a picture: rows are the true classes, columns the predicted ones; each cell says how many photos,
-    /// and what share of its row.
+    /// and what share of its row. Of more than a hundred classes, it shows the shares as shades alone, in the order of the classes: where
+    /// they lie tells what is mixed up with what, and [`Evaluation::most_confused`] names it.
     pub fn confusion_matrix(&self) -> Result<Figure> {
         let confusion = self.confusion();
         let rows = confusion.rows();
         let layout = Layout::of(rows.len());
-        let longest = self.classes.iter().map(|name| name.chars().count()).max().unwrap_or(1) as i32;
+        let names: &[String] = if layout.is_named() { &self.classes } else { &[] };
+        let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(1) as i32;
         let left = (longest * 10 + 60).clamp(110, 260);
         let slanted = longest * 10 > layout.cell - 8;
         let top = 84 + if slanted { (longest * 9).clamp(0, 200) } else { 28 };
@@ -27,7 +29,7 @@ impl Evaluation {
             canvas.text(&canvas.fitted(&title, 20.0, width - 32), (16, 26), 20.0, INK, Anchor::Left)?;
             canvas.text("predicted", (left + (width - 24 - left) / 2, 58), 16.0, SOFT, Anchor::Centre)?;
             canvas.upward("true", (20, top + (height - 24 - top) / 2), 16.0, SOFT, Anchor::Centre)?;
-            for (class, name) in self.classes.iter().enumerate() {
+            for (class, name) in names.iter().enumerate() {
                 let middle = class as i32 * layout.cell + layout.cell / 2;
                 let row_name = canvas.fitted(name, layout.name, left - 48);
                 canvas.text(&row_name, (left - 10, top + middle), layout.name, INK, Anchor::Right)?;
@@ -59,9 +61,18 @@ struct Layout {
     share: f64,
 }
 
+/// Side of a matrix of very many classes.
+const SIDE: i32 = 2000;
+
 impl Layout {
+    /// Whether there is room for names.
+    fn is_named(&self) -> bool {
+        self.cell >= 20
+    }
+
     fn of(classes: usize) -> Self {
-        let cell = (700 / classes.max(1) as i32).clamp(22, 120);
+        let classes = classes.max(1) as i32;
+        let cell = if classes > 100 { (SIDE / classes).max(1) } else { (700 / classes).clamp(22, 120) };
         let size = f64::from(cell);
         Self {
             cell,
@@ -75,7 +86,9 @@ impl Layout {
 fn cell(canvas: &Canvas, (x, y): (i32, i32), layout: &Layout, count: usize, total: usize) -> Painted {
     let share = if total == 0 { 0.0 } else { count as f64 / total as f64 };
     let shade = blues(share);
-    let corners = [(x + 1, y + 1), (x + layout.cell - 1, y + layout.cell - 1)];
+    // Small cells have no room for a gap between them.
+    let gap = i32::from(layout.is_named());
+    let corners = [(x + gap, y + gap), (x + layout.cell - gap, y + layout.cell - gap)];
     canvas.area.draw(&Rectangle::new(corners, shade.filled()))?;
     // A number below ten pixels cannot be read; the shade still can.
     if layout.count < 10.0 {

@@ -139,9 +139,23 @@ impl Table {
             (Err(_), _) => String::new(),
         };
         let columns: Vec<_> = self.frame.columns().iter().zip(self.formats.iter().copied()).collect();
-        (0..self.len()).map(|row| columns.iter().map(|(column, format)| cell(column, *format, row)).collect()).collect()
+        let row = |row: usize| columns.iter().map(|(column, format)| cell(column, *format, row)).collect();
+        if self.len() <= FIRST + LAST + 1 {
+            return (0..self.len()).map(row).collect();
+        }
+        let left_out = self.len() - FIRST - LAST;
+        let mut gap = vec!["…".to_string(); columns.len()];
+        if let Some(text) = self.formats.iter().position(|format| *format == Format::Text) {
+            gap[text] = format!("… {} more rows", thousands(left_out as u64));
+        }
+        (0..FIRST).map(row).chain([gap]).chain((self.len() - LAST..self.len()).map(row)).collect()
     }
 }
+
+/// Of a long table, so many rows at its beginning are shown …
+const FIRST: usize = 40;
+/// … and so many at its end, where sums stand.
+const LAST: usize = 10;
 
 impl From<Table> for View {
     fn from(table: Table) -> Self {
@@ -215,6 +229,18 @@ mod tests {
         let one =
             Table::new([("class", Cells::Text(vec!["roses".into()])), ("recall", Cells::Shares(vec![0.5]))]).unwrap();
         assert_eq!(one.text(), "class  recall\nroses  50.0 %");
+    }
+
+    #[test]
+    fn a_long_table_says_how_many_rows_it_does_not_show() {
+        let table = |rows: usize| {
+            Table::new([("class", Cells::Text((0..rows).map(|row| format!("class {row}")).collect()))]).unwrap()
+        };
+        assert_eq!(table(51).text().lines().count(), 52);
+        let text = table(1000).text();
+        assert_eq!(text.lines().count(), 52);
+        assert!(text.contains("class 39\n… 950 more rows\nclass 990\n") && text.ends_with("class 999"), "{text}");
+        assert_eq!(table(1000).frame().height(), 1000);
     }
 
     #[test]

@@ -258,7 +258,7 @@ def test_f47_the_stop_button_costs_at_most_an_epoch(folder: Path) -> None:
         assert f"going on after epoch {done}" in said and "finished: " in said, said
 
 
-def test_a_changed_cell_trains_and_the_same_one_is_found(folder: Path) -> None:
+def test_f62_a_changed_cell_trains_and_the_same_one_is_found(folder: Path) -> None:
     """Another learning rate trains anew, and says so; the first one again is found; more epochs go on."""
     with Kernel(folder) as kernel:
         for cell in [DEP, "use petal::prelude::*;", OPEN, SMALL, "let mut learner: Learner = Learner::new(&project, &splits, &config)?;"]:

@@ -40,7 +40,7 @@ fn kept(folder: &std::path::Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn a_phase_with_another_rate_trains_anew_and_the_earlier_result_stays() {
+fn f62_a_phase_with_another_rate_trains_anew_and_the_earlier_result_stays() {
     let temporary = tempfile::tempdir().unwrap();
     let config = settings();
     let (project, splits) = flowers(temporary.path(), &config);
@@ -90,7 +90,7 @@ fn a_phase_with_another_rate_trains_anew_and_the_earlier_result_stays() {
 }
 
 #[test]
-fn a_changed_second_phase_begins_where_the_first_ended() {
+fn f62_a_changed_second_phase_begins_where_the_first_ended() {
     let temporary = tempfile::tempdir().unwrap();
     let config = settings();
     let (project, splits) = flowers(temporary.path(), &config);
@@ -132,7 +132,7 @@ fn a_changed_second_phase_begins_where_the_first_ended() {
 }
 
 #[test]
-fn more_epochs_or_patience_go_on_to_the_bytes_of_one_training() {
+fn f62_more_epochs_or_patience_go_on_to_the_bytes_of_one_training() {
     let temporary = tempfile::tempdir().unwrap();
     let config = settings();
     let (project, splits) = flowers(temporary.path(), &config);
@@ -190,7 +190,7 @@ fn more_epochs_or_patience_go_on_to_the_bytes_of_one_training() {
 }
 
 #[test]
-fn a_phase_of_ones_own_that_trains_less_keeps_what_was_trained_before() {
+fn f62_a_phase_of_ones_own_that_trains_less_keeps_what_was_trained_before() {
     let temporary = tempfile::tempdir().unwrap();
     let config = settings();
     let (project, splits) = flowers(temporary.path(), &config);
@@ -244,7 +244,7 @@ fn a_named_run_keeps_its_name_and_reset_forgets_one_run_alone() {
 }
 
 #[test]
-fn the_loop_itself_refuses_a_run_that_trained_another_phase_of_the_name() {
+fn f62_the_loop_itself_refuses_a_run_that_trained_another_phase_of_the_name() {
     let temporary = tempfile::tempdir().unwrap();
     let config = settings();
     let (project, splits) = flowers(temporary.path(), &config);
@@ -272,7 +272,7 @@ fn the_loop_itself_refuses_a_run_that_trained_another_phase_of_the_name() {
 
 /// Checkpoints of the phases before are needed only where another phase starts from them.
 #[test]
-fn where_the_end_of_a_phase_is_gone_it_is_said_and_trained_again() {
+fn f62_where_the_end_of_a_phase_is_gone_it_is_said_and_trained_again() {
     let temporary = tempfile::tempdir().unwrap();
     let config = settings();
     let (project, splits) = flowers(temporary.path(), &config);

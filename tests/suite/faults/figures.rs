@@ -89,4 +89,7 @@ fn f55_a_hundred_classes_and_names_of_any_kind_are_drawn() {
         let html = evaluation.html();
         assert!(!html.contains("<script") && !evaluation.per_class().unwrap().html().contains("<script"), "{shown}");
     }
+    // A thousand: a picture of bounded size, in which only shades are left.
+    let figure = evaluation((0..1000).map(|class| format!("class {class}")).collect()).confusion_matrix().unwrap();
+    assert!(is_drawn(&figure) && figure.size().0 < 2300 && figure.size().1 < 2300, "{:?}", figure.size());
 }

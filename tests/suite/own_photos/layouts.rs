@@ -25,7 +25,7 @@ fn sizes(splits: &Splits) -> [usize; 3] {
 }
 
 #[test]
-fn parts_that_are_ready_are_taken_as_they_are() {
+fn f58_parts_that_are_ready_are_taken_as_they_are() {
     for names in [["train", "val", "test"], ["Training", "validation", "testing"], ["train", "valid", "TEST"]] {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("set");
@@ -54,7 +54,7 @@ fn parts_that_are_ready_are_taken_as_they_are() {
 }
 
 #[test]
-fn parts_that_are_not_there_are_drawn_from_the_photos_to_train_on_and_leaks_are_told() {
+fn f58_parts_that_are_not_there_are_drawn_from_the_photos_to_train_on_and_leaks_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("set");
     ready(&root, &[("train", 20), ("test", 4)]);
@@ -88,7 +88,7 @@ fn parts_that_are_not_there_are_drawn_from_the_photos_to_train_on_and_leaks_are_
 }
 
 #[test]
-fn what_ready_parts_lack_is_said() {
+fn f58_what_ready_parts_lack_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("set");
     ready(&root, &[("train", 6), ("val", 3), ("test", 3)]);
@@ -118,7 +118,7 @@ fn what_ready_parts_lack_is_said() {
 }
 
 #[test]
-fn two_spellings_of_one_class_are_refused_with_both_in_every_layout() {
+fn f60_two_spellings_of_one_class_are_refused_with_both_in_every_layout() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     for (a, b) in [("Cat", "cat"), ("Tulp\u{e9}", "Tulpe\u{301}"), ("ÄPFEL", "a\u{308}pfel")] {
@@ -161,7 +161,7 @@ fn labels_of(dataset: &Dataset) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn a_table_of_labels_is_understood_as_people_write_it() {
+fn f59_a_table_of_labels_is_understood_as_people_write_it() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     unsorted(root);
@@ -205,7 +205,7 @@ fn a_table_of_labels_is_understood_as_people_write_it() {
 }
 
 #[test]
-fn what_a_table_says_too_much_or_too_little_is_counted_and_what_cannot_be_is_refused_by_line() {
+fn f59_what_a_table_says_too_much_or_too_little_is_counted_and_what_cannot_be_is_refused_by_line() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     unsorted(root);
@@ -260,7 +260,7 @@ fn what_a_table_says_too_much_or_too_little_is_counted_and_what_cannot_be_is_ref
 }
 
 #[test]
-fn a_table_may_name_the_parts_and_a_changed_label_is_another_split() {
+fn f59_a_table_may_name_the_parts_and_a_changed_label_is_another_split() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     unsorted(root);

@@ -24,7 +24,7 @@ const MODEL: &str = "models/best_model.safetensors";
 const FORMULAS: [&str; 6] = ["=cmd|' C calc'!A0", "@SUM(1+1)", "+x", "-rose", "'=x", "\t=x"];
 
 #[test]
-fn no_cell_of_a_table_is_a_formula_and_petal_reads_the_names_as_they_are() {
+fn f61_no_cell_of_a_table_is_a_formula_and_petal_reads_the_names_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     let mut number = 0;
@@ -67,7 +67,7 @@ fn no_cell_of_a_table_is_a_formula_and_petal_reads_the_names_as_they_are() {
 }
 
 #[test]
-fn nothing_but_an_earlier_output_is_overwritten_by_any_way() {
+fn f56_nothing_but_an_earlier_output_is_overwritten_by_any_way() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     trained(root);
@@ -109,7 +109,7 @@ fn nothing_but_an_earlier_output_is_overwritten_by_any_way() {
 
 #[cfg(unix)]
 #[test]
-fn pipes_devices_links_and_the_standard_output_are_written_to() {
+fn f61_pipes_devices_links_and_the_standard_output_are_written_to() {
     use std::os::unix::fs::{FileTypeExt, symlink};
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();

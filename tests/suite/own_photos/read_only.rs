@@ -18,7 +18,7 @@ fn orphaned(root: &Path) {
 }
 
 #[test]
-fn the_photos_of_the_split_itself_are_refused_however_they_are_named() {
+fn f56_the_photos_of_the_split_itself_are_refused_however_they_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     orphaned(root);
@@ -57,7 +57,7 @@ fn the_photos_of_the_split_itself_are_refused_however_they_are_named() {
 }
 
 #[test]
-fn a_split_that_holds_the_last_copies_is_not_replaced_by_another_one() {
+fn f56_a_split_that_holds_the_last_copies_is_not_replaced_by_another_one() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     orphaned(root);
@@ -82,7 +82,7 @@ fn a_split_that_holds_the_last_copies_is_not_replaced_by_another_one() {
 }
 
 #[test]
-fn photos_taken_out_of_a_folder_are_set_aside_when_it_is_split_again() {
+fn f56_photos_taken_out_of_a_folder_are_set_aside_when_it_is_split_again() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     photos(&root.join("p"), 6, 0);
@@ -103,7 +103,7 @@ fn photos_taken_out_of_a_folder_are_set_aside_when_it_is_split_again() {
 
 #[cfg(unix)]
 #[test]
-fn a_part_of_the_split_that_leads_among_the_photos_is_refused() {
+fn f56_a_part_of_the_split_that_leads_among_the_photos_is_refused() {
     use std::os::unix::fs::symlink;
     for target in ["photos", "photos/cat", "photos/cat/more"] {
         let folder = tempfile::tempdir().unwrap();
@@ -121,7 +121,7 @@ fn a_part_of_the_split_that_leads_among_the_photos_is_refused() {
 }
 
 #[test]
-fn petals_own_folders_are_never_classes_and_a_second_run_finds_the_same() {
+fn f58_petals_own_folders_are_never_classes_and_a_second_run_finds_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     photos(root, 6, 0);
@@ -152,7 +152,7 @@ fn petals_own_folders_are_never_classes_and_a_second_run_finds_the_same() {
 }
 
 #[test]
-fn an_archive_takes_the_place_of_nothing_that_somebody_has_put_there() {
+fn f56_an_archive_takes_the_place_of_nothing_that_somebody_has_put_there() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     let archive = |name: &str, first: u64| {
@@ -186,7 +186,7 @@ fn an_archive_takes_the_place_of_nothing_that_somebody_has_put_there() {
 
 /// Two photos of one class's folder whose names differ in case alone keep apart on every file system.
 #[test]
-fn names_that_some_file_systems_take_for_one_get_places_of_their_own() {
+fn f60_names_that_some_file_systems_take_for_one_get_places_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("p");
     photos(&root, 4, 0);

@@ -19,7 +19,7 @@ fn parts(splits: &Splits) -> BTreeMap<String, Split> {
 }
 
 #[test]
-fn it_holds_the_same_photos_in_other_parts_and_the_same_seed_gives_the_same_split() {
+fn f57_it_holds_the_same_photos_in_other_parts_and_the_same_seed_gives_the_same_split() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     photos(&root.join("p"), 12, 0);
@@ -44,7 +44,7 @@ fn it_holds_the_same_photos_in_other_parts_and_the_same_seed_gives_the_same_spli
 }
 
 #[test]
-fn decisions_are_honoured_and_no_photo_takes_anothers_place() {
+fn f57_decisions_are_honoured_and_no_photo_takes_anothers_place() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     photos(&root.join("p"), 12, 0);
@@ -74,7 +74,7 @@ const CHILD: &str = "PETAL_TEST_REDRAW";
 
 /// Killed at any moment, every photo is there, and the next call finds a whole split or makes one.
 #[test]
-fn killed_half_way_it_loses_no_photo() {
+fn f57_killed_half_way_it_loses_no_photo() {
     if let Some(root) = std::env::var_os(CHILD) {
         let project = project(root.as_ref());
         for seed in 0.. {
@@ -96,7 +96,7 @@ fn killed_half_way_it_loses_no_photo() {
     let (mut unfinished, mut replaced) = (0, 0);
     for kill in 0..40 {
         let _ = fs::remove_file(root.join("begun"));
-        let test = "own_photos::redraw::killed_half_way_it_loses_no_photo";
+        let test = "own_photos::redraw::f57_killed_half_way_it_loses_no_photo";
         let mut process =
             again(test, CHILD, root).env("RAYON_NUM_THREADS", "1").stdout(std::process::Stdio::null()).spawn().unwrap();
         wait_for("the first split", || root.join("begun").exists() || process.try_wait().unwrap().is_some());

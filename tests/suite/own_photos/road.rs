@@ -63,7 +63,7 @@ fn one_command_goes_from_a_folder_to_a_model_and_its_page() {
 }
 
 #[test]
-fn two_runs_keep_a_model_each_and_the_common_name_stays_with_the_first() {
+fn f62_two_runs_keep_a_model_each_and_the_common_name_stays_with_the_first() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     photos(&root.join("p"), 6, 0);
