@@ -4,6 +4,7 @@ use plotters::prelude::{RGBColor, Rectangle};
 use plotters::style::Color;
 
 use super::figure::{Anchor, Canvas, Figure, INK, Painted, SOFT, draw};
+use super::table::thousands;
 use crate::error::Result;
 use crate::eval::Evaluation;
 
@@ -27,7 +28,11 @@ impl Evaluation {
         let description = format!("confusion matrix of {title}");
         let drawn = draw((width as usize, height as usize), |canvas| {
             canvas.text(&canvas.fitted(&title, 20.0, width - 32), (16, 26), 20.0, INK, Anchor::Left)?;
-            canvas.text("predicted", (left + (width - 24 - left) / 2, 58), 16.0, SOFT, Anchor::Centre)?;
+            let predicted = match names.len() {
+                0 => format!("predicted; {} classes, in the order of their names", thousands(rows.len() as u64)),
+                _ => "predicted".to_string(),
+            };
+            canvas.text(&predicted, (left + (width - 24 - left) / 2, 58), 16.0, SOFT, Anchor::Centre)?;
             canvas.upward("true", (20, top + (height - 24 - top) / 2), 16.0, SOFT, Anchor::Centre)?;
             for (class, name) in names.iter().enumerate() {
                 let middle = class as i32 * layout.cell + layout.cell / 2;
@@ -62,7 +67,7 @@ struct Layout {
 }
 
 /// Side of a matrix of very many classes.
-const SIDE: i32 = 2000;
+const SIDE: i32 = 1000;
 
 impl Layout {
     /// Whether there is room for names.

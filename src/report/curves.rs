@@ -1,12 +1,11 @@
 //! Learning curves.
 
 use plotters::coord::Shift;
-use plotters::prelude::{
-    BitMapBackend, Circle, DashedLineSeries, DrawingArea, LineSeries, PathElement, SeriesLabelPosition,
-};
+use plotters::prelude::{Circle, DashedLineSeries, DrawingArea, LineSeries, PathElement, SeriesLabelPosition};
 use plotters::style::{Color, ShapeStyle};
 
 use super::figure::{BLUE, Figure, INK, Painted, SOFT, VERMILION, draw, legend, over_epochs, style};
+use super::scaled::Scaled;
 use crate::error::{Error, ErrorKind, Result};
 use crate::train::History;
 
@@ -42,7 +41,7 @@ impl History {
 
     fn panel(
         &self,
-        area: &DrawingArea<BitMapBackend, Shift>,
+        area: &DrawingArea<Scaled, Shift>,
         title: &str,
         [train, val]: [Vec<(usize, f64)>; 2],
         most: Option<f64>,

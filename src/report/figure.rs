@@ -6,18 +6,20 @@ use base64::Engine;
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::{
-    BitMapBackend, BitMapElement, Cartesian2d, ChartBuilder, ChartContext, DrawingArea, IntoDrawingArea, RGBColor,
+    BitMapElement, Cartesian2d, ChartBuilder, ChartContext, DrawingArea, IntoDrawingArea, RGBColor,
     SeriesLabelPosition, Text, WHITE,
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, FontTransform, IntoFont, TextStyle, register_font};
 
+use super::scaled::{FONT_FILE, SCALE, Scaled};
 use super::view::{self, escape, printable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::output;
 use crate::pixels::{Rgb, encode_figure, encode_jpeg, is_drawn_by_petal};
 
-/// A picture, with its description for those who do not see it. White behind, so that it reads in light and dark themes.
+/// A picture, with its description for those who do not see it. White behind, so that it reads in light and dark themes; twice as many pixels
+/// in each direction as it is shown in, so that it is crisp.
 #[derive(Clone)]
 pub struct Figure {
     png: Vec<u8>,
@@ -45,9 +47,9 @@ impl Figure {
         &self.png
     }
 
-    /// Width and height, in pixels.
+    /// Width and height that it is shown in, in pixels of the page; the picture itself has twice as many.
     pub fn size(&self) -> (usize, usize) {
-        (self.width, self.height)
+        (self.width.div_ceil(SCALE), self.height.div_ceil(SCALE))
     }
 
     /// Writes the PNG file, and gives the figure on, so that a cell can end with it.
@@ -61,10 +63,11 @@ impl Figure {
 
     /// An image element that holds the picture itself.
     pub fn html(&self) -> String {
-        let (mime, data) = self.shown();
-        let alt = escape(&self.description);
+        let (mime, bytes) = self.jpeg.as_ref().map_or(("image/png", &self.png), |jpeg| ("image/jpeg", jpeg));
+        let data = base64::engine::general_purpose::STANDARD.encode(bytes);
+        let (alt, width) = (escape(&self.description), self.size().0);
         format!(
-            "<img src=\"data:{mime};base64,{data}\" alt=\"{alt}\" style=\"display:block;max-width:100%;margin:0 0 1em\">"
+            "<img src=\"data:{mime};base64,{data}\" alt=\"{alt}\" width=\"{width}\" style=\"display:block;max-width:100%;height:auto;margin:0 0 1em\">"
         )
     }
 
@@ -73,36 +76,29 @@ impl Figure {
         format!("[picture: {}]", self.description)
     }
 
-    /// Called by the notebook's kernel to show this.
+    /// Called by the notebook's kernel to show this: as HTML, which says how large the picture is to be.
     pub fn evcxr_display(&self) {
-        let (mime, data) = self.shown();
-        view::show(&[(mime, &data), ("text/plain", &self.text())]);
-    }
-
-    /// What a cell shows: MIME type, and the bytes in base64.
-    fn shown(&self) -> (&'static str, String) {
-        let (mime, bytes) = self.jpeg.as_ref().map_or(("image/png", &self.png), |jpeg| ("image/jpeg", jpeg));
-        (mime, base64::engine::general_purpose::STANDARD.encode(bytes))
+        view::show(&[("text/html", &self.html()), ("text/plain", &self.text())]);
     }
 }
 
 const FIGURE: output::Kind = output::Kind { name: "a figure", is: is_drawn_by_petal };
 
-/// Draws a picture of this size.
+/// Draws a picture of this size, in the units that it is shown in.
 pub(super) fn draw((width, height): (usize, usize), paint: impl FnOnce(&Canvas) -> Painted) -> Result<Rgb> {
-    // Parsing it anew takes microseconds; a flag that it was done would be hidden state.
-    register_font(FONT, FontStyle::Normal, include_bytes!("font/DejaVuSans.ttf"))
+    // For plotters, which wants to know the fonts that are asked for. Parsing it anew takes microseconds; a flag that it was done would be hidden state.
+    register_font(FONT, FontStyle::Normal, FONT_FILE)
         .map_err(|_| Error::new(ErrorKind::Render, "the bundled font cannot be read"))?;
-    let mut data = vec![255; width * height * 3];
+    let mut data = vec![255; width * height * SCALE * SCALE * 3];
     let failed = |cause: Box<dyn std::error::Error>| Error::new(ErrorKind::Render, format!("cannot draw: {cause}"));
     {
-        let area = BitMapBackend::with_buffer(&mut data, (width as u32, height as u32)).into_drawing_area();
+        let area = Scaled::new(&mut data, (width, height))?.into_drawing_area();
         let canvas = Canvas { area };
         canvas.area.fill(&WHITE).map_err(|cause| failed(cause.into()))?;
         paint(&canvas).map_err(failed)?;
         canvas.area.present().map_err(|cause| failed(cause.into()))?;
     }
-    Ok(Rgb { width, height, data })
+    Ok(Rgb { width: width * SCALE, height: height * SCALE, data })
 }
 
 impl std::fmt::Debug for Figure {
@@ -139,7 +135,7 @@ pub(super) enum Anchor {
 /// A picture while it is drawn.
 pub(super) struct Canvas<'a> {
     /// plotters' area, for charts.
-    pub(super) area: DrawingArea<BitMapBackend<'a>, Shift>,
+    pub(super) area: DrawingArea<Scaled<'a>, Shift>,
 }
 
 impl Canvas<'_> {
@@ -165,7 +161,7 @@ impl Canvas<'_> {
         Ok(self.area.draw(&Text::new(printable(text), at, style))?)
     }
 
-    /// Puts a picture with its upper left corner at `(x, y)`.
+    /// Puts a picture, which has [`SCALE`] pixels a unit, with its upper left corner at `(x, y)`.
     pub(super) fn picture(&self, picture: &Rgb, at: (i32, i32)) -> Painted {
         let size = (picture.width as u32, picture.height as u32);
         let element =
@@ -204,11 +200,11 @@ impl Anchor {
 }
 
 /// A chart of values over epochs.
-pub(super) type EpochChart<'a, 'b> = ChartContext<'a, BitMapBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+pub(super) type EpochChart<'a, 'b> = ChartContext<'a, Scaled<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 /// The frame of a chart of values from `low` to `high` over so many epochs, of which at most so many are named.
 pub(super) fn over_epochs<'a, 'b>(
-    area: &'a DrawingArea<BitMapBackend<'b>, Shift>,
+    area: &'a DrawingArea<Scaled<'b>, Shift>,
     title: &str,
     epochs: usize,
     most_named: usize,

@@ -4,6 +4,7 @@ use plotters::prelude::{RGBColor, Rectangle};
 use plotters::style::Color;
 
 use super::figure::{Anchor, BLUE, Canvas, Figure, INK, Painted, SOFT, VERMILION, draw};
+use super::scaled::SCALE;
 use crate::config::{Config, Fit};
 use crate::data::{Dataset, Loader, Subset, photo};
 use crate::error::{Error, ErrorKind, Result};
@@ -46,11 +47,13 @@ pub(super) fn grid(title: &str, tiles: &[Tile], columns: usize, footer: Option<F
     let columns = columns.clamp(1, tiles.len());
     let side = ((cell - (across - 1) * SEAM) / across).min(320);
     let cell = across * side + (across - 1) * SEAM;
-    let fitted = tiles.iter().map(|tile| tile.fitted(side)).collect::<Result<Vec<_>>>()?;
+    let fitted = tiles.iter().map(|tile| tile.fitted(side * SCALE)).collect::<Result<Vec<_>>>()?;
     let lines = tiles.iter().map(|tile| tile.lines.len()).max().unwrap_or(0);
     // Each row is as high as its tallest picture.
-    let heights: Vec<usize> =
-        fitted.chunks(columns).map(|row| row.iter().flatten().map(|p| p.height).max().unwrap_or(0)).collect();
+    let heights: Vec<usize> = fitted
+        .chunks(columns)
+        .map(|row| row.iter().flatten().map(|p| p.height.div_ceil(SCALE)).max().unwrap_or(0))
+        .collect();
     let below = lines * LINE + GAP + 6;
     let foot = footer.as_ref().map_or(0, |(height, _)| *height);
     // A title is about eleven pixels a letter.
@@ -82,12 +85,13 @@ impl Tile {
 
     fn draw(&self, canvas: &Canvas, at: (usize, usize), (width, height): (usize, usize), pictures: &[Rgb]) -> Painted {
         let (x, y) = (at.0 as i32, at.1 as i32);
-        let own = pictures.iter().map(|picture| picture.width + SEAM).sum::<usize>() - SEAM;
+        let shown = |pixels: usize| pixels.div_ceil(SCALE);
+        let own = pictures.iter().map(|picture| shown(picture.width) + SEAM).sum::<usize>() - SEAM;
         let mut left = x + ((width - own) / 2) as i32;
         for picture in pictures {
             // On the ground of the row, next to its lines.
-            let top = y + (height - picture.height) as i32;
-            let (right, bottom) = (left + picture.width as i32, top + picture.height as i32);
+            let top = y + (height - shown(picture.height)) as i32;
+            let (right, bottom) = (left + shown(picture.width) as i32, top + shown(picture.height) as i32);
             if let Some(is_right) = self.right {
                 let colour = if is_right { BLUE } else { VERMILION };
                 canvas.area.draw(&Rectangle::new([(left - 4, top - 4), (right + 3, bottom + 3)], colour.filled()))?;
@@ -107,7 +111,10 @@ impl Tile {
 /// One photo, small, without a frame.
 pub(super) fn one(path: &std::path::Path) -> Result<Figure> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Figure::of_photos(&pixels::preprocess::fit(&photo::read(path, &Limits::NONE)?, 280)?, format!("the photo {name}"))
+    Figure::of_photos(
+        &pixels::preprocess::fit(&photo::read(path, &Limits::NONE)?, 280 * SCALE)?,
+        format!("the photo {name}"),
+    )
 }
 
 /// How many tiles side by side look best.
@@ -147,7 +154,7 @@ impl Dataset {
 
 /// The middle of a photo, as a small square.
 const SQUARE: Preprocess = Preprocess {
-    size: 180,
+    size: 180 * SCALE,
     crop: 1.0,
     fit: Fit::Crop,
     filter: pixels::Filter::Bilinear,

@@ -31,6 +31,7 @@ pub mod lr_find;
 pub mod predictions;
 pub mod progress;
 pub mod runs;
+mod scaled;
 pub mod table;
 pub mod training;
 pub mod view;

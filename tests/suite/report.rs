@@ -70,13 +70,15 @@ fn the_confusion_matrix_is_darkest_on_its_diagonal() {
     assert!(figure.text().contains("18 of 24"), "{}", figure.text());
     let picture = pixels(&figure);
     let (width, height) = figure.size();
-    assert_eq!((picture.width, picture.height), (width, height));
+    // Twice as many pixels as it is shown in.
+    assert_eq!((picture.width, picture.height), (2 * width, 2 * height));
+    assert!(figure.html().contains(&format!("width=\"{width}\"")), "and the page says so");
     // The three cells of the diagonal share one blue, three others a lighter one, the last three are near white.
     let shade = |share: f64| {
         let mix = |from: f64, to: f64| (from + (to - from) * share.sqrt()) as u8;
         [mix(246.0, 8.0), mix(249.0, 69.0), mix(253.0, 148.0)]
     };
-    let cell = 100 * 100;
+    let cell = 200 * 200;
     for share in [0.75, 0.25, 0.0] {
         assert!(count(&picture, shade(share)) > 2 * cell, "share {share}: {}", count(&picture, shade(share)));
     }
@@ -92,8 +94,8 @@ fn many_classes_and_long_names_still_fit() {
     assert!(width < 1300 && height < 1300, "{width} × {height}");
     // Nothing is written over the edge: the outermost pixels are white.
     let picture = pixels(&figure);
-    let row = |y: usize| &picture.data[y * width * 3..][..width * 3];
-    assert!(row(0).iter().chain(row(height - 1)).all(|value| *value == 255));
+    let row = |y: usize| &picture.data[y * picture.width * 3..][..picture.width * 3];
+    assert!(row(0).iter().chain(row(picture.height - 1)).all(|value| *value == 255));
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn is_drawn(figure: &Figure) -> bool {
     let picture = petal::pixels::decode(figure.png(), &Default::default()).unwrap();
     let first = &picture.data[..3];
     let inked = picture.data.chunks_exact(3).filter(|pixel| *pixel != first).count();
-    inked > 1000 && picture.width <= 4000 && picture.height <= 4000
+    inked > 1000 && picture.width <= 6000 && picture.height <= 6000
 }
 
 #[test]
