@@ -113,11 +113,13 @@ impl Options {
         let kept = self.keep(project, &mut learner)?;
         let history = learner.history()?;
         let text = format!(
-            "test accuracy {:.1} % (95 % interval {:.1} to {:.1} %, {} photos)\nmodel file {}\n{}run {}\nits page {}\n",
+            "test accuracy {:.1} % (95 % interval {:.1} to {:.1} %, {} photos; by guessing the largest class, {:.1} %)\n\
+             model file {}\n{}run {}\nits page {}\n",
             100.0 * accuracy.value,
             100.0 * accuracy.low,
             100.0 * accuracy.high,
             evaluation.predictions.len(),
+            100.0 * evaluation.guess(),
             best.display(),
             kept.said,
             learner.run().folder.display(),

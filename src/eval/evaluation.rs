@@ -110,6 +110,12 @@ impl Evaluation {
         metrics::wilson(self.predictions.iter().filter(hit).count(), self.predictions.len())
     }
 
+    /// The fraction that is right where the largest class is always guessed: what an accuracy has to be compared with.
+    pub fn guess(&self) -> f64 {
+        let largest = self.scores().iter().map(|scores| scores.support).max().unwrap_or(0);
+        largest as f64 / self.predictions.len().max(1) as f64
+    }
+
     /// Mean cross-entropy in nats.
     pub fn loss(&self) -> f64 {
         self.predictions.iter().filter_map(Prediction::loss).sum::<f64>() / self.predictions.len() as f64

@@ -13,8 +13,7 @@ impl Evaluation {
     pub fn view(&self) -> View {
         let photos = self.predictions.len();
         let scores = self.scores();
-        let largest = scores.iter().map(|scores| scores.support).max().unwrap_or(0);
-        let guess = 100.0 * largest as f64 / photos.max(1) as f64;
+        let guess = 100.0 * self.guess();
         let mut facts = vec![
             ("accuracy", with_interval(self.accuracy())),
             ("by guessing", format!("{guess:.1} % (always the largest class)")),
