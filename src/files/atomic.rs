@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// renamed over the target, then the folder flushed. A reader, or a power cut, never sees half of it.
 ///
 /// # Errors
-/// [`ErrorKind::Io`] or [`ErrorKind::DiskFull`]; what stood at `path` before is still there.
+/// [`ErrorKind::Io`](crate::ErrorKind::Io) or [`ErrorKind::DiskFull`](crate::ErrorKind::DiskFull); what stood at `path` before is still there.
 pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     replace(
         path,
@@ -162,7 +162,7 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
 /// at `path` before stays until then. What a killed run left beside it is removed first.
 ///
 /// # Errors
-/// What `fill` gives, and then nothing is left of it; [`ErrorKind::Locked`] while another process makes the same folder.
+/// What `fill` gives, and then nothing is left of it; [`ErrorKind::Locked`](crate::ErrorKind::Locked) while another process makes the same folder.
 pub fn write_dir<T>(path: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = |ending: &str| path.with_file_name(format!(".{name}.{ending}"));
