@@ -49,7 +49,7 @@ impl Family {
     /// The run that holds most of these phases; a new one where none does. Nothing is written.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the folder cannot be listed.
+    /// [`ErrorKind::Io`] if the folder cannot be listed.
     pub fn open(&self, plan: &[Phase]) -> Result<Run> {
         let held = |progress: &Progress| {
             let mut row = progress.phases.iter().zip(plan);
