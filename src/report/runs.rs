@@ -282,9 +282,9 @@ fn trained(run: &RunRecord) -> String {
 pub(super) fn ago(time: Duration) -> String {
     match time.as_secs() {
         0..90 => "just now".into(),
-        seconds @ 90..5400 => format!("{} minutes ago", seconds / 60),
-        seconds @ 5400..172_800 => format!("{} hours ago", seconds / 3600),
-        seconds => format!("{} days ago", seconds / 86_400),
+        seconds @ 90..5400 => format!("{} ago", counted((seconds / 60) as usize, "minute")),
+        seconds @ 5400..172_800 => format!("{} ago", counted((seconds / 3600) as usize, "hour")),
+        seconds => format!("{} ago", counted((seconds / 86_400) as usize, "day")),
     }
 }
 
@@ -294,7 +294,19 @@ mod tests {
 
     #[test]
     fn times_read_as_people_say_them() {
-        let said = [0, 600, 10_000, 1_000_000].map(|seconds| ago(Duration::from_secs(seconds)));
-        assert_eq!(said, ["just now", "10 minutes ago", "2 hours ago", "11 days ago"]);
+        let said =
+            [0, 90, 119, 120, 600, 5400, 10_000, 172_800, 1_000_000].map(|seconds| ago(Duration::from_secs(seconds)));
+        let expected = [
+            "just now",
+            "1 minute ago",
+            "1 minute ago",
+            "2 minutes ago",
+            "10 minutes ago",
+            "1 hour ago",
+            "2 hours ago",
+            "2 days ago",
+            "11 days ago",
+        ];
+        assert_eq!(said, expected);
     }
 }
