@@ -7,6 +7,7 @@ pub mod decisions;
 pub mod download;
 pub mod duplicates;
 mod labels;
+mod last_copies;
 mod layout;
 pub mod left_out;
 pub mod loader;

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::last_copies::{Kept, refuse, set_aside};
 use super::manifest::{self, MANIFEST, MadeWith, Row};
 use super::search::is_hidden;
 use super::{Split, Splits};
@@ -21,8 +22,6 @@ use crate::files::{self, Identity};
 
 /// Names what is being placed.
 const UNFINISHED: &str = "manifest.unfinished.csv";
-/// Where photos go that are nowhere else.
-pub(super) const SET_ASIDE: &str = "set_aside";
 /// Names what was there before.
 const REPLACED: &str = "manifest.replaced.csv";
 
@@ -56,7 +55,7 @@ impl Plan {
         // What another photo is going to take the place of.
         let taken: BTreeSet<&str> = rows.iter().map(|row| row.path.as_str()).collect();
         for row in kept.last_copies(&goes).into_iter().filter(|row| taken.contains(row.path.as_str())) {
-            set_aside(&row.file(data), &data.join(SET_ASIDE).join(row.name()))?;
+            set_aside(data, row)?;
         }
 
         self.made_with.manifest_sha256 = manifest::write(&unfinished, &rows)?;
@@ -102,6 +101,9 @@ fn put_right(data: &Path, wanted: &[Row]) -> Result<()> {
         // The old split holds, if there was one.
         let old = if manifest.exists() { manifest::read(&manifest)? } else { Vec::new() };
         let placed = manifest::read(&unfinished)?;
+        for row in &placed {
+            remove_file(&scratch(&row.file(data)))?;
+        }
         remove(data, &going(&placed, &old), &Kept { data, others: &[wanted, &old].concat(), root: None })?;
         for path in [unfinished, replaced] {
             remove_file(&path)?;
@@ -171,67 +173,6 @@ fn going(rows: &[Row], stays: &[Row]) -> Vec<Row> {
     rows.iter().filter(|row| !stays.contains(row.path.as_str())).cloned().collect()
 }
 
-/// What is known of other copies of photos.
-struct Kept<'a> {
-    data: &'a Path,
-    /// Rows that stay or come.
-    others: &'a [Row],
-    /// The folder that the photos came from.
-    root: Option<&'a Path>,
-}
-
-impl Kept<'_> {
-    /// Those of some rows whose photo is nowhere else: not in the rows that stay or come, not in the folder that it came from (whoever has changed
-    /// it there has meant to), and not under another name on the disk.
-    fn last_copies<'a>(&self, rows: &'a [Row]) -> Vec<&'a Row> {
-        let others: BTreeSet<&str> = self.others.iter().map(|row| row.sha256.as_str()).collect();
-        let data = Identity::of(self.data).ok();
-        let is_original = |row: &Row| {
-            let original = self.root.map(|root| root.join(&row.photo)).filter(|original| original.is_file());
-            original.is_some_and(|original| !data.as_ref().is_some_and(|data| is_in_a_part(data, &original)))
-        };
-        let is_last = |row: &&Row| {
-            let found = fs::metadata(row.file(self.data));
-            found.is_ok_and(|found| {
-                !others.contains(row.sha256.as_str()) && !has_other_names(&found) && !is_original(row)
-            })
-        };
-        rows.iter().filter(is_last).collect()
-    }
-}
-
-/// The error for photos that would be lost.
-fn refuse(data: &Path, last: &[&Row]) -> Result<()> {
-    if last.is_empty() {
-        return Ok(());
-    }
-    let names = last.iter().take(5).map(|row| row.path.as_str()).collect::<Vec<_>>().join(", ");
-    let count = last.len();
-    let what =
-        format!("{count} photos of the split that would be replaced are nowhere else, and would be lost: {names}");
-    let mend = "draw it anew from the photos that it holds (petal split-dataset --redraw), use other folders (--data, --models), or move these photos away";
-    Err(Error::new(ErrorKind::Dataset, what).at(data).mend(mend))
-}
-
-/// Whether a path leads into a part of the split in this folder.
-fn is_in_a_part(data: &Identity, path: &Path) -> bool {
-    path.ancestors().any(|part| {
-        Split::ALL.iter().any(|split| part.file_name().is_some_and(|name| name == split.name()))
-            && part.parent().is_some_and(|folder| Identity::of(folder).is_ok_and(|folder| folder == *data))
-    })
-}
-
-/// Whether a file has another name on the disk: where the split is made of hard links, the photo itself.
-#[cfg(unix)]
-fn has_other_names(found: &fs::Metadata) -> bool {
-    std::os::unix::fs::MetadataExt::nlink(found) > 1
-}
-
-#[cfg(not(unix))]
-fn has_other_names(_: &fs::Metadata) -> bool {
-    false
-}
-
 /// A hard link where the file system has them, else a copy; in one step, over whatever was there.
 fn place(source: &Path, target: &Path) -> Result<()> {
     if let Some(folder) = target.parent() {
@@ -242,15 +183,20 @@ fn place(source: &Path, target: &Path) -> Result<()> {
     if Identity::of(target).is_ok_and(|there| Identity::of(&source).is_ok_and(|photo| photo == there)) {
         return Ok(());
     }
-    let mut name = std::ffi::OsString::from(".");
-    name.push(target.file_name().unwrap_or_default());
-    name.push(".link");
-    let scratch = target.with_file_name(name);
+    let scratch = scratch(target);
     remove_file(&scratch)?;
     if fs::hard_link(&source, &scratch).is_err() {
         return files::copy(&source, target);
     }
     fs::rename(&scratch, target).map_err(|cause| Error::io("create", target, &cause))
+}
+
+/// Where a file is linked to before it gets its name.
+fn scratch(target: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(target.file_name().unwrap_or_default());
+    name.push(".link");
+    target.with_file_name(name)
 }
 
 /// Removes files, then folders that are empty. Other files stay; a photo that is nowhere else is set aside.
@@ -260,7 +206,7 @@ fn remove(data: &Path, rows: &[Row], kept: &Kept) -> Result<()> {
     for row in rows {
         let file = row.file(data);
         if last.contains(row.path.as_str()) {
-            set_aside(&file, &data.join(SET_ASIDE).join(row.name()))?;
+            set_aside(data, row)?;
         } else {
             remove_file(&file)?;
         }
@@ -272,28 +218,6 @@ fn remove(data: &Path, rows: &[Row], kept: &Kept) -> Result<()> {
         let _ = fs::remove_dir(folder);
     }
     Ok(())
-}
-
-/// Moves a file; where another one is at its new place already, under the next name that is free.
-fn set_aside(file: &Path, place: &Path) -> Result<()> {
-    if let Some(folder) = place.parent() {
-        files::create_dir(folder)?;
-    }
-    let mut place = place.to_path_buf();
-    while place.symlink_metadata().is_ok() {
-        let name = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        place.set_file_name(format!("_{name}"));
-    }
-    fs::rename(file, &place).map_err(|cause| Error::io("move", file, &cause))
-}
-
-/// Photos that were set aside when an earlier split was replaced.
-pub(super) fn set_aside_photos(data: &Path) -> usize {
-    fn count(folder: &Path) -> usize {
-        let found = files::sorted_dir(folder).unwrap_or_default();
-        found.iter().map(|path| if path.is_dir() { count(path) } else { 1 }).sum()
-    }
-    count(&data.join(SET_ASIDE))
 }
 
 fn remove_file(path: &Path) -> Result<()> {

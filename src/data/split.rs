@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::manifest::{self, MadeWith, Row};
-use super::{Sample, on_disk};
+use super::{Sample, last_copies, on_disk};
 use crate::config::Source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
@@ -158,7 +158,7 @@ impl Splits {
             test: subset(Split::Test)?,
             classes,
             made_with,
-            set_aside: on_disk::set_aside_photos(data),
+            set_aside: last_copies::count(data),
         })
     }
 }

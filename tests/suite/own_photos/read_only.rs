@@ -81,6 +81,21 @@ fn f56_a_split_that_holds_the_last_copies_is_not_replaced_by_another_one() {
     assert_eq!(contents(root), before);
 }
 
+/// Two names of one file, of which the originals are gone: each is the other's only copy.
+#[test]
+fn f56_names_of_one_file_are_not_copies_of_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    photos(&root.join("p"), 6, 0);
+    fs::hard_link(root.join("p/cat/000.jpg"), root.join("p/cat/twin.jpg")).unwrap();
+    well(root, &["split-dataset", "--photos", "p"]);
+    let before = contents(root);
+    fs::remove_dir_all(root.join("p")).unwrap();
+    photos(&root.join("q"), 6, 100);
+    let said = refused(root, &["split-dataset", "--photos", "q", "--replace"], &["13 photos of the split"]);
+    assert!(said.contains("would be lost") && contents(root).is_superset(&before), "{said}");
+}
+
 #[test]
 fn f56_photos_taken_out_of_a_folder_are_set_aside_when_it_is_split_again() {
     let folder = tempfile::tempdir().unwrap();
