@@ -25,8 +25,12 @@ pub enum ErrorKind {
     Archive,
     /// A folder of photos does not fit the job: no classes, an empty class, a changed split.
     Dataset,
-    /// A picture cannot be read.
+    /// A picture cannot be read: it is damaged, or cut short.
     Image,
+    /// A file is something that petal does not read.
+    Format,
+    /// A picture is beyond the limits.
+    Limit,
     /// Weights or a model file do not fit the network.
     Weights,
     /// Tensors do not fit each other, or Candle refused an operation.

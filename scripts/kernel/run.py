@@ -79,7 +79,7 @@ def execute(cells: list, kernel: Kernel) -> None:
 
 def draw_photos(kernel: Kernel, per_class: int) -> None:
     """A folder of photos such as a user may have, for a notebook that asks for one."""
-    draw = f'petal::data::synthetic::draw(std::path::Path::new("../my_photos"), {per_class}, petal::Seed(7))?;'
+    draw = f'petal::data::synthetic::draw_untidy(std::path::Path::new("../my_photos"), {per_class}, petal::Seed(7))?;'
     for code in (':dep petal = { package = "petal_notebook", path = "kernel" }', draw):
         problem = kernel.run(code).problem()
         if problem:

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, ErrorKind};
+
 /// Why a file or folder is not used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -82,6 +84,16 @@ impl LeftOut {
     /// For a reason that says everything.
     pub fn new(reason: Reason) -> Self {
         Self { bytes: 0, reason, why: reason.words().into() }
+    }
+
+    /// For a file that cannot be decoded.
+    pub fn after(error: &Error) -> Self {
+        let reason = match error.kind() {
+            ErrorKind::Limit => Reason::TooLarge,
+            ErrorKind::Format => Reason::OtherFormat,
+            _ => Reason::Damaged,
+        };
+        Self::new(reason).because(error.in_a_line())
     }
 
     /// The same with its own words.

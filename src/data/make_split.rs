@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::decisions::{DECISIONS, Decided, Decision, Decisions, Honoured};
 use super::duplicates;
 use super::layout::part_of;
-use super::left_out::{LeftOut, Reason};
+use super::left_out::LeftOut;
 use super::manifest::{self, MadeWith, Row};
 use super::names::folded;
 use super::on_disk::{self, Plan};
@@ -175,8 +175,7 @@ impl Dataset {
                 .iter()
                 .find(|sample| sample.path == path)
                 .map_or_else(String::new, |sample| sample.name.clone());
-            let reason = if why.contains("at most") { Reason::TooLarge } else { Reason::Damaged };
-            left_out.insert(name, LeftOut::new(reason).of(size_of(&path)).because(why));
+            left_out.insert(name, why);
         }
         let made_with = MadeWith {
             seed: config.seed,
@@ -192,6 +191,7 @@ impl Dataset {
             duplicates: twins.len(),
             conflicts,
             left_out,
+            laid_on_white: good.iter().filter(|photo| photo.laid_on_white).count(),
             decided,
         };
         Ok(Plan { files, made_with })
@@ -326,7 +326,7 @@ impl Splits {
 }
 
 /// Bytes of a file; 0 where it cannot be found.
-fn size_of(path: &Path) -> u64 {
+pub(super) fn size_of(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |found| found.len())
 }
 

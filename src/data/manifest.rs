@@ -91,6 +91,9 @@ pub struct MadeWith {
     pub conflicts: Vec<(String, String)>,
     /// What lay among the photos and is in no part, by its name, and why.
     pub left_out: BTreeMap<String, LeftOut>,
+    /// Photos with transparent parts, which are laid on white.
+    #[serde(default)]
+    pub laid_on_white: usize,
     /// What `decisions.csv` did to it.
     #[serde(default)]
     pub decided: Decided,

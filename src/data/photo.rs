@@ -6,13 +6,21 @@ use std::path::Path;
 use super::split::RESPLIT;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
-use crate::pixels::{self, Limits, Rgb};
+use crate::pixels::{self, Decoded, Limits, Rgb};
 
 /// Reads and decodes a photo; every error names it. Photos that were admitted before, with limits, are read again with [`Limits::NONE`].
 ///
 /// # Errors
-/// [`ErrorKind::Io`] if the file cannot be read; [`ErrorKind::Image`] if it is no photo (see [`pixels::decode()`]).
+/// [`ErrorKind::Io`] if the file cannot be read; those of [`pixels::decode()`] if it is no photo.
 pub fn read(path: &Path, limits: &Limits) -> Result<Rgb> {
+    Ok(read_noted(path, limits)?.picture)
+}
+
+/// The same, with what is to be said of it.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_noted(path: &Path, limits: &Limits) -> Result<Decoded> {
     decode(path, &bytes(path, limits)?, limits)
 }
 
@@ -28,7 +36,7 @@ pub fn read_known(path: &Path, sha256: &str) -> Result<Rgb> {
         let what = "this photo was changed since the split was made";
         return Err(Error::new(ErrorKind::Dataset, what).at(path).mend(format!("put it back as it was, or {RESPLIT}")));
     }
-    decode(path, &bytes, &limits)
+    Ok(decode(path, &bytes, &limits)?.picture)
 }
 
 /// The bytes of a file that could be a photo: not a folder, not a pipe, not too large for one.
@@ -41,6 +49,6 @@ pub(super) fn bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
     }
 }
 
-pub(super) fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Rgb> {
-    pixels::decode(bytes, limits).map_err(|error| error.at(path))
+pub(super) fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Decoded> {
+    pixels::decode_noted(bytes, limits).map_err(|error| error.at(path))
 }

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
+use super::left_out::LeftOut;
+use super::make_split::size_of;
 use super::{Dataset, Sample, photo};
 use crate::error::Result;
 use crate::files;
-use crate::pixels::{self, Limits, hash};
+use crate::pixels::{Decoded, Limits, hash};
 
 /// What was found in a good photo.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +28,8 @@ pub struct Checked {
     pub thumbnail: Vec<u8>,
     /// Whether it has EXIF data that cannot be read, so that it may lie on its side.
     pub broken_exif: bool,
+    /// Whether something of it is transparent, and is laid on white.
+    pub laid_on_white: bool,
 }
 
 /// What a look at every file has found.
@@ -34,7 +38,7 @@ pub struct Verification {
     /// The photos that can be read, in the data set's order.
     pub good: Vec<Checked>,
     /// Those that cannot, and why. They are left out of every split.
-    pub bad: Vec<(PathBuf, String)>,
+    pub bad: Vec<(PathBuf, LeftOut)>,
 }
 
 impl Dataset {
@@ -48,7 +52,7 @@ impl Dataset {
         for (sample, found) in looked {
             match found {
                 Ok(checked) => good.push(checked),
-                Err(error) => bad.push((sample.path.clone(), error.what().to_string())),
+                Err(error) => bad.push((sample.path.clone(), LeftOut::after(&error).of(size_of(&sample.path)))),
             }
         }
         Ok(Verification { good, bad })
@@ -57,7 +61,7 @@ impl Dataset {
 
 fn look(sample: &Sample, limits: &Limits) -> Result<Checked> {
     let bytes = photo::bytes(&sample.path, limits)?;
-    let photo = photo::decode(&sample.path, &bytes, limits)?;
+    let Decoded { picture: photo, laid_on_white, broken_exif } = photo::decode(&sample.path, &bytes, limits)?;
     Ok(Checked {
         sample: sample.clone(),
         bytes: bytes.len() as u64,
@@ -65,6 +69,7 @@ fn look(sample: &Sample, limits: &Limits) -> Result<Checked> {
         size: (photo.width, photo.height),
         dhash: hash::dhash(&photo),
         thumbnail: hash::thumbnail(&photo, 32, 32).into_iter().map(|grey| grey.round() as u8).collect(),
-        broken_exif: pixels::has_broken_exif(&bytes),
+        broken_exif,
+        laid_on_white,
     })
 }

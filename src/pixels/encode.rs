@@ -1,9 +1,11 @@
 //! From pixels to a file's bytes.
 
+use std::io::Cursor;
+
 use image::ExtendedColorType::Rgb8;
-use image::ImageEncoder;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
+use image::{ImageEncoder, ImageFormat};
 
 use super::Rgb;
 use crate::error::{Error, ErrorKind, Result};
@@ -45,6 +47,14 @@ pub fn encode_jpeg(picture: &Rgb, quality: u8) -> Result<Vec<u8>> {
     let encoder = JpegEncoder::new_with_quality(&mut bytes, quality);
     encoder.write_image(data, *width as u32, *height as u32, Rgb8).map_err(failed)?;
     Ok(bytes)
+}
+
+/// The bytes of a file of another format, without loss but in a GIF.
+pub(crate) fn encode(picture: &Rgb, format: ImageFormat) -> Result<Vec<u8>> {
+    let mut bytes = Cursor::new(Vec::new());
+    let Rgb { width, height, data } = picture;
+    image::write_buffer_with_format(&mut bytes, data, *width as u32, *height as u32, Rgb8, format).map_err(failed)?;
+    Ok(bytes.into_inner())
 }
 
 fn failed(cause: image::ImageError) -> Error {

@@ -3,13 +3,14 @@
 pub mod augment;
 pub mod decode;
 pub mod encode;
+pub mod format;
 pub mod hash;
-mod markers;
 pub mod preprocess;
 
 pub use augment::Augmentation;
-pub use decode::{BEGINNING, Format, Limits, decode, has_broken_exif};
+pub use decode::{DECODER_BYTES, Decoded, Limits, decode, decode_noted};
 pub use encode::{encode_figure, encode_jpeg, encode_png, is_drawn_by_petal};
+pub use format::{BEGINNING, Format};
 pub use preprocess::{Filter, Preprocess};
 
 /// A picture: 8-bit RGB, rows from the top, no padding.

@@ -139,7 +139,8 @@ impl Verification {
                 short_list(notes.iter().map(|path| path.file_name().unwrap_or_default().to_string_lossy().into()));
             let what =
                 format!("{} photos have EXIF data that cannot be read and are taken as they lie: {names}", notes.len());
-            if notes.is_empty() { view } else { view.line(what) }
+            let view = if notes.is_empty() { view } else { view.line(what) };
+            laid_on_white(view, self.good.iter().filter(|photo| photo.laid_on_white).count())
         };
         if self.bad.is_empty() {
             return noted(
@@ -152,7 +153,7 @@ impl Verification {
         };
         let table = Table::new([
             ("file", Cells::Text(self.bad.iter().map(|(path, _)| name(path)).collect())),
-            ("why", Cells::Text(self.bad.iter().map(|(_, why)| why.clone()).collect())),
+            ("why", Cells::Text(self.bad.iter().map(|(_, one)| one.why.clone()).collect())),
         ]);
         let view = View::new(format!("{good} photos can be read, {} cannot", self.bad.len()));
         noted(with(view, table)).hint("they are left out of the split; mend or remove the files to be rid of this list")
@@ -222,6 +223,7 @@ impl Splits {
                 ));
             }
         }
+        view = laid_on_white(view, made_with.laid_on_white);
         view = left_out(view, &made_with.left_out, "split.json");
         if self.set_aside > 0 {
             view = view.line(format!(
@@ -312,6 +314,16 @@ fn uneven(counts: &[(&str, usize)]) -> Option<String> {
             100.0 * *most as f64 / all as f64
         )
     })
+}
+
+fn laid_on_white(view: View, count: usize) -> View {
+    match count {
+        0 => view,
+        1 => view.line("1 photo has transparent parts, which are laid on white"),
+        count => {
+            view.line(format!("{} photos have transparent parts, which are laid on white", thousands(count as u64)))
+        }
+    }
 }
 
 /// What lay among the photos and is not used: how many files of each kind, and the first of them.

@@ -188,8 +188,21 @@ pub(super) fn forget(folder: &Path) -> Result<()> {
 
 /// Versions of what computes: with others, the last bits of a number may differ.
 pub(super) fn versions() -> BTreeMap<String, String> {
-    const COMPUTE: [&str; 7] =
-        ["candle-core", "candle-nn", "candle-transformers", "fast_image_resize", "gemm", "image", "zune-jpeg"];
+    const COMPUTE: [&str; 13] = [
+        "candle-core",
+        "candle-nn",
+        "candle-transformers",
+        "fast_image_resize",
+        "fax",
+        "gemm",
+        "gif",
+        "image",
+        "image-webp",
+        "jpeg-decoder",
+        "jxl-oxide",
+        "png",
+        "zune-jpeg",
+    ];
     let mut versions = BTreeMap::from([
         ("petal".to_string(), env!("CARGO_PKG_VERSION").to_string()),
         ("machine".into(), format!("{} {}, {}", std::env::consts::OS, std::env::consts::ARCH, instructions())),

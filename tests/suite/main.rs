@@ -6,6 +6,7 @@ mod cache;
 mod command;
 mod data;
 mod faults;
+mod formats;
 mod formulas;
 mod interpretation;
 mod layers;

@@ -36,12 +36,12 @@ fn difference(a: &Rgb, b: &Rgb) -> (f64, u8) {
 
 fn failure(bytes: &[u8]) -> String {
     let error = decode(bytes, &Limits::default()).expect_err("this should not decode");
-    assert_eq!(error.kind(), ErrorKind::Image);
+    assert!(matches!(error.kind(), ErrorKind::Image | ErrorKind::Format | ErrorKind::Limit), "{error}");
     error.what().to_string()
 }
 
 /// JPEG: decoders may round differently, by 2 levels at most; where colours have half the resolution, their interpolation
-/// may, too. PNG: equal; 16 bits are rounded here and cut off there.
+/// may, too. PNG: equal, but for what is laid on white, by one level.
 #[test]
 fn f29_photos_are_what_pillow_makes_of_them() {
     let expected = expected();
@@ -52,7 +52,7 @@ fn f29_photos_are_what_pillow_makes_of_them() {
         let (mean, most) = difference(&got, expected);
         let allowed = match name.as_str() {
             "sampled.jpg" => (0.5, 8),
-            "deep.png" | "deep_grey.png" => (1.0, 1),
+            "rgba.png" | "grey_alpha.png" => (0.6, 1),
             name if name.ends_with(".png") => (0.0, 0),
             _ => (0.6, 3),
         };
@@ -105,12 +105,13 @@ fn f26_what_is_no_photo_says_what_it_is() {
         (b"Dear diary,\ntoday I saw a tulip.\n", "text"),
         ("Blüten\n".as_bytes(), "text"),
         (b"<html><body>Sign in</body></html>", "text"),
-        (b"GIF89a\x01\x00", "a GIF"),
-        (b"RIFF\0\0\0\0WEBPVP8 ", "a WebP"),
+        (b"GIF89a\x01\x00", "the GIF is damaged"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "the WebP is damaged"),
         (b"\0\0\0\x20ftypheic", "a HEIC"),
         (b"\0\0\0\x20ftypavif", "an AVIF"),
-        (b"BM\0\0", "a BMP"),
-        (b"II*\0", "a TIFF"),
+        (b"BM\0\0", "the BMP is damaged"),
+        (b"II*\0", "the TIFF is damaged"),
+        (b"\xff\x0a\xff", "JPEG XL"),
         (b"\x7fELF\x02\x01", "not a picture"),
         (b"\xff\xd8\xff", "cut short"),
         (b"\x89PNG\r\n\x1a\n", "damaged"),
@@ -151,7 +152,7 @@ fn f28_limits_are_checked_on_the_header() {
         let bytes = fixture(name);
         decode(&bytes, &limits(25, 475, bytes.len())).unwrap();
         for limits in [limits(24, 475, 9999), limits(25, 474, 9999), limits(25, 475, bytes.len() - 1)] {
-            assert_eq!(decode(&bytes, &limits).unwrap_err().kind(), ErrorKind::Image);
+            assert_eq!(decode(&bytes, &limits).unwrap_err().kind(), ErrorKind::Limit);
         }
     }
     // Headers that announce more than there can be: 65,535 × 65,535, and 2³¹ − 1 × 2³¹ − 1.

@@ -1,6 +1,7 @@
 //! Drawn flowers: five classes told apart by shape, not by colour, for demonstrations and tests without a network.
 
 mod canvas;
+mod untidy;
 
 use std::f32::consts::{FRAC_PI_2, TAU};
 use std::path::Path;
@@ -12,6 +13,8 @@ use crate::error::Result;
 use crate::files;
 use crate::pixels::{Rgb, encode_jpeg};
 use crate::seed::{Purpose, Seed, Stream};
+
+pub use untidy::{RARE, draw_untidy};
 
 /// The classes, sorted.
 pub const CLASSES: [&str; 5] = ["daisy", "dandelion", "roses", "sunflowers", "tulips"];

@@ -341,7 +341,7 @@ fn f26_every_file_is_decoded_and_the_bad_ones_have_their_reason() {
     let bad: Vec<_> = looked
         .bad
         .iter()
-        .map(|(path, why)| format!("{}: {why}", path.file_name().unwrap().to_str().unwrap()))
+        .map(|(path, why)| format!("{}: {}", path.file_name().unwrap().to_str().unwrap(), why.why))
         .collect();
     assert_eq!(bad.len(), 2);
     for (line, start) in bad.iter().zip(["2 cut.jpg: the JPEG is cut short", "5 broken.jpg: the JPEG is damaged"]) {

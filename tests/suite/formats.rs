@@ -1,0 +1,317 @@
+//! Pictures of every format that is read, against Pillow; those that are not, by name; limits and memory.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use petal::ErrorKind;
+use petal::config::Config;
+use petal::data::{Dataset, Reason, Splits};
+use petal::pixels::{Format, Limits, Rgb, decode, decode_noted, encode_png};
+use petal::project::Project;
+use safetensors::SafeTensors;
+
+use crate::data::{picture, write_picture};
+use crate::support::again;
+
+fn formats() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats")
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    fs::read(formats().join(name)).unwrap()
+}
+
+/// What fixtures/formats/make.py found: a picture for each file.
+fn expected() -> BTreeMap<String, Rgb> {
+    let bytes = fixture("expected.safetensors");
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let picture = |name: &String| {
+        let tensor = tensors.tensor(name).unwrap();
+        let (height, width) = (tensor.shape()[0], tensor.shape()[1]);
+        (name.clone(), Rgb { width, height, data: tensor.data().to_vec() })
+    };
+    tensors.names().into_iter().map(|name| picture(&name.to_string())).collect()
+}
+
+/// Lossy ones may round otherwise: JPEG by 3 levels, where colours have half the resolution by 8 (their interpolation differs), WebP and JPEG XL by 3.
+/// What is laid on white, and CMYK, by one. Everything else is equal.
+#[test]
+fn f64_every_format_is_what_pillow_makes_of_it() {
+    let expected = expected();
+    assert_eq!(expected.len(), 56);
+    let mut laid_on_white = Vec::new();
+    for (name, expected) in &expected {
+        let got = decode_noted(&fixture(name), &Limits::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        if got.laid_on_white {
+            laid_on_white.push(name.as_str());
+        }
+        let got = got.picture;
+        assert_eq!((got.width, got.height), (expected.width, expected.height), "{name}");
+        let off: Vec<u8> = got.data.iter().zip(&expected.data).map(|(a, b)| a.abs_diff(*b)).collect();
+        let mean = off.iter().map(|&off| f64::from(off)).sum::<f64>() / off.len() as f64;
+        let most = off.iter().copied().max().unwrap();
+        let (mean_allowed, most_allowed) = match name.as_str() {
+            "separate_sampled.jpg" | "separate_in_two.jpg" | "jpeg.tif" => (1.0, 12),
+            name if name.ends_with(".jpg") => (0.6, 3),
+            "lossy.webp" | "lossy.jxl" => (0.6, 3),
+            name if name.starts_with("clear.") || name == "associated.tif" || name == "cmyk.tif" => (0.6, 1),
+            _ => (0.0, 0),
+        };
+        assert!(mean <= mean_allowed && most <= most_allowed, "{name}: {mean:.3} on average, {most} at most");
+    }
+    assert_eq!(laid_on_white, ["associated.tif", "clear.bmp", "clear.gif", "clear.jxl", "clear.tif", "clear.webp"]);
+}
+
+/// As libjpeg does: a scan of each component gives the same picture as one of all.
+#[test]
+fn f64_components_in_scans_of_their_own_and_left_out_tables_are_no_garbage() {
+    let rounded = |name: &str| decode(&fixture(name), &Limits::default()).unwrap();
+    let (separate, two) = (rounded("separate.jpg"), rounded("separate_in_two.jpg"));
+    let off = separate.data.iter().zip(&two.data).map(|(a, b)| u64::from(a.abs_diff(*b))).sum::<u64>();
+    assert!(off < 4 * separate.data.len() as u64, "{off}");
+    assert_eq!(rounded("no_tables.jpg"), rounded("stray.jpg"));
+}
+
+/// What cannot be the whole picture is refused, wherever it is cut. (Pillow reads some of these: a GIF whose last rows are missing.)
+#[test]
+fn f64_a_picture_that_is_cut_short_is_refused_in_every_format() {
+    let mut tried = 0;
+    for name in expected().keys().filter(|name| !name.ends_with(".jpg") && !name.ends_with(".png")) {
+        // Of an animation, and of a file of several pages, the first picture may be whole.
+        if name.starts_with("moving") || name == "pages.tif" {
+            continue;
+        }
+        let whole = fixture(name);
+        for percent in [1, 10, 30, 50, 70, 85] {
+            let cut = decode(&whole[..whole.len() * percent / 100], &Limits::default());
+            let Err(error) = cut else { panic!("{name} is read at {percent} %") };
+            assert!(matches!(error.kind(), ErrorKind::Image | ErrorKind::Format), "{name}: {error}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 200, "{tried}");
+}
+
+/// Every 17th byte is replaced in turn: each picture is decoded or refused, and none takes the process down.
+#[test]
+fn f64_damaged_pictures_of_every_format_never_end_the_process() {
+    let (mut refused, mut tried) = (0, 0);
+    for name in expected().keys() {
+        let whole = fixture(name);
+        for at in (0..whole.len().min(2000)).step_by(17) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x81;
+            tried += 1;
+            match decode(&bytes, &Limits::default()) {
+                Ok(picture) => assert_eq!(picture.data.len(), picture.width * picture.height * 3),
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(refused > tried / 20, "{refused} of {tried} were refused");
+}
+
+/// Bytes tell, names do not: each format under another's name, and under none, from the split to the predictions.
+#[test]
+fn f64_wrong_endings_and_none_are_read_by_their_content() {
+    let root = tempfile::tempdir().unwrap();
+    let names =
+        ["lossless.webp", "plain.gif", "plain.bmp", "tiff_lzw.tif", "lossless.jxl", "separate.jpg", "no_tables.jpg"];
+    for (index, name) in names.iter().enumerate() {
+        let class = root.path().join("photos").join(["one", "two"][index % 2]);
+        fs::create_dir_all(&class).unwrap();
+        fs::write(class.join(format!("{index}{}", ["", ".jfif", ".JPG", ".png", ".txt"][index % 5])), fixture(name))
+            .unwrap();
+    }
+    for photo in 0..8u64 {
+        write_picture(
+            &root.path().join(format!("photos/{}/drawn {photo}.jpg", ["one", "two"][photo as usize % 2])),
+            &picture(photo),
+        );
+    }
+    let photos = Dataset::folder(root.path().join("photos")).unwrap();
+    assert_eq!((photos.samples.len(), photos.left_out.len()), (15, 0));
+    let looked = photos.verify().unwrap();
+    assert_eq!((looked.good.len(), looked.bad.len()), (15, 0));
+}
+
+/// The beginnings of files as they are out there.
+#[test]
+fn f64_what_is_not_read_is_named_with_a_mend() {
+    let brand = |brand: &[u8], others: &[u8]| {
+        let length = (16 + others.len()) as u32;
+        [&length.to_be_bytes()[..], b"ftyp", brand, &[0; 4], others, &[0; 64]].concat()
+    };
+    for (bytes, what, mend) in [
+        (brand(b"heic", b"mif1heic"), "a HEIC", "heif-convert"),
+        (brand(b"mif1", b"mif1heic"), "a HEIC", "heif-convert"),
+        (brand(b"avif", b"avifmif1"), "an AVIF", "heif-convert"),
+        (brand(b"mif1", b"avif"), "an AVIF", "heif-convert"),
+        (brand(b"crx ", b"isom"), "a camera's raw file", "darktable-cli"),
+        (b"II*\0\x10\0\0\0CR\x02\0".to_vec(), "a camera's raw file", "darktable-cli"),
+        (b"IIU\0\x18\0\0\0".to_vec(), "a camera's raw file", "darktable-cli"),
+        (b"FUJIFILMCCD-RAW 0201".to_vec(), "a camera's raw file", "darktable-cli"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n".to_vec(), "a JPEG 2000", "magick"),
+        (b"<?xml version=\"1.0\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\"/>".to_vec(), "an SVG", "rsvg-convert"),
+        (b"8BPS\0\x01".to_vec(), "a Photoshop file", "magick"),
+    ] {
+        let format = Format::of(&bytes);
+        assert!(format.is_picture() && !format.is_read(), "{what}");
+        let error = decode(&bytes, &Limits::default()).expect_err(what);
+        assert_eq!(error.kind(), ErrorKind::Format);
+        assert!(error.what().contains(what), "{what}: {error}");
+        assert!(error.how_to_mend().unwrap_or_default().contains(mend), "{what}: {error}");
+    }
+    // A preview first and the photo in a directory of its own; the version of Adobe's raw format.
+    let entry = |tag: u16, value: u32| {
+        [&tag.to_le_bytes()[..], &4u16.to_le_bytes(), &1u32.to_le_bytes(), &value.to_le_bytes()].concat()
+    };
+    for entries in [[entry(254, 1), entry(330, 200)], [entry(256, 100), entry(0xc612, 1)]] {
+        let raw = [b"II*\0\x08\0\0\0\x02\0", &entries.concat()[..], &[0; 100]].concat();
+        assert!(matches!(Format::of(&raw), Format::NotRead("a camera's raw file", _)));
+    }
+    for (bytes, what) in
+        [(brand(b"isom", b"mp42"), "a video"), (b"%PDF-1.7".to_vec(), "a PDF"), (b"BM, in short\n".to_vec(), "text")]
+    {
+        assert!(!Format::of(&bytes).is_picture());
+        assert!(decode(&bytes, &Limits::default()).unwrap_err().what().contains(what));
+    }
+}
+
+#[test]
+fn f64_what_is_transparent_is_laid_on_white_and_said_once() {
+    let root = tempfile::tempdir().unwrap();
+    for photo in 0..10u64 {
+        write_picture(
+            &root.path().join(format!("photos/{}/{photo}.jpg", ["one", "two"][photo as usize % 2])),
+            &picture(photo),
+        );
+    }
+    for name in ["clear.webp", "clear.tif"] {
+        fs::write(root.path().join("photos/one").join(name), fixture(name)).unwrap();
+    }
+    let photos = Dataset::folder(root.path().join("photos")).unwrap();
+    let line = "2 photos have transparent parts, which are laid on white";
+    assert_eq!(photos.verify().unwrap().text().matches(line).count(), 1);
+    let project = Project::open(root.path().join("own")).unwrap();
+    let splits = photos.split(&project, &Config::seed()).unwrap();
+    assert_eq!(splits.made_with.laid_on_white, 2);
+    assert_eq!(splits.text().matches(line).count(), 1);
+    assert_eq!(Splits::open(&project.data).unwrap().text().matches(line).count(), 1);
+    // White itself, where nothing is to be seen: the first pixel of `clear.webp` has an alpha of 0.
+    let corner = decode(&fixture("clear.webp"), &Limits::default()).unwrap();
+    assert_eq!(corner.data[..3], [255; 3]);
+}
+
+/// A limit is called a limit, with its number and its setting, in every format; nothing is called damaged.
+#[test]
+fn f65_a_limit_is_told_as_a_limit_in_every_format() {
+    let default = Limits::default();
+    for name in [
+        "separate.jpg",
+        "stray.jpg",
+        "turned_xmp.png",
+        "lossless.webp",
+        "plain.gif",
+        "plain.bmp",
+        "raw.tif",
+        "lossless.jxl",
+    ] {
+        let bytes = fixture(name);
+        let Rgb { width, height, .. } = decode(&bytes, &default).unwrap();
+        let longer = width.max(height);
+        let told = |limits: Limits| {
+            let error = decode(&bytes, &limits).expect_err(name);
+            assert_eq!(error.kind(), ErrorKind::Limit, "{name}: {error}");
+            assert!(!error.to_string().contains("damaged"), "{error}");
+            error.to_string()
+        };
+        let side = told(Limits { side: longer - 1, ..default });
+        assert!(
+            side.contains(&format!("at most {} a side", longer - 1))
+                && side.contains("limits.side")
+                && side.contains("--max-side"),
+            "{side}"
+        );
+        let pixels = told(Limits { pixels: width * height - 1, ..default });
+        assert!(
+            pixels.contains(&format!("at most {} in all", width * height - 1)) && pixels.contains("--max-pixels"),
+            "{pixels}"
+        );
+        let size = told(Limits { file_bytes: bytes.len() - 1, ..default });
+        assert!(
+            size.contains(&format!("at most {} are read", bytes.len() - 1)) && size.contains("--max-file-bytes"),
+            "{size}"
+        );
+        assert!(decode(&bytes, &Limits { side: longer, pixels: width * height, file_bytes: bytes.len() }).is_ok());
+    }
+    let root = tempfile::tempdir().unwrap();
+    for photo in 0..6u64 {
+        write_picture(
+            &root.path().join(format!("{}/{photo}.jpg", ["one", "two"][photo as usize % 2])),
+            &picture(photo),
+        );
+    }
+    let wide = Rgb { width: 20_001, height: 20, data: vec![7; 20_001 * 20 * 3] };
+    fs::write(root.path().join("one/wide.png"), encode_png(&wide).unwrap()).unwrap();
+    let looked = Dataset::folder(root.path()).unwrap().verify().unwrap();
+    assert_eq!(looked.bad.len(), 1);
+    assert_eq!(looked.bad[0].1.reason, Reason::TooLarge);
+    assert!(looked.bad[0].1.why.contains("at most 20000 a side"), "{}", looked.bad[0].1.why);
+}
+
+const CHILD: &str = "PETAL_TEST_BOMB";
+
+/// Small files that speak of huge pictures: decoded or refused within the bound that is stated, of 1 GiB for the decoder beside three bytes a pixel.
+#[cfg(target_os = "linux")]
+#[test]
+fn f65_small_files_never_take_more_memory_than_is_stated() {
+    if std::env::var_os(CHILD).is_some() {
+        let most = Limits::default();
+        let mut tried = 0;
+        for (name, place, order) in
+            [("grey.jxl", 0, 0), ("plain.gif", 6, 1), ("plain.bmp", 18, 2), ("raw.tif", 18, 2), ("lossless.webp", 0, 0)]
+        {
+            let mut bytes = fixture(name);
+            match order {
+                // 13,000 × 13,000 and more in the header, with the pixels of 25 × 19.
+                1 => bytes[place..place + 4].copy_from_slice(&[0xc8, 0x32, 0xc8, 0x32]),
+                2 => bytes[place..place + 8].copy_from_slice(&[0xc8, 0x32, 0, 0, 0xc8, 0x32, 0, 0]),
+                _ => bytes[12..30].iter_mut().for_each(|byte| *byte ^= 0x3c),
+            }
+            let _ = decode(&bytes, &most);
+            tried += 1;
+        }
+        // 16 bits of four colours: eight bytes a pixel of the decoder alone.
+        let png = huge_png(16, 6, 13_000, 13_000);
+        assert!(png.len() < 100_000);
+        let error = decode(&png, &most).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Limit | ErrorKind::Image), "{error}");
+        println!("{tried} tried");
+        return;
+    }
+    let test = again("formats::f65_small_files_never_take_more_memory_than_is_stated", CHILD, "1");
+    let mut shell = Command::new("sh");
+    // 1 GiB, 0.54 GB for the largest picture, and the process itself.
+    shell.args(["-c", "ulimit -v 2000000 && exec \"$0\" \"$@\""]).arg(test.get_program()).args(test.get_args());
+    let output = shell.env(CHILD, "1").env("RAYON_NUM_THREADS", "1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("5 tried"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A PNG with this header and one packed row.
+fn huge_png(depth: u8, colour: u8, width: u32, height: u32) -> Vec<u8> {
+    let chunk = |kind: &[u8; 4], content: &[u8]| {
+        let named = [kind, content].concat();
+        let mut crc = flate2::Crc::new();
+        crc.update(&named);
+        [&(content.len() as u32).to_be_bytes()[..], &named, &crc.sum().to_be_bytes()].concat()
+    };
+    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[depth, colour, 0, 0, 0]].concat();
+    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packer, &vec![0; 8 * width as usize + 1]).unwrap();
+    let pixels = packer.finish().unwrap();
+    [&b"\x89PNG\r\n\x1a\n"[..], &chunk(b"IHDR", &header), &chunk(b"IDAT", &pixels), &chunk(b"IEND", b"")].concat()
+}
