@@ -1,15 +1,21 @@
 //! Bytes and pixels: decode, augment, resize, normalize. Knows no tensors and no paths.
 
 pub mod augment;
+pub mod candidates;
 pub mod decode;
 pub mod encode;
-pub mod hash;
+pub mod fingerprint;
+pub mod lay;
+pub mod likeness;
 mod markers;
 pub mod preprocess;
+mod solve;
+mod tones;
 
 pub use augment::Augmentation;
 pub use decode::{BEGINNING, Format, Limits, decode, has_broken_exif};
 pub use encode::{encode_figure, encode_jpeg, encode_png, is_drawn_by_petal};
+pub use fingerprint::Fingerprint;
 pub use preprocess::{Filter, Preprocess};
 
 /// A picture: 8-bit RGB, rows from the top, no padding.
