@@ -40,7 +40,11 @@ fn originals(photos: &Dataset, threshold: f64) -> Result<()> {
     let looked = photos.verify()?;
     let start = Instant::now();
     let found = duplicates::find(&looked.good, 0.3);
-    println!("{} photos compared in {:.1} s; all pairs from a likeness of 0.3 on:", looked.good.len(), start.elapsed().as_secs_f64());
+    println!(
+        "{} photos compared in {:.1} s; all pairs from a likeness of 0.3 on:",
+        looked.good.len(),
+        start.elapsed().as_secs_f64()
+    );
     let mut pairs = found.pairs;
     pairs.sort_by(|a, b| b.likeness.total_cmp(&a.likeness));
     for pair in pairs {
@@ -81,9 +85,8 @@ fn likeness(one: &Fingerprint, other: &Fingerprint) -> f32 {
         return f32::from(u8::from(one == other));
     };
     let found = candidates(&[one, other]).into_iter();
-    let compared = found.map(|found| {
-        Comparable::of(one, false).likeness(&Comparable::of(other, found.mirrored), found.lay)
-    });
+    let compared =
+        found.map(|found| Comparable::of(one, false).likeness(&Comparable::of(other, found.mirrored), found.lay));
     compared.fold(0.0, f32::max)
 }
 
@@ -140,8 +143,11 @@ fn grey([red, green, blue]: [f32; 3]) -> f32 {
 /// Turned around the axis of the greys.
 fn turned([red, green, blue]: [f32; 3], degrees: f32) -> [f32; 3] {
     let (sine, cosine) = degrees.to_radians().sin_cos();
-    let (same, up, down) =
-        (cosine + (1.0 - cosine) / 3.0, (1.0 - cosine) / 3.0 + sine / 3f32.sqrt(), (1.0 - cosine) / 3.0 - sine / 3f32.sqrt());
+    let (same, up, down) = (
+        cosine + (1.0 - cosine) / 3.0,
+        (1.0 - cosine) / 3.0 + sine / 3f32.sqrt(),
+        (1.0 - cosine) / 3.0 - sine / 3f32.sqrt(),
+    );
     [
         red * same + green * down + blue * up,
         red * up + green * same + blue * down,

@@ -99,7 +99,8 @@ fn near(photos: &[Checked], equals: &[Vec<usize>], threshold: f32) -> Vec<(usize
     let compared: Vec<_> = candidates(&small)
         .into_par_iter()
         .map(|found| {
-            let (one, other) = (Comparable::of(small[found.one], false), Comparable::of(small[found.other], found.mirrored));
+            let (one, other) =
+                (Comparable::of(small[found.one], false), Comparable::of(small[found.other], found.mirrored));
             ((units[found.one], units[found.other]), one.likeness(&other, found.lay))
         })
         .collect();

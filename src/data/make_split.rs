@@ -153,9 +153,10 @@ impl Dataset {
         let found = match split.duplicates {
             Duplicates::Off => Found::nothing(good.len()),
             Duplicates::Together => duplicates::find(&good, split.duplicate_threshold),
-            Duplicates::Report => {
-                Found { groups: Found::nothing(good.len()).groups, ..duplicates::find(&good, split.duplicate_threshold) }
-            }
+            Duplicates::Report => Found {
+                groups: Found::nothing(good.len()).groups,
+                ..duplicates::find(&good, split.duplicate_threshold)
+            },
         };
         let Parts { splits, drawn, split_up } =
             self.parts(&good, &found.groups, config).map_err(|error| error.at(&self.root))?;
@@ -202,7 +203,10 @@ impl Dataset {
             duplicates_are: split.duplicates,
             duplicate_threshold: split.duplicate_threshold,
             duplicates: twins.iter().map(|pair| pair.other).collect::<BTreeSet<_>>().len(),
-            pairs: twins.iter().map(|pair| Twins { one: name(pair.one), other: name(pair.other), likeness: rounded(pair.likeness) }).collect(),
+            pairs: twins
+                .iter()
+                .map(|pair| Twins { one: name(pair.one), other: name(pair.other), likeness: rounded(pair.likeness) })
+                .collect(),
             split_up,
             conflicts,
             left_out,

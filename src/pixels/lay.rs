@@ -37,7 +37,8 @@ impl Lay {
 
     /// Whether one of the two is a crop of the other, and of no more than may be. `shape` is the other's width over height, over the one's.
     pub(super) fn is_crop(self, shape: f32) -> bool {
-        let inside = |[scale, shift]: [f32; 2]| shift > -SLACK && scale + shift < 1.0 + SLACK && scale > 1.0 - MOST_CROPPED;
+        let inside =
+            |[scale, shift]: [f32; 2]| shift > -SLACK && scale + shift < 1.0 + SLACK && scale > 1.0 - MOST_CROPPED;
         let in_other = |lay: Self| inside(lay.x) && inside(lay.y);
         // A whole picture may be squeezed into any shape; one that was cropped has the shape of its window.
         let whole = |[scale, _]: [f32; 2]| (scale - 1.0).abs() < SLACK;

@@ -30,7 +30,8 @@ pub(super) fn cut_off(channels: &[Vec<f32>; 3]) -> Vec<bool> {
 /// How much of each channel.
 fn mixture(channels: &[Vec<f32>; 3], greys: &[f32]) -> [f32; 3] {
     let mean = |values: &[f32], kept: &[usize]| kept.iter().map(|&i| values[i]).sum::<f32>() / kept.len() as f32;
-    let kept: Vec<usize> = (0..greys.len()).filter(|&i| CUT.contains(&greys[i]) && CUT.contains(&channels[0][i])).collect();
+    let kept: Vec<usize> =
+        (0..greys.len()).filter(|&i| CUT.contains(&greys[i]) && CUT.contains(&channels[0][i])).collect();
     if kept.len() < greys.len() / 50 {
         return [1.0, 0.0, 0.0];
     }

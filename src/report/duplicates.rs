@@ -76,7 +76,8 @@ impl Splits {
         let mut tiles = Vec::new();
         for pair in pairs {
             let pictures = [&pair.one, &pair.other].into_iter().filter_map(|name| samples.get(name.as_str()));
-            let pictures = pictures.map(|sample| photo::read(&sample.path, &Limits::NONE)).collect::<Result<Vec<_>>>()?;
+            let pictures =
+                pictures.map(|sample| photo::read(&sample.path, &Limits::NONE)).collect::<Result<Vec<_>>>()?;
             // One that is not there any more leaves nothing to compare.
             if pictures.len() == 2 {
                 let line = |name: &str| format!("{name} ({})", place(name));

@@ -121,7 +121,9 @@ fn f63_flat_pictures_are_like_their_equals_only() {
         let value = |i: usize| (100 + i / 3 % 90 * steep / 90) as u8;
         Rgb { width: 90, height: 60, data: (0..90 * 60 * 3).map(value).collect() }
     };
-    for (name, picture) in [("a/1", flat(0)), ("a/2", flat(1)), ("a/3", flat(255)), ("b/1", slope(20)), ("b/2", slope(24))] {
+    for (name, picture) in
+        [("a/1", flat(0)), ("a/2", flat(1)), ("a/3", flat(255)), ("b/1", slope(20)), ("b/2", slope(24))]
+    {
         fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
         fs::write(root.join(format!("{name}.png")), encode_png(&picture).unwrap()).unwrap();
     }
@@ -152,7 +154,8 @@ fn f63_a_chain_is_no_group() {
     assert_eq!(found, [(name("one"), name("two")), (name("three"), name("two"))].into());
     let looked = Dataset::folder(&root).unwrap().verify().unwrap();
     let groups = duplicates::find(&looked.good, 0.75).groups;
-    let sizes: Vec<usize> = (0..groups.len()).map(|first| groups.iter().filter(|group| **group == first).count()).collect();
+    let sizes: Vec<usize> =
+        (0..groups.len()).map(|first| groups.iter().filter(|group| **group == first).count()).collect();
     assert_eq!((sizes.iter().max(), sizes.iter().filter(|size| **size == 2).count()), (Some(&2), 1));
 
     // Where the pair that is not kept together falls into two parts, it is told.
@@ -186,7 +189,10 @@ fn f63_copies_alone_make_no_set_unusable() {
     // Fewer photos than parts are still too few.
     fs::remove_dir_all(root.join("b")).unwrap();
     write_photos(&root, &[("b", 2)]);
-    refused(Dataset::folder(&root).unwrap().resplit(&project, &Config::seed()), &["class \"b\" has 2 photos", "needs 3"]);
+    refused(
+        Dataset::folder(&root).unwrap().resplit(&project, &Config::seed()),
+        &["class \"b\" has 2 photos", "needs 3"],
+    );
 }
 
 #[test]
@@ -221,7 +227,9 @@ fn f63_duplicates_are_kept_together_or_told_or_not_looked_for() {
 
     let (count, pairs, leaks, splits) = told(Duplicates::Off);
     assert_eq!((count, pairs, leaks), (0, 0, 0));
-    assert!(splits.text().contains("were not looked for") && splits.duplicates().text().contains("were not looked for"));
+    assert!(
+        splits.text().contains("were not looked for") && splits.duplicates().text().contains("were not looked for")
+    );
     assert_eq!(parts(&project), reported);
 
     // A split is what it was made with.
@@ -253,10 +261,14 @@ fn f63_wrong_words_and_thresholds_are_refused() {
         config.split.duplicate_threshold = threshold;
         let error = config.check().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
-        assert!(error.what().contains("split.duplicate_threshold is") && error.what().contains("from 0 to 1"), "{error}");
+        assert!(
+            error.what().contains("split.duplicate_threshold is") && error.what().contains("from 0 to 1"),
+            "{error}"
+        );
     }
     for text in ["together", "report", "off"] {
-        let config = Config::from_toml(&format!("[split]\nduplicates = \"{text}\"\nduplicate_threshold = 0.8")).unwrap();
+        let config =
+            Config::from_toml(&format!("[split]\nduplicates = \"{text}\"\nduplicate_threshold = 0.8")).unwrap();
         assert_eq!((config.split.duplicates.name(), config.split.duplicate_threshold), (text, 0.8));
     }
 }

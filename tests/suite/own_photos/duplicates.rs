@@ -10,7 +10,8 @@ fn f63_the_command_tells_pairs_and_takes_the_settings() {
     let at = folder.path();
     photos(&at.join("photos"), 12, 900);
     for index in 0..3 {
-        fs::copy(at.join(format!("photos/cat/00{index}.jpg")), at.join(format!("photos/dog/copy {index}.jpg"))).unwrap();
+        fs::copy(at.join(format!("photos/cat/00{index}.jpg")), at.join(format!("photos/dog/copy {index}.jpg")))
+            .unwrap();
     }
     let split = ["split-dataset", "--photos", "photos", "--data", "data"];
     let with = |more: &[&'static str]| [&split[..], more].concat();
@@ -24,13 +25,15 @@ fn f63_the_command_tells_pairs_and_takes_the_settings() {
     refused(at, &with(&["--duplicates", "off"]), &[made, "--replace"]);
     refused(at, &["train", "--data", "data", "--models", "models", "--duplicates", "off"], &[made]);
     let said = well(at, &with(&["--duplicates", "report", "--replace"]));
-    assert!(said.contains("3 photos are (nearly) the same as another; the parts were drawn as if they were not"), "{said}");
+    assert!(
+        said.contains("3 photos are (nearly) the same as another; the parts were drawn as if they were not"),
+        "{said}"
+    );
     let said = well(at, &with(&["--duplicates", "off", "--replace"]));
     assert!(said.contains("were not looked for") && !said.contains("two classes"), "{said}");
-    for (flag, value, word) in [
-        ("--duplicate-threshold", "2", "split.duplicate_threshold is 2"),
-        ("--duplicates", "of", "did you mean off?"),
-    ] {
+    for (flag, value, word) in
+        [("--duplicate-threshold", "2", "split.duplicate_threshold is 2"), ("--duplicates", "of", "did you mean off?")]
+    {
         let output = petal(at, &with(&[flag, value, "--replace"]));
         let complaints = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && complaints.contains(word), "{complaints}");
