@@ -112,38 +112,88 @@ fn product<const SIZE: usize>(a: &[i16; SIZE], b: &[i16; SIZE]) -> f32 {
 impl<const SIZE: usize> Sketches<SIZE> {
     /// Of `fields × fields` = `SIZE` fields.
     fn of(detail: &[f32], fields: usize) -> Self {
-        let whole: [i16; SIZE] = sketch(detail, fields, [0.0, 0.0, 1.0]);
+        // The whole side, and the sides of the windows; first across, then down.
+        let [whole, windows @ ..] = [(0.0, 1.0), (STARTS[0], WINDOW), (STARTS[1], WINDOW), (STARTS[2], WINDOW)]
+            .map(|(start, length)| spans(fields, start, length))
+            .map(|spans| (across(detail, &spans), spans));
+        let window = |index: usize| {
+            let ((across, _), (_, spans)) = (&windows[index % STARTS.len()], &windows[index / STARTS.len()]);
+            sketch(&down(across, spans))
+        };
+        let whole: [i16; SIZE] = sketch(&down(&whole.0, &whole.1));
         let mut mirrored = whole;
         mirrored.chunks_exact_mut(fields).for_each(<[i16]>::reverse);
-        let window = |index: usize| {
-            let [left, top] = start(index);
-            sketch(detail, fields, [left, top, WINDOW])
-        };
         Self { whole, mirrored, windows: std::array::from_fn(window) }
     }
 }
 
-/// The mean detail in each field of a window (left, top, side).
-fn sketch<const SIZE: usize>(detail: &[f32], fields: usize, [left, top, side]: [f32; 3]) -> [i16; SIZE] {
-    // As many points a side as the picture has pixels.
-    let points = SIDE / fields;
-    let at = |from: f32, i: usize| {
-        let place = ((from + side * (i as f32 + 0.5) / SIDE as f32) * SIDE as f32 - 0.5).max(0.0);
-        let low = (place as usize).min(SIDE - 2);
-        (low, (place - low as f32).min(1.0))
+/// Part of a row: its first pixel, and how much of each from there on belongs to a field.
+type Span = (usize, Vec<f32>);
+
+/// The fields of a window (its start and length, as fractions of a side).
+fn spans(fields: usize, start: f32, length: f32) -> Vec<Span> {
+    let edge = |field: usize| ((start + length * field as f32 / fields as f32) * SIDE as f32).clamp(0.0, SIDE as f32);
+    let span = |field: usize| {
+        let (from, to) = (edge(field), edge(field + 1));
+        let (first, end) = (from as usize, (to.ceil() as usize).min(SIDE));
+        (first, (first..end).map(|pixel| (to.min(pixel as f32 + 1.0) - from.max(pixel as f32)).max(0.0)).collect())
     };
-    let mut sums = [0.0f32; SIZE];
-    for y in 0..SIDE {
-        let (row, down) = at(top, y);
-        for x in 0..SIDE {
-            let (column, across) = at(left, x);
-            let value = |x: usize, y: usize| detail[(row + y) * SIDE + column + x];
-            let above = value(0, 0) + across * (value(1, 0) - value(0, 0));
-            let below = value(0, 1) + across * (value(1, 1) - value(0, 1));
-            sums[y / points * fields + x / points] += above + down * (below - above);
+    (0..fields).map(span).collect()
+}
+
+/// The sum over each span of each row: as many columns as spans.
+fn across(detail: &[f32], spans: &[Span]) -> Vec<f32> {
+    let sum =
+        |row: &[f32], (first, parts): &Span| -> f32 { parts.iter().zip(&row[*first..]).map(|(a, b)| a * b).sum() };
+    detail.chunks_exact(SIDE).flat_map(|row| spans.iter().map(move |span| sum(row, span))).collect()
+}
+
+/// The sum over each span of rows.
+fn down(columns: &[f32], spans: &[Span]) -> Vec<f32> {
+    let width = spans.len();
+    let mut sums = vec![0.0; width * width];
+    for ((first, parts), sums) in spans.iter().zip(sums.chunks_exact_mut(width)) {
+        for (part, row) in parts.iter().zip(columns[first * width..].chunks_exact(width)) {
+            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += part * value);
         }
     }
+    sums
+}
+
+/// The sums, less their mean, at a length of [`ONE`].
+fn sketch<const SIZE: usize>(sums: &[f32]) -> [i16; SIZE] {
     let mean = sums.iter().sum::<f32>() / SIZE as f32;
     let length = sums.iter().map(|sum| (sum - mean) * (sum - mean)).sum::<f32>().sqrt().max(1e-6);
-    sums.map(|sum| ((sum - mean) / length * ONE).round() as i16)
+    std::array::from_fn(|field| ((sums[field] - mean) / length * ONE).round() as i16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirrored_crop_is_a_candidate_and_lies_where_it_was_cropped() {
+        let grey =
+            |x: f32, y: f32| (128.0 + 60.0 * (x * 31.0 + y * 9.0).sin() + 60.0 * (y * 23.0 - x * x * 40.0).cos()) as u8;
+        let small = |left: f32, side: f32, mirrored: bool| {
+            let place = |i: usize| (i as f32 + 0.5) / SIDE as f32;
+            let across = |i: usize| if mirrored { 1.0 - place(i) } else { place(i) };
+            let value = |i: usize| grey(left + side * across(i % SIDE), side * place(i / SIDE));
+            Small {
+                shape: 1000,
+                grey: (0..SIDE * SIDE).map(value).collect(),
+                colour: [vec![128; SIDE * SIDE / 4], vec![128; SIDE * SIDE / 4]],
+            }
+        };
+        let (whole, crop) = (small(0.0, 1.0, false), small(0.08, 0.92, true));
+        let found = candidates(&[&whole, &crop]);
+        let mirrored = found.iter().find(|found| found.mirrored).unwrap();
+        // A place of the whole picture, in the mirrored crop.
+        let expected = Lay::window([0.08, 0.0, 0.92]).turned();
+        assert!(
+            (mirrored.lay.x[1] - expected.x[1]).abs() < 0.05 && (mirrored.lay.x[0] - expected.x[0]).abs() < 0.05,
+            "{found:?}"
+        );
+        assert_eq!(candidates(&[&whole]), []);
+    }
 }

@@ -35,14 +35,17 @@ impl Lay {
         Self { x: turned(self.x), y: turned(self.y) }
     }
 
-    /// Whether one of the two is a crop of the other, and of no more than may be. `shape` is the other's width over height, over the one's.
-    pub(super) fn is_crop(self, shape: f32) -> bool {
-        let inside =
-            |[scale, shift]: [f32; 2]| shift > -SLACK && scale + shift < 1.0 + SLACK && scale > 1.0 - MOST_CROPPED;
+    /// Whether one of the two is a crop of the other, and of no more than may be. `shape` is the other's width over height, over the one's;
+    /// `pixels` how many of its pixels the lay may be wrong by.
+    pub(super) fn is_crop(self, shape: f32, pixels: f32) -> bool {
+        let slack = pixels * SLACK;
+        let inside = |[scale, shift]: [f32; 2]| {
+            shift > -slack && scale + shift < 1.0 + slack && scale > 1.0 - MOST_CROPPED - slack + SLACK
+        };
         let in_other = |lay: Self| inside(lay.x) && inside(lay.y);
         // A whole picture may be squeezed into any shape; one that was cropped has the shape of its window.
-        let whole = |[scale, _]: [f32; 2]| (scale - 1.0).abs() < SLACK;
-        let in_shape = (shape * self.x[0] / self.y[0]).ln().abs() < SQUEEZED;
+        let whole = |[scale, _]: [f32; 2]| (scale - 1.0).abs() < slack;
+        let in_shape = (shape * self.x[0] / self.y[0]).ln().abs() < pixels * SQUEEZED;
         (in_other(self) || in_other(self.turned())) && (in_shape || (whole(self.x) && whole(self.y)))
     }
 }

@@ -13,9 +13,11 @@ const GRAIN: f32 = 1.5;
 /// By how much a field may be paler in one picture than in the other: the square of the contrast.
 const PALER: f32 = 0.1;
 /// Share of a field's pixels, beyond that of the other picture, from which on it has lost detail in black or white.
-const LOST: f32 = 0.1;
+const LOST: f32 = 0.04;
 /// Below this correlation of the detail after the first laying, it is given up.
-const HOPELESS: f32 = 0.5;
+const HOPELESS: f32 = 0.55;
+/// How many pixels the first laying may be wrong by.
+const ROUGH: f32 = 2.5;
 
 /// A picture, ready to be compared.
 #[derive(Clone, Debug)]
@@ -50,11 +52,12 @@ impl Comparable {
     /// `lay` is where to begin.
     pub fn likeness(&self, other: &Self, lay: Lay) -> f32 {
         let (rough, correlation) = self.half.settle(&other.half, lay);
-        if correlation < HOPELESS {
+        let shape = other.shape / self.shape;
+        if correlation < HOPELESS || !rough.is_crop(shape, ROUGH) {
             return 0.0;
         }
         let (lay, correlation) = self.full.settle(&other.full, rough);
-        if correlation < HOPELESS || !lay.is_crop(other.shape / self.shape) {
+        if correlation < HOPELESS || !lay.is_crop(shape, 1.0) {
             return 0.0;
         }
         let window = Window::under(lay, SIDE);
