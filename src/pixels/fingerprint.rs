@@ -83,26 +83,60 @@ pub(super) fn deviation(values: &[f32]) -> f32 {
 /// rows of so many values.
 pub(super) fn detail(values: &[f32], width: usize, around: usize) -> Vec<f32> {
     let height = values.len() / width.max(1);
-    let across = width + 1;
-    let mut sums = vec![0.0f64; across * (height + 1)];
-    for y in 0..height {
-        let mut row = 0.0;
-        for x in 0..width {
-            row += f64::from(values[y * width + x]);
-            sums[(y + 1) * across + x + 1] = sums[y * across + x + 1] + row;
-        }
+    let span = |at: usize, length: usize| (at.saturating_sub(around), (at + around + 1).min(length));
+    // Across first: each pixel's sum over its row.
+    let mut sums = Vec::with_capacity(values.len());
+    let mut before = vec![0.0; width + 1];
+    for row in values.chunks_exact(width) {
+        (0..width).for_each(|x| before[x + 1] = before[x] + row[x]);
+        sums.extend((0..width).map(|x| {
+            let (left, right) = span(x, width);
+            before[right] - before[left]
+        }));
     }
+    // Then down: a row comes in, another one goes out.
+    let columns: Vec<f32> = (0..width).map(|x| span(x, width)).map(|(left, right)| (right - left) as f32).collect();
     let mut detail = Vec::with_capacity(values.len());
+    let mut sum = vec![0.0; width];
+    let (mut from, mut to) = (0, 0);
     for y in 0..height {
-        let (top, bottom) = (y.saturating_sub(around), (y + around + 1).min(height));
-        for x in 0..width {
-            let (left, right) = (x.saturating_sub(around), (x + around + 1).min(width));
-            let sum = |x: usize, y: usize| sums[y * across + x];
-            let all = sum(right, bottom) - sum(left, bottom) - sum(right, top) + sum(left, top);
-            detail.push(values[y * width + x] - (all / ((right - left) * (bottom - top)) as f64) as f32);
+        let (top, bottom) = span(y, height);
+        for row in to..bottom {
+            sum.iter_mut().zip(&sums[row * width..]).for_each(|(sum, value)| *sum += value);
         }
+        for row in from..top {
+            sum.iter_mut().zip(&sums[row * width..]).for_each(|(sum, value)| *sum -= value);
+        }
+        (from, to) = (top, bottom);
+        let rows = (bottom - top) as f32;
+        let line = values[y * width..].iter().zip(sum.iter().zip(&columns));
+        detail.extend(line.map(|(value, (sum, columns))| value - sum / (rows * columns)));
     }
     let mean = detail.iter().sum::<f32>() / detail.len().max(1) as f32;
     detail.iter_mut().for_each(|value| *value -= mean);
     detail
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn detail_is_what_differs_from_the_mean_around() {
+        let (width, height, around) = (7, 5, 2);
+        let values: Vec<f32> = (0..width * height).map(|i| (i * i % 83) as f32).collect();
+        let mut expected: Vec<f32> = (0..values.len())
+            .map(|i| {
+                let near = (0..values.len())
+                    .filter(|j| (i % width).abs_diff(j % width) <= around && (i / width).abs_diff(j / width) <= around);
+                let near: Vec<f32> = near.map(|j| values[j]).collect();
+                values[i] - near.iter().sum::<f32>() / near.len() as f32
+            })
+            .collect();
+        let mean = expected.iter().sum::<f32>() / expected.len() as f32;
+        expected.iter_mut().for_each(|value| *value -= mean);
+        for (got, expected) in detail(&values, width, around).iter().zip(&expected) {
+            assert!((got - expected).abs() < 1e-3, "{got} {expected}");
+        }
+    }
 }
