@@ -13,10 +13,10 @@ const COARSE_AROUND: usize = 16;
 /// Values of a sketch: its length is `ONE`, so that the product of two is their correlation.
 const ONE: f32 = 4096.0;
 /// Two whole pictures whose coarse sketches correlate less are not looked at any further.
-const GATE: f32 = 0.3;
+const GATE: f32 = 0.25;
 /// Candidates are those where some window of the one correlates so much with the other, in the coarse sketch and in the finer one.
-const NEAR_COARSE: f32 = 0.65;
-const NEAR_FINE: f32 = 0.6;
+const NEAR_COARSE: f32 = 0.6;
+const NEAR_FINE: f32 = 0.55;
 /// Windows that stand for all small crops: their side, and where they begin.
 const WINDOW: f32 = 0.92;
 const STARTS: [f32; 3] = [0.0, 0.04, 0.08];
