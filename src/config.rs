@@ -44,7 +44,7 @@ pub struct Config {
     pub cache_limit: f64,
     /// What a photo may at most cost. Default 64 MiB a file, 20,000 pixels a side, 178,956,970 pixels in all.
     pub limits: Limits,
-    /// What fraction of the photos goes where. Default 0.8, 0.1, 0.1.
+    /// What fraction of the photos goes where, and what becomes of those that show the same. Default 0.8, 0.1, 0.1, together.
     pub split: SplitConfig,
     /// How training photos are varied.
     pub augment: AugmentConfig,
@@ -225,7 +225,7 @@ impl FromStr for WeightsFrom {
     }
 }
 
-/// What fraction of the photos goes into which split; they sum to 1.
+/// What fraction of the photos goes into which split; they sum to 1. And what becomes of photos that show the same.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SplitConfig {
@@ -235,6 +235,61 @@ pub struct SplitConfig {
     pub val: f64,
     /// Fraction looked at once, at the end. Default 0.1.
     pub test: f64,
+    /// What becomes of photos that show the same. Default [`Duplicates::Together`].
+    pub duplicates: Duplicates,
+    /// How alike two photos are at least, where they differ most, to be taken for the same: from 0 (nothing in common there) to 1 (equal).
+    /// Default 0.75.
+    pub duplicate_threshold: f64,
+}
+
+/// What becomes of photos that show the same: copies, also resized, encoded again, recoloured, mirrored or cropped a little.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", try_from = "String")]
+pub enum Duplicates {
+    /// They are in one part (`together`): none is learned from and measured on. The default.
+    #[default]
+    Together,
+    /// They are found and told, but the parts are drawn as if they were not (`report`).
+    Report,
+    /// They are not looked for (`off`).
+    Off,
+}
+
+impl Duplicates {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Together, Self::Report, Self::Off];
+
+    /// The word in settings and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Together => "together",
+            Self::Report => "report",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl fmt::Display for Duplicates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Duplicates {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|one| one.name() == name);
+        found.ok_or_else(|| Error::unknown("duplicates", name, &Self::ALL.map(Self::name)))
+    }
+}
+
+impl TryFrom<String> for Duplicates {
+    type Error = String;
+
+    fn try_from(name: String) -> std::result::Result<Self, String> {
+        name.parse().map_err(|error: Error| error.in_a_line())
+    }
 }
 
 /// What a photo may at most cost. It is checked on the header, before memory is taken.
@@ -295,7 +350,7 @@ impl Default for Config {
 
 impl Default for SplitConfig {
     fn default() -> Self {
-        Self { train: 0.8, val: 0.1, test: 0.1 }
+        Self { train: 0.8, val: 0.1, test: 0.1, duplicates: Duplicates::Together, duplicate_threshold: 0.75 }
     }
 }
 
@@ -434,6 +489,7 @@ impl Config {
         if (sum - 1.0).abs() > 1e-6 {
             return Err(Error::config("split.train + split.val + split.test", sum, "1"));
         }
+        within("split.duplicate_threshold", self.split.duplicate_threshold, 0.0, 1.0)?;
         within("augment.rotate", self.augment.rotate, 0.0, 180.0)?;
         within("augment.zoom", self.augment.zoom, 1.0, 4.0)?;
         within("augment.brightness", self.augment.brightness, 0.0, 1.0)?;
@@ -517,6 +573,9 @@ mod tests {
             ("batch_size = 0", "batch_size is 0"),
             ("[split]\ntrain = 0.9", "split.train + split.val + split.test is 1.1"),
             ("[split]\ntrain = nan", "split.train is NaN"),
+            ("[split]\nduplicate_threshold = 1.5", "split.duplicate_threshold is 1.5"),
+            ("[split]\nduplicate_threshold = nan", "split.duplicate_threshold is NaN"),
+            ("[split]\nduplicates = \"of\"", "did you mean off?"),
             ("[split]\ntrain = -0.1", "split.train is -0.1"),
             ("[head]\nepochs = 1\npatience = 0\nlearning_rate = 0.1", "head.patience is 0"),
             ("[head]\nepochs = 1\npatience = 1\nlearning_rate = nan", "head.learning_rate is NaN"),

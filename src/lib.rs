@@ -44,7 +44,9 @@ pub use seed::{Purpose, Seed, Stream};
 
 /// What a notebook or a script needs: `use petal::prelude::*;`
 pub mod prelude {
-    pub use crate::config::{AugmentConfig, Backbone, Config, PhaseConfig, Source, SplitConfig, WeightsFrom};
+    pub use crate::config::{
+        AugmentConfig, Backbone, Config, Duplicates, PhaseConfig, Source, SplitConfig, WeightsFrom,
+    };
     pub use crate::data::{Dataset, Decision, Decisions, Loader, Split, Splits};
     pub use crate::error::{Error, ErrorKind, Result};
     pub use crate::eval::{Cleaner, Evaluation, Prediction, compare};

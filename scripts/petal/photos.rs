@@ -19,6 +19,13 @@ pub(crate) struct Photos {
     /// Replace a split that was made otherwise.
     #[arg(long)]
     pub(crate) replace: bool,
+    /// Photos that show the same, also resized, recoloured, mirrored or cropped a little: in one part (together), only told (report), or not
+    /// looked for (off). Without it, together.
+    #[arg(long, value_parser = crate::parsed::<Duplicates>)]
+    duplicates: Option<Duplicates>,
+    /// How alike two photos are at least, where they differ most, to be taken for the same: 0 to 1. Without it, 0.75.
+    #[arg(long, value_name = "LIKENESS")]
+    duplicate_threshold: Option<f64>,
 }
 
 impl Photos {
@@ -33,6 +40,23 @@ impl Photos {
             (None, Some(photos)) => Some(Source::Folder(photos.clone())),
             (None, None) => None,
         }
+    }
+
+    /// The settings with what was asked for.
+    pub(crate) fn over(&self, mut config: Config) -> Config {
+        let split = &mut config.split;
+        split.duplicates = self.duplicates.unwrap_or(split.duplicates);
+        split.duplicate_threshold = self.duplicate_threshold.unwrap_or(split.duplicate_threshold);
+        config
+    }
+
+    /// The split that is there, where it was made as is asked for.
+    pub(crate) fn open(&self, project: &Project, config: &Config) -> Result<Splits> {
+        let splits = Splits::open(&project.data)?;
+        if self.duplicates.is_some() || self.duplicate_threshold.is_some() {
+            splits.made_with.check_duplicates(&config.split).map_err(|error| error.at(&splits.root))?;
+        }
+        Ok(splits)
     }
 
     /// Splits these photos, or finds that it was done.

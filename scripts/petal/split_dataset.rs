@@ -29,7 +29,7 @@ impl Options {
     /// Verifies every photo, then splits 80/10/10; a second run changes nothing.
     pub(crate) fn run(self, project: &Project, limits: &LimitOptions) -> Result<Output> {
         let config = Config { seed: self.seed, ..Config::seed() };
-        let config = Config { limits: limits.over(config.limits), ..config };
+        let config = self.photos.over(Config { limits: limits.over(config.limits), ..config });
         let splits = if self.redraw {
             Splits::open(&project.data)?.redraw(project, &config)?
         } else {
@@ -59,6 +59,10 @@ pub(crate) fn told(splits: &Splits) -> Value {
         "drawn": made_with.drawn,
         "leaks": made_with.leaks,
         "duplicates": made_with.duplicates,
+        "duplicates_are": made_with.duplicates_are,
+        "duplicate_threshold": made_with.duplicate_threshold,
+        "pairs": made_with.pairs,
+        "split_up": made_with.split_up,
         "conflicts": made_with.conflicts,
         "left_out": made_with.left_out,
         "left_out_counts": counts.collect::<std::collections::BTreeMap<String, usize>>(),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use petal::config::Fit;
-use petal::data::{Dataset, Split, Splits};
+use petal::data::{Dataset, Split};
 use petal::learner::{Kind, Learner};
 use petal::prelude::*;
 use petal::train::record::REPORT;
@@ -75,7 +75,7 @@ impl Options {
         let mut config = self.config()?;
         config.limits = limits.over(config.limits);
         let splits = match self.photos.source() {
-            None => Splits::open(&project.data)?,
+            None => self.photos.open(project, &config)?,
             Some(source) => {
                 config.source = source;
                 let splits = self.photos.split(project, &config, &Dataset::fetch(project, &config)?)?;
@@ -182,6 +182,7 @@ impl Options {
             config.baseline.epochs = epochs;
         }
         config.seed = self.seed.unwrap_or(config.seed);
+        config = self.photos.over(config);
         config.cache &= !self.no_cache;
         config.check()?;
         Ok(config)

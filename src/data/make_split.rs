@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::decisions::{DECISIONS, Decided, Decision, Decisions, Honoured};
-use super::duplicates;
+use super::duplicates::{self, Found, Pair};
 use super::layout::part_of;
 use super::left_out::LeftOut;
-use super::manifest::{self, MadeWith, Row};
+use super::manifest::{self, MadeWith, Row, Twins};
 use super::names::folded;
 use super::on_disk::{self, Plan};
-use super::partition::{fractions, partition};
+use super::partition::{fractions, partition, split_up};
 use super::split::RESPLIT;
 use super::verify::Checked;
 use super::{Dataset, Sample, Split, Splits, Verification};
-use crate::config::{Config, SplitConfig};
+use crate::config::{Config, Duplicates, SplitConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::Lock;
 use crate::project::Project;
@@ -81,6 +81,7 @@ impl Dataset {
                     return failed(format!("this split was made with fractions {then:?}; asked for is {now:?}"));
                 }
             }
+            made_with.check_duplicates(&config.split).map_err(|error| error.at(&path))?;
             if made_with.decided.sha256 != honoured.sha256 {
                 return Ok(None);
             }
@@ -148,24 +149,34 @@ impl Dataset {
 
     fn plan(&self, data: &Path, config: &Config, honoured: &Honoured) -> Result<Plan> {
         let Verification { good, bad } = self.verify()?;
-        let groups = duplicates::groups(&good);
-        let (splits, drawn) = self.parts(&good, &groups, config).map_err(|error| error.at(&self.root))?;
+        let split = &config.split;
+        let found = match split.duplicates {
+            Duplicates::Off => Found::nothing(good.len()),
+            Duplicates::Together => duplicates::find(&good, split.duplicate_threshold),
+            Duplicates::Report => Found {
+                groups: Found::nothing(good.len()).groups,
+                ..duplicates::find(&good, split.duplicate_threshold)
+            },
+        };
+        let Parts { splits, drawn, split_up } =
+            self.parts(&good, &found.groups, config).map_err(|error| error.at(&self.root))?;
         let classes = self.classes_after(&good, honoured);
         let (files, decided) = self.places(data, &good, &splits, &classes, honoured);
         if !self.is_split() {
             self.check_filled(&files).map_err(|error| error.at(data.join(DECISIONS)))?;
         }
-        let is_twin = |(photo, first): &(usize, &usize)| photo != *first && classes[*photo].is_some();
-        let twins: Vec<_> = groups.iter().enumerate().filter(is_twin).collect();
+        // Those that were dropped are nobody's twins.
+        let is_there = |pair: &&Pair| classes[pair.one].is_some() && classes[pair.other].is_some();
+        let twins: Vec<&Pair> = found.pairs.iter().filter(is_there).collect();
         let name = |photo: usize| good[photo].sample.name.clone();
         let (mut conflicts, mut leaks) = (Vec::new(), Vec::new());
-        for &(photo, &first) in &twins {
-            if classes[first].is_some() && classes[photo] != classes[first] {
-                conflicts.push((name(first), name(photo)));
+        for &&Pair { one, other, .. } in &twins {
+            if classes[one] != classes[other] {
+                conflicts.push((name(one), name(other)));
             }
-            if (splits[photo] == Split::Train) != (splits[first] == Split::Train) {
-                let (train, other) = if splits[first] == Split::Train { (first, photo) } else { (photo, first) };
-                leaks.push((name(train), name(other)));
+            if (splits[one] == Split::Train) != (splits[other] == Split::Train) {
+                let (train, measured) = if splits[one] == Split::Train { (one, other) } else { (other, one) };
+                leaks.push((name(train), name(measured)));
             }
         }
         let mut left_out = self.left_out.clone();
@@ -188,7 +199,14 @@ impl Dataset {
             drawn,
             leaks,
             manifest_sha256: String::new(),
-            duplicates: twins.len(),
+            duplicates_are: split.duplicates,
+            duplicate_threshold: split.duplicate_threshold,
+            duplicates: twins.iter().map(|pair| pair.other).collect::<BTreeSet<_>>().len(),
+            pairs: twins
+                .iter()
+                .map(|pair| Twins { one: name(pair.one), other: name(pair.other), likeness: rounded(pair.likeness) })
+                .collect(),
+            split_up,
             conflicts,
             left_out,
             laid_on_white: good.iter().filter(|photo| photo.laid_on_white).count(),
@@ -198,32 +216,36 @@ impl Dataset {
     }
 
     /// The part of each photo; of a set that comes split, the parts that it lacks and that were drawn.
-    fn parts(&self, good: &[Checked], groups: &[usize], config: &Config) -> Result<(Vec<Split>, Vec<Split>)> {
-        if !self.is_split() {
-            return Ok((partition(good, groups, &self.classes, &config.split, Seed(config.seed))?, Vec::new()));
-        }
+    fn parts(&self, good: &[Checked], groups: &[usize], config: &Config) -> Result<Parts> {
         let has = |split: Split| good.iter().any(|photo| photo.sample.part == Some(split));
-        let drawn: Vec<Split> = [Split::Val, Split::Test].into_iter().filter(|split| !has(*split)).collect();
+        let drawn: Vec<Split> = match self.is_split() {
+            true => [Split::Val, Split::Test].into_iter().filter(|split| !has(*split)).collect(),
+            false => Vec::new(),
+        };
         let given = |photo: &Checked| photo.sample.part.unwrap_or(Split::Train);
-        if drawn.is_empty() {
-            return Ok((good.iter().map(given).collect(), drawn));
+        if self.is_split() && drawn.is_empty() {
+            return Ok(Parts { splits: good.iter().map(given).collect(), drawn, split_up: BTreeMap::new() });
         }
         let share = |split, share| if drawn.contains(&split) { share } else { 0.0 };
         let (val, test) = (share(Split::Val, config.split.val), share(Split::Test, config.split.test));
-        let fractions = SplitConfig { train: 1.0 - val - test, val, test };
-        let train: Vec<usize> = (0..good.len()).filter(|photo| given(&good[*photo]) == Split::Train).collect();
-        // Groups among the photos to train on alone, by their places there.
-        let place: BTreeMap<usize, usize> = train.iter().enumerate().map(|(place, photo)| (*photo, place)).collect();
+        let fractions = match self.is_split() {
+            true => SplitConfig { train: 1.0 - val - test, val, test, ..config.split },
+            false => config.split,
+        };
+        // Groups among the photos to draw from alone, by their places there.
+        let from: Vec<usize> = (0..good.len()).filter(|photo| given(&good[*photo]) == Split::Train).collect();
+        let place: BTreeMap<usize, usize> = from.iter().enumerate().map(|(place, photo)| (*photo, place)).collect();
         let mut firsts: BTreeMap<usize, usize> = BTreeMap::new();
-        let own_groups: Vec<usize> =
-            train.iter().map(|photo| *firsts.entry(groups[*photo]).or_insert(place[photo])).collect();
-        let photos: Vec<Checked> = train.iter().map(|photo| good[*photo].clone()).collect();
+        let mut own_groups: Vec<usize> =
+            from.iter().map(|photo| *firsts.entry(groups[*photo]).or_insert(place[photo])).collect();
+        let photos: Vec<Checked> = from.iter().map(|photo| good[*photo].clone()).collect();
+        let split_up = split_up(&photos, &mut own_groups, &self.classes, &fractions);
         let parts = partition(&photos, &own_groups, &self.classes, &fractions, Seed(config.seed))?;
-        let parts = good
+        let splits = good
             .iter()
             .enumerate()
             .map(|(photo, checked)| place.get(&photo).map_or(given(checked), |place| parts[*place]));
-        Ok((parts.collect(), drawn))
+        Ok(Parts { splits: splits.collect(), drawn, split_up })
     }
 
     /// The class of each photo after the decisions; none for those that were dropped.
@@ -323,6 +345,21 @@ impl Splits {
         };
         dataset.resplit(project, config)
     }
+}
+
+/// Which photo goes where.
+struct Parts {
+    /// The part of each photo.
+    splits: Vec<Split>,
+    /// The parts that a set which comes split lacked.
+    drawn: Vec<Split>,
+    /// Classes whose copies could not stay together, and how many.
+    split_up: BTreeMap<String, usize>,
+}
+
+/// A likeness in thousandths.
+fn rounded(likeness: f32) -> f64 {
+    (f64::from(likeness) * 1000.0).round() / 1000.0
 }
 
 /// Bytes of a file; 0 where it cannot be found.

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::split::RESPLIT;
 use super::{Decided, LeftOut, Split};
-use crate::config::Source;
+use crate::config::{Duplicates, Source, SplitConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, cells};
 
@@ -79,14 +80,26 @@ pub struct MadeWith {
     /// Of a set that came split: the parts that were not there, and were drawn from the photos to train on.
     #[serde(default)]
     pub drawn: Vec<Split>,
-    /// Of a set that came split: pairs of (nearly) the same photo, one to train on, one not, by their names.
+    /// Pairs of (nearly) the same photo, one to train on, one not, by their names.
     #[serde(default)]
     pub leaks: Vec<(String, String)>,
     /// Names the manifest that this belongs to.
     #[serde(default)]
     pub manifest_sha256: String,
+    /// What became of photos that show the same.
+    #[serde(default)]
+    pub duplicates_are: Duplicates,
+    /// How alike two photos were at least to be taken for the same.
+    #[serde(default = "default_threshold")]
+    pub duplicate_threshold: f64,
     /// Photos that are (nearly) the same as another one before them.
     pub duplicates: usize,
+    /// Pairs of (nearly) the same photo, by their names.
+    #[serde(default)]
+    pub pairs: Vec<Twins>,
+    /// Classes whose copies are in several parts, since kept together they would not have filled every part: how many.
+    #[serde(default)]
+    pub split_up: BTreeMap<String, usize>,
     /// Pairs of (nearly) the same photo in two classes, by their names.
     pub conflicts: Vec<(String, String)>,
     /// What lay among the photos and is in no part, by its name, and why.
@@ -99,7 +112,40 @@ pub struct MadeWith {
     pub decided: Decided,
 }
 
+/// Two photos of a split that are (nearly) the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Twins {
+    /// The name of the one.
+    pub one: String,
+    /// The name of the other.
+    pub other: String,
+    /// How alike they are where they differ most, 0 to 1.
+    pub likeness: f64,
+}
+
+fn default_threshold() -> f64 {
+    SplitConfig::default().duplicate_threshold
+}
+
 impl MadeWith {
+    /// Sees that duplicates were looked for and kept as these settings ask.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Dataset`] if they were not.
+    pub fn check_duplicates(&self, split: &SplitConfig) -> Result<()> {
+        let failed = |key: &str, then: &dyn std::fmt::Display, now: &dyn std::fmt::Display| {
+            let what = format!("this split was made with {key} = {then}; asked for is {now}");
+            Err(Error::new(ErrorKind::Dataset, what).mend(RESPLIT))
+        };
+        if self.duplicates_are != split.duplicates {
+            return failed("duplicates", &self.duplicates_are, &split.duplicates);
+        }
+        if split.duplicates != Duplicates::Off && self.duplicate_threshold != split.duplicate_threshold {
+            return failed("duplicate_threshold", &self.duplicate_threshold, &split.duplicate_threshold);
+        }
+        Ok(())
+    }
+
     /// Writes it beside the manifest.
     pub fn write(&self, data: &Path) -> Result<()> {
         let path = data.join(MADE_WITH);

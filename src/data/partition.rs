@@ -14,7 +14,7 @@ use crate::seed::{Purpose, Seed};
 /// one photo (where groups are not larger than that share).
 ///
 /// # Errors
-/// [`ErrorKind::Dataset`] for a class of fewer than three different photos.
+/// [`ErrorKind::Dataset`] for a class of fewer photos than parts, usually three. Where copies make it so, [`split_up`] comes first.
 pub fn partition(
     photos: &[Checked],
     groups: &[usize],
@@ -40,8 +40,7 @@ pub fn partition(
         // A group belongs to the class of its first photo.
         let mut own: Vec<&Vec<usize>> = members.values().filter(|group| target(group[0]) == class).collect();
         if own.len() < needed {
-            let what =
-                format!("class {name:?} has {} different photos that can be read; a split needs {needed}", own.len());
+            let what = format!("class {name:?} has {} photos that can be read; a split needs {needed}", total[class]);
             return Err(Error::new(ErrorKind::Dataset, what).mend("add photos, or remove the class's folder"));
         }
         // The order must come from what the photos are, not from how the files are called.
@@ -68,6 +67,37 @@ pub fn partition(
         }
     }
     Ok(parts)
+}
+
+/// Where a class has too few groups to be in every part, each of its photos becomes a group of its own. Gives for each such class how many
+/// photos are no longer with all that show the same.
+pub fn split_up(
+    photos: &[Checked],
+    groups: &mut [usize],
+    classes: &[String],
+    config: &SplitConfig,
+) -> BTreeMap<String, usize> {
+    let needed = fractions(config).iter().filter(|fraction| **fraction > 0.0).count();
+    let target = |photo: usize| photos[photo].sample.target;
+    let mut said = BTreeMap::new();
+    for (class, name) in classes.iter().enumerate() {
+        let own: Vec<usize> = (0..photos.len()).filter(|&photo| target(photo) == class).collect();
+        // A group belongs to the class of its first photo.
+        let led = own.iter().filter(|&&photo| groups[photo] == photo).count();
+        if led >= needed || own.len() < needed {
+            continue;
+        }
+        let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        groups.iter().enumerate().for_each(|(photo, &group)| members.entry(group).or_default().push(photo));
+        members.retain(|_, members| members.len() > 1 && members.iter().any(|&photo| target(photo) == class));
+        said.insert(name.clone(), members.values().flatten().filter(|&&photo| target(photo) == class).count());
+        for members in members.values() {
+            let (own, rest): (Vec<usize>, Vec<usize>) = members.iter().partition(|&&photo| target(photo) == class);
+            own.into_iter().for_each(|photo| groups[photo] = photo);
+            rest.iter().for_each(|&photo| groups[photo] = rest[0]);
+        }
+    }
+    said
 }
 
 /// The fractions of train, val and test.

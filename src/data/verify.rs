@@ -9,7 +9,7 @@ use super::make_split::size_of;
 use super::{Dataset, Sample, photo};
 use crate::error::Result;
 use crate::files;
-use crate::pixels::{Decoded, Limits, hash};
+use crate::pixels::{Decoded, Fingerprint, Limits};
 
 /// What was found in a good photo.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,10 +22,8 @@ pub struct Checked {
     pub sha256: String,
     /// Width and height in pixels, upright.
     pub size: (usize, usize),
-    /// Perceptual hash.
-    pub dhash: u64,
-    /// 32 × 32 mean greys.
-    pub thumbnail: Vec<u8>,
+    /// What it is compared with other photos by.
+    pub fingerprint: Fingerprint,
     /// Whether it has EXIF data that cannot be read, so that it may lie on its side.
     pub broken_exif: bool,
     /// Whether something of it is transparent, and is laid on white.
@@ -67,8 +65,7 @@ fn look(sample: &Sample, limits: &Limits) -> Result<Checked> {
         bytes: bytes.len() as u64,
         sha256: files::sha256(&bytes),
         size: (photo.width, photo.height),
-        dhash: hash::dhash(&photo),
-        thumbnail: hash::thumbnail(&photo, 32, 32).into_iter().map(|grey| grey.round() as u8).collect(),
+        fingerprint: Fingerprint::of(&photo)?,
         broken_exif,
         laid_on_white,
     })

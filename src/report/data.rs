@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::table::{Cells, Table, bytes, counted, thousands};
 use super::{View, shows};
-use crate::config::{Config, Fit, PhaseConfig, Source, WeightsFrom};
+use crate::config::{Config, Duplicates, Fit, PhaseConfig, Source, WeightsFrom};
 use crate::data::decisions::DECISIONS;
 use crate::data::left_out::grouped;
 use crate::data::{Dataset, Decided, Decisions, LeftOut, Loader, Split, Splits, Subset, Verification};
@@ -68,7 +68,13 @@ impl Config {
                 ("photos", source),
                 ("split", {
                     let split = &self.split;
-                    format!("{} train, {} val, {} test", percent(split.train), percent(split.val), percent(split.test))
+                    let parts = [split.train, split.val, split.test].map(percent);
+                    let duplicates = match split.duplicates {
+                        Duplicates::Together => "",
+                        Duplicates::Report => "; duplicates are told, not kept together",
+                        Duplicates::Off => "; duplicates are not looked for",
+                    };
+                    format!("{} train, {} val, {} test{duplicates}", parts[0], parts[1], parts[2])
                 }),
                 ("network", self.backbone.to_string()),
                 ("weights", from),
@@ -178,13 +184,6 @@ impl Splits {
             ("all", column(&total)),
         ]);
         let made_with = &self.made_with;
-        let near = match made_with.duplicates {
-            0 => "no photo is (nearly) the same as another".into(),
-            1 if made_with.given => "1 photo is (nearly) the same as another".into(),
-            count if made_with.given => format!("{count} photos are (nearly) the same as another"),
-            1 => "1 photo is (nearly) the same as another; both are in one part".into(),
-            count => format!("{count} photos are (nearly) the same as another; each such group is in one part"),
-        };
         let mut view = with(View::new("Split"), table);
         if let Some(uneven) =
             uneven(&self.classes.iter().map(String::as_str).zip(total.iter().map(|n| *n as usize)).collect::<Vec<_>>())
@@ -198,7 +197,10 @@ impl Splits {
                 _ => format!("the set came split, but without {drawn}: drawn from the photos to train on"),
             });
         }
-        view = view.line(near);
+        view = view.line(super::duplicates::count(made_with));
+        if let Some(split_up) = super::duplicates::split_up(made_with) {
+            view = view.line(split_up);
+        }
         if !made_with.leaks.is_empty() {
             let pairs = short_list(made_with.leaks.iter().map(|(a, b)| format!("{a} and {b}")));
             let count = counted(made_with.leaks.len(), "pair");
@@ -254,6 +256,9 @@ impl Splits {
                 counted(unused.len(), "decision"),
                 short_list(unused.iter().cloned())
             ));
+        }
+        if made_with.duplicates > 0 {
+            view = view.hint("splits.duplicates() shows those that are (nearly) the same side by side");
         }
         view.facts([("folder", self.root.display().to_string())])
             .hint("next: splits.train.show_batch(&config, 12)?, then Learner::new(&project, &splits, &config)?")

@@ -11,6 +11,7 @@
 //! | [`figure`] | PNG pictures, drawn with plotters |
 //! | [`confusion`], [`curves`], [`gallery`], [`cam`], [`lr_find`] | the figures |
 //! | [`data`], [`training`], [`evaluation`], [`predictions`] | views of the photos, of a training, of an evaluation, of predictions |
+//! | [`duplicates`] | photos that show the same, side by side |
 //! | [`cleaner`] | views of photos that are likely in the wrong class |
 //! | [`runs`] | views of a run, its page, all runs side by side |
 //! | [`progress`] | the lines that a training prints |
@@ -23,6 +24,7 @@ pub mod cleaner;
 pub mod confusion;
 pub mod curves;
 pub mod data;
+pub mod duplicates;
 pub mod evaluation;
 pub mod figure;
 pub mod gallery;

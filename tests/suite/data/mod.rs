@@ -1,5 +1,7 @@
 //! From a folder to batches: split, loader.
 
+mod drawn;
+mod duplicates;
 mod loader;
 mod real;
 mod split;

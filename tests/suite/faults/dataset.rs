@@ -289,7 +289,7 @@ fn f25_wrong_fractions_and_another_seed_are_refused_before_anything_is_written()
         (0.8, f64::INFINITY, 0.1, "split.val is inf"),
         (0.8, 0.2, 0.0, "split.test is 0"),
     ] {
-        let config = Config { split: SplitConfig { train, val, test }, ..Config::seed() };
+        let config = Config { split: SplitConfig { train, val, test, ..SplitConfig::default() }, ..Config::seed() };
         for result in [photos.split(&project, &config), photos.resplit(&project, &config)] {
             let error = result.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config);

@@ -1,5 +1,6 @@
 //! Folders that people bring: photos are only ever read, nothing is left out without a word, every usual layout is understood.
 
+mod duplicates;
 mod layouts;
 mod outputs;
 mod read_only;
