@@ -45,7 +45,7 @@ const RAW: Format = Format::NotRead(
     "make a JPEG of it: `darktable-cli photo.nef photo.jpg`, or export it from the camera's own program; most cameras can write JPEGs beside",
 );
 const JPEG_2000: Format = Format::NotRead("a JPEG 2000", CONVERT);
-const CONVERT: &str = "make a PNG of it: `magick photo.xyz photo.png` (ImageMagick)";
+const CONVERT: &str = "make a PNG of it: `magick photo.xyz photo.png` (ImageMagick 7; `convert` in 6)";
 
 /// Where, what, and what it is then; the first that fits counts.
 const MAGIC: [(usize, &[u8], Format); 34] = [
