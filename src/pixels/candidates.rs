@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn a_mirrored_crop_is_a_candidate_and_lies_where_it_was_cropped() {
         let grey =
-            |x: f32, y: f32| (128.0 + 60.0 * (x * 31.0 + y * 9.0).sin() + 60.0 * (y * 23.0 - x * x * 40.0).cos()) as u8;
+            |x: f32, y: f32| (128.0 + 60.0 * (x * 13.0 + y * 5.0).sin() + 60.0 * (y * 11.0 - x * x * 15.0).cos()) as u8;
         let small = |left: f32, side: f32, mirrored: bool| {
             let place = |i: usize| (i as f32 + 0.5) / SIDE as f32;
             let across = |i: usize| if mirrored { 1.0 - place(i) } else { place(i) };
