@@ -86,14 +86,15 @@ impl LeftOut {
         Self { bytes: 0, reason, why: reason.words().into() }
     }
 
-    /// For a file that cannot be decoded.
+    /// For a file that cannot be decoded, or is nothing to decode.
     pub fn after(error: &Error) -> Self {
         let reason = match error.kind() {
             ErrorKind::Limit => Reason::TooLarge,
             ErrorKind::Format => Reason::OtherFormat,
             _ => Reason::Damaged,
         };
-        Self::new(reason).because(error.in_a_line())
+        let why = error.in_a_line();
+        Self::new(reason).because(why.strip_prefix("this is ").unwrap_or(&why))
     }
 
     /// The same with its own words.

@@ -36,7 +36,7 @@ fn expected() -> BTreeMap<String, Rgb> {
 }
 
 /// Lossy ones may round otherwise: JPEG by 3 levels, where colours have half the resolution by 8 (their interpolation differs), WebP and JPEG XL by 3.
-/// What is laid on white, and CMYK, by one. Everything else is equal.
+/// What is laid on white, and CMYK, by one. Everything else is equal. (Of a BMP of 32 bits, the last eight mean nothing, unless its header says so.)
 #[test]
 fn f64_every_format_is_what_pillow_makes_of_it() {
     let expected = expected();
@@ -61,7 +61,7 @@ fn f64_every_format_is_what_pillow_makes_of_it() {
         };
         assert!(mean <= mean_allowed && most <= most_allowed, "{name}: {mean:.3} on average, {most} at most");
     }
-    assert_eq!(laid_on_white, ["associated.tif", "clear.bmp", "clear.gif", "clear.jxl", "clear.tif", "clear.webp"]);
+    assert_eq!(laid_on_white, ["associated.tif", "clear.gif", "clear.jxl", "clear.tif", "clear.webp"]);
 }
 
 /// As libjpeg does: a scan of each component gives the same picture as one of all.
