@@ -38,16 +38,15 @@ impl Samples {
                 }
             }
             16 => {
-                let (read, write): (fn([u8; 2]) -> u16, fn(u16) -> [u8; 2]) = if is_little {
-                    (u16::from_le_bytes, u16::to_le_bytes)
-                } else {
-                    (u16::from_be_bytes, u16::to_be_bytes)
-                };
                 for row in bytes.chunks_exact_mut(row_bytes) {
                     for at in step..row.len() / 2 {
-                        let number = |at: usize| read([row[2 * at], row[2 * at + 1]]);
-                        let sum = write(number(at).wrapping_add(number(at - step)));
-                        row[2 * at..2 * at + 2].copy_from_slice(&sum);
+                        let number = |at: usize| {
+                            let pair = [row[2 * at], row[2 * at + 1]];
+                            if is_little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) }
+                        };
+                        let sum = number(at).wrapping_add(number(at - step));
+                        let pair = if is_little { sum.to_le_bytes() } else { sum.to_be_bytes() };
+                        row[2 * at..2 * at + 2].copy_from_slice(&pair);
                     }
                 }
             }
