@@ -1,6 +1,7 @@
 """Compares petal with Pillow, file by file, on any folder: which files each reads, and how near the features of what they read are.
 
     python scripts/compare_with_pillow.py FOLDER [--petal target/debug/petal] [--least 0.99]
+    python scripts/compare_with_pillow.py FOLDER --damage 14     the same on damaged copies of the first 14 pictures of each format: who finds it?
 
 Needs Pillow and numpy (`pip install pillow numpy`). Pillow's pictures are turned upright, laid on white, written as PNG, and embedded by petal too, with
 EfficientNet-Lite0; the cosine is that of the two features. All that differs is listed. Exit status 1 if petal ends with a panic, or a file takes too long.
@@ -10,6 +11,7 @@ import argparse
 import collections
 import json
 import pathlib
+import random
 import struct
 import subprocess
 import sys
@@ -65,12 +67,38 @@ def by_petal(petal, folder, out):
     return dict(zip(said["files"], values)), refused
 
 
+def damage(folder, count, into):
+    """Writes copies of pictures that Pillow reads: cut to 10, 40, 70, 90 and 98 %, and with eight bytes replaced at four places behind the first quarter."""
+    taken, chance = collections.Counter(), random.Random(5)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        kind, picture, _ = by_pillow(path) if 400 < len(content) < 400_000 else (None, None, None)
+        if not picture or kind not in FORMATS or taken[kind] == count:
+            continue
+        taken[kind] += 1
+        for percent in (10, 40, 70, 90, 98):
+            pathlib.Path(into, f"{kind}_{path.stem}_{percent}").write_bytes(content[: len(content) * percent // 100])
+        for place in range(4):
+            at = chance.randrange(len(content) // 4, len(content) - 8)
+            pathlib.Path(into, f"{kind}_{path.stem}_{place}").write_bytes(content[:at] + chance.randbytes(8) + content[at + 8 :])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--petal", default="target/debug/petal")
     parser.add_argument("--least", type=float, default=0.99)
+    parser.add_argument("--damage", type=int, metavar="COUNT")
     options = parser.parse_args()
+    if options.damage:
+        with tempfile.TemporaryDirectory() as folder:
+            damage(options.folder, options.damage, folder)
+            options.folder = pathlib.Path(folder)
+            return compare(options)
+    return compare(options)
+
+
+def compare(options):
     paths = sorted(str(path.relative_to(options.folder)) for path in options.folder.rglob("*") if path.is_file())
     counts = collections.defaultdict(collections.Counter)
     lists = collections.defaultdict(list)

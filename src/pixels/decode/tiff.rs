@@ -147,7 +147,11 @@ impl<'a> Page<'a> {
         };
         let from = usize::try_from(place).unwrap_or(usize::MAX);
         let rest = self.tiff.data.get(from..).ok_or_else(cut)?;
-        let bytes = &rest[..rest.len().min(usize::try_from(length).unwrap_or(usize::MAX))];
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        if length > rest.len() && self.packing != 1 {
+            return Err(cut());
+        }
+        let bytes = &rest[..rest.len().min(length)];
         Ok(if self.is_reversed && self.packing != JPEG {
             Cow::Owned(bytes.iter().map(|byte| byte.reverse_bits()).collect())
         } else {
