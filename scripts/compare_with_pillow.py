@@ -4,7 +4,7 @@
     python scripts/compare_with_pillow.py FOLDER --damage 14     the same on damaged copies of the first 14 pictures of each format: who finds it?
 
 Needs Pillow and numpy (`pip install pillow numpy`). Pillow's pictures are turned upright, laid on white, written as PNG, and embedded by petal too, with
-EfficientNet-Lite0; the cosine is that of the two features. All that differs is listed. Exit status 1 if petal ends with a panic, or a file takes too long.
+EfficientNet-Lite0; the cosine is that of the two features. All that differs is listed. It fails if petal does, or takes longer than ten minutes.
 """
 
 import argparse
@@ -90,12 +90,11 @@ def main():
     parser.add_argument("--least", type=float, default=0.99)
     parser.add_argument("--damage", type=int, metavar="COUNT")
     options = parser.parse_args()
-    if options.damage:
-        with tempfile.TemporaryDirectory() as folder:
-            damage(options.folder, options.damage, folder)
-            options.folder = pathlib.Path(folder)
-            return compare(options)
-    return compare(options)
+    with tempfile.TemporaryDirectory() as damaged:
+        if options.damage:
+            damage(options.folder, options.damage, damaged)
+            options.folder = pathlib.Path(damaged)
+        compare(options)
 
 
 def compare(options):

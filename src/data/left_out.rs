@@ -86,15 +86,17 @@ impl LeftOut {
         Self { bytes: 0, reason, why: reason.words().into() }
     }
 
-    /// For a file that cannot be decoded, or is nothing to decode.
+    /// For a file that looked like a photo, and cannot be decoded. One that turns out to be of another format counts as such a photo, too: its
+    /// beginning does not tell.
     pub fn after(error: &Error) -> Self {
-        let reason = match error.kind() {
-            ErrorKind::Limit => Reason::TooLarge,
-            ErrorKind::Format => Reason::OtherFormat,
-            _ => Reason::Damaged,
-        };
+        let reason = if error.kind() == ErrorKind::Limit { Reason::TooLarge } else { Reason::Damaged };
+        Self::new(reason).because(error.in_a_line())
+    }
+
+    /// For a picture of a format that is not read, which the error names.
+    pub fn not_read(error: &Error) -> Self {
         let why = error.in_a_line();
-        Self::new(reason).because(why.strip_prefix("this is ").unwrap_or(&why))
+        Self::new(Reason::OtherFormat).because(why.strip_prefix("this is ").unwrap_or(&why))
     }
 
     /// The same with its own words.

@@ -11,6 +11,7 @@ mod last_copies;
 mod layout;
 pub mod left_out;
 pub mod loader;
+mod made_before;
 mod make_split;
 pub mod manifest;
 mod names;

@@ -16,7 +16,7 @@ use crate::seed::{Purpose, Seed};
 /// # Errors
 /// [`ErrorKind::Dataset`] for a class of fewer photos than parts, usually three. Where copies make it so, [`split_up`] comes first.
 pub fn partition(
-    photos: &[Checked],
+    photos: &[&Checked],
     groups: &[usize],
     classes: &[String],
     config: &SplitConfig,
@@ -72,7 +72,7 @@ pub fn partition(
 /// Where a class has too few groups to be in every part, each of its photos becomes a group of its own. Gives for each such class how many
 /// photos are no longer with all that show the same.
 pub fn split_up(
-    photos: &[Checked],
+    photos: &[&Checked],
     groups: &mut [usize],
     classes: &[String],
     config: &SplitConfig,

@@ -13,15 +13,7 @@ use crate::pixels::{self, Decoded, Limits, Rgb};
 /// # Errors
 /// [`ErrorKind::Io`] if the file cannot be read; those of [`pixels::decode()`] if it is no photo.
 pub fn read(path: &Path, limits: &Limits) -> Result<Rgb> {
-    Ok(read_noted(path, limits)?.picture)
-}
-
-/// The same, with what is to be said of it.
-///
-/// # Errors
-/// Those of [`read`].
-pub fn read_noted(path: &Path, limits: &Limits) -> Result<Decoded> {
-    decode(path, &bytes(path, limits)?, limits)
+    Ok(decode(path, &bytes(path, limits)?, limits)?.picture)
 }
 
 /// The same for a photo of a split: other bytes than those that the manifest names are an error, even if they are a photo.
@@ -37,6 +29,11 @@ pub fn read_known(path: &Path, sha256: &str) -> Result<Rgb> {
         return Err(Error::new(ErrorKind::Dataset, what).at(path).mend(format!("put it back as it was, or {RESPLIT}")));
     }
     Ok(decode(path, &bytes, &limits)?.picture)
+}
+
+/// Bytes of a file; 0 where it cannot be found.
+pub(super) fn size_of(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |found| found.len())
 }
 
 /// The bytes of a file that could be a photo: not a folder, not a pipe, not too large for one.

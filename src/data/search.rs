@@ -257,7 +257,7 @@ fn entry(path: &Path, limits: &Limits) -> io::Result<Entry> {
             Entry::Left(left(Reason::TooLarge).because(limits.refuse_bytes(found.len()).what()))
         }
         _ if format.is_read() => Entry::Photo,
-        _ if format.is_picture() => Entry::Left(LeftOut::after(&format.refused()).of(found.len())),
+        _ if format.is_picture() => Entry::Left(LeftOut::not_read(&format.refused()).of(found.len())),
         _ => Entry::Left(left(Reason::NotAPicture)),
     })
 }

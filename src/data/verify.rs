@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 
 use super::left_out::LeftOut;
-use super::make_split::size_of;
 use super::{Dataset, Sample, photo};
 use crate::error::Result;
 use crate::files;
@@ -50,7 +49,7 @@ impl Dataset {
         for (sample, found) in looked {
             match found {
                 Ok(checked) => good.push(checked),
-                Err(error) => bad.push((sample.path.clone(), LeftOut::after(&error).of(size_of(&sample.path)))),
+                Err(error) => bad.push((sample.path.clone(), LeftOut::after(&error).of(photo::size_of(&sample.path)))),
             }
         }
         Ok(Verification { good, bad })

@@ -19,8 +19,8 @@ use super::{Format, Rgb};
 pub use crate::config::Limits;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Most bytes that a decoder may take for one picture, beside the result of three bytes a pixel: 1 GiB. Only large pictures of many bits
-/// come near, or those that claim to be.
+/// Most bytes that a decoder may take for one picture, beside the result of three bytes a pixel: 1 GiB (twice as much for a JPEG XL). Only large
+/// pictures of many bits come near, or those that claim to be.
 pub const DECODER_BYTES: usize = 1 << 30;
 
 /// A picture, and what had to be done to make it one.
@@ -128,6 +128,11 @@ fn upright(picture: RgbImage, turn: Option<Orientation>) -> RgbImage {
             picture.into_rgb8()
         }
     }
+}
+
+/// The colour of four inks, as Pillow has it.
+fn rgb_of([c, m, y, k]: [u8; 4]) -> [u8; 3] {
+    [c, m, y].map(|ink| ((u16::from(255 - ink) * u16::from(255 - k) + 127) / 255) as u8)
 }
 
 fn refused(what: String) -> Error {

@@ -145,8 +145,7 @@ impl Format {
     fn of_text(bytes: &[u8]) -> Self {
         let beginning = String::from_utf8_lossy(&bytes[..bytes.len().min(BEGINNING)]);
         let beginning = beginning.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
-        let is_page = beginning.get(..14).is_some_and(|start| start.to_ascii_lowercase().starts_with("<!doctype html"));
-        if !is_page && (beginning.starts_with("<svg") || beginning.starts_with("<?xml") && beginning.contains("<svg")) {
+        if beginning.starts_with("<svg") || beginning.starts_with("<?xml") && beginning.contains("<svg") {
             return Self::NotRead(
                 "an SVG drawing",
                 "make a PNG of it: `rsvg-convert drawing.svg -o drawing.png` (librsvg)",

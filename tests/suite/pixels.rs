@@ -7,9 +7,8 @@ use petal::ErrorKind;
 use petal::config::{AugmentConfig, Fit};
 use petal::pixels::{Augmentation, Filter, Limits, Preprocess, Rgb, decode};
 use petal::{Purpose, Seed};
-use safetensors::SafeTensors;
 
-use crate::support::photos;
+use crate::support::{difference, expected_pictures, photos};
 
 fn fixture(name: &str) -> Vec<u8> {
     fs::read(photos().join(name)).unwrap()
@@ -17,21 +16,7 @@ fn fixture(name: &str) -> Vec<u8> {
 
 /// What fixtures/photos/make.py found: a picture for each file, and for each resize.
 fn expected() -> BTreeMap<String, Rgb> {
-    let bytes = fixture("expected.safetensors");
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let picture = |name: String| {
-        let tensor = tensors.tensor(&name).unwrap();
-        let (height, width) = (tensor.shape()[0], tensor.shape()[1]);
-        (name, Rgb { width, height, data: tensor.data().to_vec() })
-    };
-    tensors.names().into_iter().map(|name| picture(name.to_string())).collect()
-}
-
-/// The mean and the largest difference in grey levels.
-fn difference(a: &Rgb, b: &Rgb) -> (f64, u8) {
-    assert_eq!((a.width, a.height, a.data.len()), (b.width, b.height, b.data.len()));
-    let off = a.data.iter().zip(&b.data).map(|(a, b)| a.abs_diff(*b));
-    (off.clone().map(f64::from).sum::<f64>() / a.data.len() as f64, off.max().unwrap_or(0))
+    expected_pictures(&photos())
 }
 
 fn failure(bytes: &[u8]) -> String {

@@ -1,7 +1,7 @@
 //! What several tests share: a server on this machine whose answers are scripted, and the two downloads from it; a project with drawn flowers,
 //! and the settings of a small training.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -16,8 +16,10 @@ use petal::config::{Backbone, Config, PhaseConfig, Source, WeightsFrom};
 use petal::data::download::Download;
 use petal::data::{Dataset, Splits};
 use petal::models::{Hub, hub::Fetched};
+use petal::pixels::Rgb;
 use petal::project::{DeviceChoice, Project};
 use petal::{Result, files};
+use safetensors::SafeTensors;
 use tempfile::TempDir;
 
 /// The revision of everything on the server.
@@ -220,6 +222,46 @@ pub(crate) fn again(test: &str, variable: &str, value: impl AsRef<OsStr>) -> Com
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture"]).env(variable, value);
     command
+}
+
+/// The same with so much address space, and one thread; it has to succeed. What it printed.
+#[cfg(target_os = "linux")]
+pub(crate) fn again_within(kilobytes: u32, test: &str, variable: &str) -> String {
+    let test = again(test, variable, "1");
+    let mut shell = Command::new("sh");
+    let limited = format!("ulimit -v {kilobytes} && exec \"$0\" \"$@\"");
+    shell.arg("-c").arg(limited).arg(test.get_program()).args(test.get_args());
+    let output = shell.env(variable, "1").env("RAYON_NUM_THREADS", "1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    said.into_owned()
+}
+
+/// What the script of a folder of fixtures found: a picture for each name.
+pub(crate) fn expected_pictures(folder: &Path) -> BTreeMap<String, Rgb> {
+    let bytes = fs::read(folder.join("expected.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let picture = |name: &str| {
+        let tensor = tensors.tensor(name).unwrap();
+        let (height, width) = (tensor.shape()[0], tensor.shape()[1]);
+        (name.to_string(), Rgb { width, height, data: tensor.data().to_vec() })
+    };
+    tensors.names().into_iter().map(picture).collect()
+}
+
+/// The mean and the largest difference in grey levels of two pictures of one size.
+pub(crate) fn difference(a: &Rgb, b: &Rgb) -> (f64, u8) {
+    assert_eq!((a.width, a.height, a.data.len()), (b.width, b.height, b.data.len()));
+    let off = a.data.iter().zip(&b.data).map(|(a, b)| a.abs_diff(*b));
+    (off.clone().map(f64::from).sum::<f64>() / a.data.len() as f64, off.max().unwrap_or(0))
+}
+
+/// A chunk of a PNG.
+pub(crate) fn png_chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    let named = [kind, content].concat();
+    let mut crc = flate2::Crc::new();
+    crc.update(&named);
+    [&(content.len() as u32).to_be_bytes()[..], &named, &crc.sum().to_be_bytes()].concat()
 }
 
 /// 400,000 bytes without a pattern.

@@ -9,7 +9,7 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::markers::Markers;
-use super::{Limits, Raw, exif, refused};
+use super::{Limits, Raw, exif, refused, rgb_of};
 use crate::error::{Error, ErrorKind, Result};
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Raw> {
@@ -17,7 +17,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Raw> {
     if !markers.has_all_scans() {
         return Err(cut("it ends before its last scan"));
     }
-    let mut stream = markers.tidied().into_owned();
+    let mut stream = markers.tidied();
     // Of rows that are missing before the end marker, the decoder says nothing; of a stream that runs dry, it does. It reads up to
     // eight bytes ahead.
     let picture = if markers.has_separate_scans() {
@@ -89,11 +89,6 @@ pub(super) fn components(stream: &[u8], limits: &Limits) -> Result<(usize, usize
     let (width, height) = (usize::from(info.width), usize::from(info.height));
     limits.check(width, height)?;
     Ok((width, height, info.pixel_format, decoder.decode().map_err(damaged)?))
-}
-
-/// As Pillow does it.
-fn rgb_of([c, m, y, k]: [u8; 4]) -> [u8; 3] {
-    [c, m, y].map(|ink| ((u16::from(255 - ink) * u16::from(255 - k) + 127) / 255) as u8)
 }
 
 fn from_raw(width: usize, height: usize, data: Vec<u8>) -> Result<RgbImage> {

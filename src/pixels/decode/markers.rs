@@ -1,6 +1,5 @@
 //! What the markers of a JPEG say: where its end is, which scans it has, and what of it bends the standard.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 /// Most components of a picture that can be read: CMYK's.
@@ -111,25 +110,24 @@ impl<'a> Markers<'a> {
 
     /// The JPEG up to its end marker, as the standard wants it: without what lies between its segments, and with the standard's own Huffman tables
     /// where it has none, as webcams leave them out (ITU-T T.81, annex K.3.3; RFC 2435 does the same).
-    pub(super) fn tidied(&self) -> Cow<'a, [u8]> {
-        let needs_tables = !self.has_tables && !self.is_arithmetic && self.scans > 0;
-        if self.stray.is_empty() && !needs_tables {
-            return Cow::Borrowed(&self.bytes[..self.end]);
-        }
+    pub(super) fn tidied(&self) -> Vec<u8> {
         let mut stream = Vec::with_capacity(self.end + TABLES);
-        let mut from = 0;
-        let tables_at = if needs_tables { Some(self.first_scan..self.first_scan) } else { None };
-        let mut cuts: Vec<Range<usize>> = self.stray.iter().cloned().chain(tables_at).collect();
-        cuts.sort_by_key(|cut| (cut.start, cut.end));
-        for cut in cuts {
-            stream.extend_from_slice(&self.bytes[from..cut.start]);
-            if needs_tables && cut.is_empty() {
-                stream.extend(standard_tables());
-            }
-            from = cut.end;
+        self.keep(0..self.first_scan, &mut stream);
+        if !self.has_tables && !self.is_arithmetic && self.scans > 0 {
+            stream.extend(standard_tables());
         }
-        stream.extend_from_slice(&self.bytes[from..self.end]);
-        Cow::Owned(stream)
+        self.keep(self.first_scan..self.end, &mut stream);
+        stream
+    }
+
+    /// Copies a part of the JPEG, but for what is stray in it.
+    fn keep(&self, part: Range<usize>, into: &mut Vec<u8>) {
+        let mut from = part.start;
+        for stray in self.stray.iter().filter(|stray| part.contains(&stray.start)) {
+            into.extend_from_slice(&self.bytes[from..stray.start]);
+            from = stray.end;
+        }
+        into.extend_from_slice(&self.bytes[from..part.end]);
     }
 
     /// Whether the components of a sequential JPEG come in scans of their own.

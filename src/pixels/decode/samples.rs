@@ -2,6 +2,7 @@
 
 use super::exif::Tiff;
 use super::tiff::{damaged, unusual};
+use super::{rgb_of, white};
 use crate::error::Result;
 
 /// The numbers of a pixel: all have as many bits.
@@ -155,15 +156,10 @@ impl Colours {
             let (own, colour) = self.colour(pixel);
             let alpha = if self.alpha == Alpha::None { 255 } else { pixel[own] };
             is_transparent |= alpha < 255;
-            let on_white = |value: u8| {
-                let rest = 255 * (255 - u16::from(alpha));
-                // What is associated has been multiplied already.
-                let light = if self.alpha == Alpha::Associated {
-                    u16::from(value.min(alpha)) * 255
-                } else {
-                    u16::from(value) * u16::from(alpha)
-                };
-                ((light + rest + 127) / 255) as u8
+            let on_white = |value: u8| match self.alpha {
+                // It has been multiplied already.
+                Alpha::Associated => value.min(alpha) + (255 - alpha),
+                _ => white::over(value, alpha),
             };
             rgb.extend(if alpha == 255 { colour } else { colour.map(on_white) });
         }
@@ -177,9 +173,7 @@ impl Colours {
             Kind::Grey { is_inverted: false } => (1, [pixel[0]; 3]),
             Kind::Rgb => (3, [pixel[0], pixel[1], pixel[2]]),
             Kind::Palette(colours) => (1, colours.get(usize::from(pixel[0])).copied().unwrap_or_default()),
-            Kind::Cmyk => {
-                (4, [0, 1, 2].map(|ink| ((u16::from(255 - pixel[ink]) * u16::from(255 - pixel[3]) + 127) / 255) as u8))
-            }
+            Kind::Cmyk => (4, rgb_of([pixel[0], pixel[1], pixel[2], pixel[3]])),
             Kind::Ycc => {
                 let [y, blue, red] = [pixel[0], pixel[1], pixel[2]].map(f32::from);
                 let (blue, red) = (blue - 128.0, red - 128.0);

@@ -20,7 +20,7 @@ pub(super) fn decode(bytes: &[u8], format: ImageFormat, name: &str, limits: &Lim
     // Sides are checked below, in petal's own words.
     let mut bounds = image::Limits::no_limits();
     if *limits != Limits::NONE {
-        bounds.max_alloc = Some(super::DECODER_BYTES as u64 * 2);
+        bounds.max_alloc = Some(super::DECODER_BYTES as u64);
     }
     reader.limits(bounds);
     let mut decoder = reader.into_decoder().map_err(damaged)?;

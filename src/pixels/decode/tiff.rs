@@ -15,7 +15,7 @@ use weezl::BitOrder;
 use super::exif::Tiff;
 use super::samples::{Colours, Samples};
 use super::{DECODER_BYTES, Limits, Raw, beyond, exif, jpeg, refused};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Raw> {
     let tiff = Tiff::of(bytes).ok_or_else(|| damaged("it has no directory"))?;
@@ -227,17 +227,23 @@ impl<'a> Page<'a> {
             [0xff, 0xee, 0, 14, b'A', b'd', b'o', b'b', b'e', 0, 100, 0, 0, 0, 0, u8::from(self.colours.is_ycc())];
         let start = tables.get(2..).unwrap_or_default();
         let stream = [&[0xff, 0xd8][..], if self.samples.count == 3 { &marker[..] } else { &[] }, start, own].concat();
+        // It may not be larger than the TIFF says: that has been checked, and what the JPEG says has not.
+        let (width, height) = self.chunk;
+        let own_limits = Limits { side: width.max(height), pixels: width * height, ..Limits::NONE };
+        let too_large = |error: Error| match error.kind() {
+            ErrorKind::Limit => damaged("a part of it has another size than it says"),
+            _ => error,
+        };
         let picture = if self.samples.count == 4 {
             // Adobe's JPEGs have their inks inverted, a TIFF's do not.
-            let (width, height, _, data) = jpeg::components(&stream, &Limits::NONE)?;
+            let (width, height, _, data) = jpeg::components(&stream, &own_limits).map_err(too_large)?;
             let inks: Vec<u8> = data.iter().map(|value| 255 - value).collect();
             let (data, _) = self.colours.rgb(&inks, 4);
             RgbImage::from_raw(width as u32, height as u32, data)
                 .ok_or_else(|| damaged("a part of it has another size"))?
         } else {
-            jpeg::decode(&stream, &Limits::NONE)?.picture
+            jpeg::decode(&stream, &own_limits).map_err(too_large)?.picture
         };
-        let (width, height) = self.chunk;
         if picture.width() as usize > width || picture.height() as usize > height {
             return Err(damaged("a part of it has another size than it says"));
         }

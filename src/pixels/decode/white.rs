@@ -14,13 +14,16 @@ pub(super) fn laid_on(picture: DynamicImage) -> (RgbImage, bool) {
         let [.., alpha] = pixel.0;
         if alpha < u8::MAX {
             is_transparent = true;
-            let (alpha, rest) = (u16::from(alpha), 255 - u16::from(alpha));
-            for value in &mut pixel.0[..3] {
-                *value = ((u16::from(*value) * alpha + 255 * rest + 127) / 255) as u8;
-            }
+            pixel.0[..3].iter_mut().for_each(|value| *value = over(*value, alpha));
         }
     }
     (DynamicImage::ImageRgba8(picture).into_rgb8(), is_transparent)
+}
+
+/// A value of this alpha over white, rounded.
+pub(super) fn over(value: u8, alpha: u8) -> u8 {
+    let (alpha, rest) = (u16::from(alpha), u16::from(255 - alpha));
+    ((u16::from(value) * alpha + 255 * rest + 127) / 255) as u8
 }
 
 /// Of 16 bits the upper eight, as Pillow takes them.

@@ -221,8 +221,8 @@ fn f63_duplicates_are_kept_together_or_told_or_not_looked_for() {
     // Twelve pairs are shown, and the rest is counted.
     let (text, html) = (splits.duplicates().text(), splits.duplicates().html());
     assert!(text.contains("20 pairs") && text.contains("and 8 more pairs"), "{text}");
-    assert_eq!(text.matches("a/copy ").count() > 12, html.contains("<img"), "{text}");
-    assert!(html.contains("data:image/") && html.contains("a, train") || html.contains("a, val"), "{text}");
+    assert!(text.matches("a/copy ").count() >= 12, "{text}");
+    assert!(html.contains("<img") && html.contains("data:image/") && html.contains("a, train"), "{text}");
 
     let (count, pairs, leaks, splits) = told(Duplicates::Report);
     assert_eq!((count, pairs), (20, 20));
