@@ -11,18 +11,18 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::config::{ClassifierConfig, Config, Fit};
+use crate::base::config::{ClassifierConfig, Config, Fit};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files::{self, output};
+use crate::base::project::Project;
+use crate::base::seed::Seed;
 use crate::data::{Loader, Split, Splits};
-use crate::error::{Error, ErrorKind, Result};
 use crate::eval::{self, Evaluation, Prediction};
-use crate::files::{self, output};
 use crate::models::{self, Architecture, Cut, Model, ModelInfo, Origin, registry, weights};
 use crate::pixels::{Filter, Preprocess};
-use crate::project::Project;
 use crate::report::live::Live;
 use crate::report::progress::Lines;
 use crate::report::{self, Figure, Table, View, Watch, shows};
-use crate::seed::Seed;
 use crate::train::{self, Cache, Ended, Event, Family, History, Job, Phase, Progress, Run};
 
 pub use background::Background;

@@ -1,10 +1,10 @@
 //! The whole road in one call.
 
-use crate::config::Config;
+use crate::base::config::Config;
+use crate::base::error::Result;
+use crate::base::project::Project;
 use crate::data::Splits;
-use crate::error::Result;
 use crate::learner::Learner;
-use crate::project::Project;
 use crate::train::Phase;
 
 /// Trains a new head on the pretrained network, then the head and the upper layers; the best epoch of both is kept.

@@ -10,8 +10,8 @@ use flate2::bufread::GzDecoder;
 use tar::{Archive, Entry, EntryType};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::files;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files;
 
 /// What an archive may at most hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::archive::{self, Limits};
-use super::download::{self, Download};
 use super::left_out::LeftOut;
 use super::search::{MARK, Search};
 use super::{Split, labels, layout, source, synthetic};
-use crate::config::{Config, Source};
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, Identity};
+use crate::base::config::{Config, Source};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files::{self, Identity};
+use crate::base::project::Project;
+use crate::base::seed::Seed;
+use crate::net::download::{self, Download};
 use crate::pixels;
-use crate::project::Project;
-use crate::seed::Seed;
 
 /// A photo and its class.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Dataset;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, Lock, cells};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files::{self, Lock, cells};
 
 /// The file's name, in the data folder.
 pub const DECISIONS: &str = "decisions.csv";

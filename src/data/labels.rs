@@ -8,8 +8,8 @@ use super::layout::{Labelled, Named, part_of};
 use super::left_out::{LeftOut, Reason};
 use super::names::folded;
 use super::search::{Found, Search};
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, cells};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files::{self, cells};
 
 /// Names of the column that names the photo, the surest first.
 const PATHS: [&str; 16] = [

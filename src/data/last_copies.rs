@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::Split;
 use super::manifest::Row;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, Identity};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files::{self, Identity};
 
 /// Where photos go that are nowhere else, in the folder of the split.
 const SET_ASIDE: &str = "set_aside";

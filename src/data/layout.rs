@@ -7,7 +7,7 @@ use super::left_out::{LeftOut, Reason};
 use super::names::{check_distinct, name_of};
 use super::search::{Found, Search};
 use super::{Sample, Split};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// Classes and photos, as a folder or a table of labels says.
 pub(super) struct Labelled {

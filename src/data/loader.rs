@@ -7,12 +7,12 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 
 use super::{Sample, Subset, photo};
-use crate::config::AugmentConfig;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files;
+use crate::base::config::AugmentConfig;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files;
+use crate::base::project::Device;
+use crate::base::seed::{Purpose, Seed};
 use crate::pixels::{self, Augmentation, Preprocess, Rgb};
-use crate::project::Device;
-use crate::seed::{Purpose, Seed};
 
 /// Photos as tensors.
 #[derive(Clone, Debug)]

@@ -11,8 +11,8 @@ use super::partition::fractions;
 use super::photo::size_of;
 use super::split::RESPLIT;
 use super::{Dataset, Split, Splits};
-use crate::config::Config;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::config::Config;
+use crate::base::error::{Error, ErrorKind, Result};
 
 impl Dataset {
     /// The split that is there, if it was made of these photos with these settings and decisions; nothing if it was made with other

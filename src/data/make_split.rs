@@ -12,11 +12,11 @@ use super::on_disk::{self, Plan};
 use super::partition::{fractions, partition, split_up};
 use super::verify::Checked;
 use super::{Dataset, Sample, Split, Splits, Verification};
-use crate::config::{Config, Duplicates, SplitConfig};
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::Lock;
-use crate::project::Project;
-use crate::seed::Seed;
+use crate::base::config::{Config, Duplicates, SplitConfig};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files::Lock;
+use crate::base::project::Project;
+use crate::base::seed::Seed;
 
 impl Dataset {
     /// Verifies every photo and sorts them into `data/train`, `data/val` and `data/test`, stratified by class, (near)

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::split::RESPLIT;
 use super::{Decided, LeftOut, Split};
-use crate::config::{Duplicates, Source, SplitConfig};
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, cells};
+use crate::base::config::{Duplicates, Source, SplitConfig};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files::{self, cells};
 
 /// The manifest's file name.
 pub const MANIFEST: &str = "manifest.csv";

@@ -1,10 +1,8 @@
 //! Files on disk: sources, download, archive, verification, split, loader.
 
-pub(crate) mod agent;
 pub mod archive;
 pub mod dataset;
 pub mod decisions;
-pub mod download;
 pub mod duplicates;
 mod labels;
 mod last_copies;

@@ -17,8 +17,8 @@ use super::last_copies::{Kept, refuse, set_aside};
 use super::manifest::{self, MANIFEST, MadeWith, Row};
 use super::search::is_hidden;
 use super::{Split, Splits};
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, Identity};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files::{self, Identity};
 
 /// Names what is being placed.
 const UNFINISHED: &str = "manifest.unfinished.csv";

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::Split;
 use super::verify::Checked;
-use crate::config::SplitConfig;
-use crate::error::{Error, ErrorKind, Result};
-use crate::seed::{Purpose, Seed};
+use crate::base::config::SplitConfig;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::seed::{Purpose, Seed};
 
 /// The part of each photo; a part whose fraction is 0 gets none. `groups` names for each photo the first one that shows the same.
 ///

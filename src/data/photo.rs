@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use super::split::RESPLIT;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files;
 use crate::pixels::{self, Decoded, Limits, Rgb};
 
 /// Reads and decodes a photo; every error names it. Photos that were admitted before, with limits, are read again with [`Limits::NONE`].

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 
 use super::left_out::{LeftOut, Reason, grouped};
 use super::names::{below, shown_below};
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, Identity};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files::{self, Identity};
 use crate::pixels::{self, Limits};
 
 /// A file whose content is a picture of a format that petal reads.

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::manifest::{self, MadeWith, Row};
 use super::{Sample, last_copies, on_disk};
-use crate::config::Source;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files;
+use crate::base::config::Source;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files;
 
 /// The three parts of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use rayon::prelude::*;
 
 use super::left_out::LeftOut;
 use super::{Dataset, Sample, photo};
-use crate::error::Result;
-use crate::files;
+use crate::base::error::Result;
+use crate::base::files;
 use crate::pixels::{Decoded, Fingerprint, Limits};
 
 /// What was found in a good photo.

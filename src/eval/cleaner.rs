@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Evaluation, Prediction};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files;
 use crate::data::decisions::DECISIONS;
 use crate::data::{Decision, Decisions, Split, Splits};
-use crate::error::{Error, ErrorKind, Result};
-use crate::files;
 
 /// Photos by loss, the largest first, to be marked one by one: keep, relabel or drop.
 ///

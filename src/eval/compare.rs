@@ -1,7 +1,7 @@
 //! Two or more models on the same photos.
 
 use super::Evaluation;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// Models on the same photos, each against the first.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Confusion;
 use super::metrics::{self, Interval, Scores};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files::{cells, output};
 use crate::data::Loader;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{cells, output};
 use crate::models::{Cut, Model};
 
 /// What a model says of one photo.

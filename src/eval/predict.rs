@@ -7,9 +7,9 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::Prediction;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files::{self, Identity};
 use crate::data::{is_hidden, photo};
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, Identity};
 use crate::models::{Cut, Model};
 use crate::pixels::{Limits, Preprocess};
 

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Evaluation, Prediction};
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, cells};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files::{self, cells};
 
 /// The evaluation in a file that [`Evaluation::write_csv`] wrote, under this name of the model. The numbers are the very same.
 ///

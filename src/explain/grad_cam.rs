@@ -2,7 +2,7 @@
 
 use candle_core::{D, DType, Tensor, Var};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::models::Model;
 
 /// How much each field of the last stage's maps spoke for a class: not negative, in units of the class's logit.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 use super::{Fitted, Learner};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::report::live::Live;
 use crate::report::progress::{self, Lines};
 use crate::report::{View, Watch, shows};

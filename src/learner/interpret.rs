@@ -1,11 +1,11 @@
 //! A learner looks for photos that are in the wrong class.
 
 use super::{Learner, pretrain};
+use crate::base::error::Result;
+use crate::base::seed::Seed;
 use crate::data::Split;
-use crate::error::Result;
 use crate::eval::{self, Cleaner, Evaluation, Prediction};
 use crate::models::{Architecture, Model};
-use crate::seed::Seed;
 use crate::train::{self, Cache};
 
 impl Learner {

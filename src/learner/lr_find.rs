@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use super::Learner;
-use crate::error::Result;
-use crate::files::Lock;
+use crate::base::error::Result;
+use crate::base::files::Lock;
 use crate::report::lr_find::Lines;
 use crate::train::{self, LrFind, Phase, Sweep, Sweeping};
 

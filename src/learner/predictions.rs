@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Learner;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::eval::predict::Unreadable;
 use crate::eval::{self, Prediction};
 use crate::report::{self, View, shows};

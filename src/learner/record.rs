@@ -1,8 +1,8 @@
 //! A learner keeps its run's folder up to date: what it was made with, what was measured, its page.
 
 use super::Learner;
+use crate::base::error::Result;
 use crate::data::Split;
-use crate::error::Result;
 use crate::eval::Evaluation;
 use crate::report::{View, shows};
 use crate::train::Measured;

@@ -10,8 +10,8 @@ use hf_hub::{Cache, Repo, RepoType};
 
 use super::transfer::Request;
 use super::weights;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files;
 
 /// How to reach the hub.
 #[derive(Clone)]

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::network::Network;
 use super::zoo::Zoo;
 use super::{baseline, efficientnet_lite, resnet};
-use crate::config::Backbone;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::config::Backbone;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::seed::{Purpose, Seed, Stream};
 use crate::nn::linear::linear;
 use crate::nn::operation::with_values;
 use crate::nn::program::{self, Program, Size};
 use crate::nn::stage::Stage;
 use crate::nn::{Gradients, Params, Workspace};
-use crate::seed::{Purpose, Seed, Stream};
 
 /// Where a network is cut into a frozen and a trainable part.
 /// In the order of the network: what comes after an earlier one is more.

@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use super::weights::{self, Origin};
 use super::{Architecture, Model, registry};
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, output};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files::{self, output};
+use crate::base::seed::Seed;
 use crate::pixels::Preprocess;
-use crate::seed::Seed;
 
 /// What a model file says beside its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

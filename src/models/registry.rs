@@ -1,6 +1,6 @@
 //! The pretrained weights of each backbone, together with the preprocessing that they were trained with.
 
-use crate::config::{Backbone, Fit};
+use crate::base::config::{Backbone, Fit};
 use crate::pixels::{Filter, Preprocess};
 
 /// One set of pretrained weights, and what belongs to it.

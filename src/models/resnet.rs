@@ -2,7 +2,7 @@
 //! convolution of a bottleneck ("v1.5").
 
 use super::network::{Network, NetworkStage};
-use crate::config::Backbone;
+use crate::base::config::Backbone;
 use crate::kernels::Activation;
 use crate::nn::program::{ConvStep, Norm, Pad, Program};
 

@@ -1,6 +1,6 @@
 //! One file from the hub into its cache.
 //!
-//! The transfer is [`data::download`](crate::data::download)'s: hf-hub 0.5 compares no hash, sets no time limit, appends
+//! The transfer is [`net::download`](crate::net::download)'s: hf-hub 0.5 compares no hash, sets no time limit, appends
 //! whatever a server answers to a file that it goes on with, and hands the token to the storage's host.
 
 use std::fs;
@@ -12,9 +12,9 @@ use ureq::Agent;
 use ureq::http::StatusCode;
 
 use super::hub::{Hub, is_sha256};
-use crate::data::agent::agent;
-use crate::data::download::{Download, Failure, Tried, with_retries};
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
+use crate::net::client::client;
+use crate::net::download::{Download, Failure, Tried, with_retries};
 
 /// A file that is wanted.
 pub(super) struct Request<'a> {
@@ -28,7 +28,7 @@ pub(super) struct Request<'a> {
 impl Request<'_> {
     /// Downloads it into the cache, and gives its place there.
     pub(super) fn download(&self, cache: &CacheRepo, file: &str) -> Result<PathBuf> {
-        let agent = agent(&self.hub.endpoint);
+        let agent = client(&self.hub.endpoint);
         let Description { commit, sha256, bytes } = with_retries(|| self.describe(&agent))?;
         // The names that hf-hub uses, so that two clients keep out of each other's way.
         let blob = cache.blob_path(&sha256);

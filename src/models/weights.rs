@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::hub::Hub;
 use super::{Model, registry};
-use crate::config::{Backbone, WeightsFrom};
-use crate::error::{Error, ErrorKind, Result};
-use crate::files;
+use crate::base::config::{Backbone, WeightsFrom};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files;
 
 /// Where weights came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

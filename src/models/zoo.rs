@@ -6,8 +6,8 @@ use candle_core::{DType, Device, IndexOp, Tensor};
 use candle_nn::{Func, LayerNorm, Module, VarBuilder, layer_norm};
 use candle_transformers::models::{convnext, vit};
 
-use crate::config::Backbone;
-use crate::error::{Error, Result};
+use crate::base::config::Backbone;
+use crate::base::error::{Error, Result};
 
 /// A frozen network that turns images into features.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use candle_core::{Shape, Tensor, Var};
 
 use super::operation::{Operation, apply, with_values};
 use super::workspace::Workspace;
-use crate::error::Result;
+use crate::base::error::Result;
 use crate::kernels::linear;
 
 /// `x Wᵀ + b` for `x` `[B, I]`, with a graph: `weight` is `[O, I]`, `bias` is `[O]`. On the CPU.

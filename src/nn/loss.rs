@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use crate::error::Result;
+use crate::base::error::Result;
 
 /// Mean cross-entropy in nats of logits `[B, K]` against class indices `[B]` (u32): PyTorch's `CrossEntropyLoss`.
 pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {

@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor, Var};
 
-use crate::error::Result;
+use crate::base::error::Result;
 
 /// An operation on one tensor. Where it has parameters, it leaves their gradients in the workspace.
 pub(super) trait Operation: Send + Sync {

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Tensor, Var};
 
 use super::workspace::Gradients;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::kernels::adam;
 
 const BETA1: f64 = 0.9;

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::Params;
 use super::operation::with_values;
-use crate::error::Result;
+use crate::base::error::Result;
 use crate::kernels::conv::{self, ForwardWeights};
 use crate::kernels::expand::{self, Layer};
 use crate::kernels::{Activation, Buffer, Conv, MaxPool, Memory, Padding, pool};

@@ -13,7 +13,7 @@ use super::program::{
     ConvStep, Folded, FoldedNorm, GROUP, Left, Norm, Packed, Pad, Passed, Program, Size, Sized, Step, read,
 };
 use super::workspace::Workspace;
-use crate::error::Result;
+use crate::base::error::Result;
 use crate::kernels::conv::{self, BackwardWeights, InputGradient, WeightGradient};
 use crate::kernels::expand;
 use crate::kernels::{Activation, Buffer, Conv, Memory, add_to, backward_activation, pool};

@@ -10,8 +10,8 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::files;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files;
 
 /// The one metadata key that is ours. safetensors keeps its metadata in a hash map, so a second key would make the order
 /// of the bytes random.

@@ -6,7 +6,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{Tensor, TensorId};
 
 use super::operation::with_values;
-use crate::error::Result;
+use crate::base::error::Result;
 use crate::kernels::{Buffer, Memory, add_to};
 
 /// What the operations of one model share. Clones share it too.

@@ -1,8 +1,8 @@
 //! Random variation of a training photo.
 
 use super::Rgb;
-use crate::config::AugmentConfig;
-use crate::seed::Stream;
+use crate::base::config::AugmentConfig;
+use crate::base::seed::Stream;
 
 /// One drawn variation of a photo.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -102,7 +102,7 @@ fn reflect(position: isize, size: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seed::{Purpose, Seed};
+    use crate::base::seed::{Purpose, Seed};
 
     /// A photo with one white pixel.
     fn dot(width: usize, height: usize, x: usize, y: usize) -> Rgb {

@@ -16,8 +16,8 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageFormat, RgbImage};
 
 use super::{Format, Rgb};
-pub use crate::config::Limits;
-use crate::error::{Error, ErrorKind, Result};
+pub use crate::base::config::Limits;
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// Most bytes that a decoder may take for one picture, beside the result of three bytes a pixel: 1 GiB (twice as much for a JPEG XL). Only large
 /// pictures of many bits come near, or those that claim to be.

@@ -8,7 +8,7 @@ use image::codecs::png::PngEncoder;
 use image::{ImageEncoder, ImageFormat};
 
 use super::Rgb;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// The bytes of a PNG file.
 pub fn encode_png(picture: &Rgb) -> Result<Vec<u8>> {

@@ -1,9 +1,9 @@
 //! A picture in small, made to be compared.
 
 use super::{Filter, Preprocess, Rgb};
-use crate::config::Fit;
-use crate::error::Result;
-use crate::files;
+use crate::base::config::Fit;
+use crate::base::error::Result;
+use crate::base::files;
 
 /// Pixels a side of the small picture that is compared.
 pub const SIDE: usize = 64;

@@ -1,7 +1,7 @@
 //! What a file is, as its bytes tell. Its name says nothing.
 
 use super::decode::exif;
-use crate::error::{Error, ErrorKind};
+use crate::base::error::{Error, ErrorKind};
 
 /// How many bytes of a file tell its format.
 pub const BEGINNING: usize = 4096;

@@ -7,8 +7,8 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use serde::{Deserialize, Serialize};
 
 use super::Rgb;
-use crate::config::Fit;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::config::Fit;
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// How pixels between the pixels are found; both as in Pillow, with antialiasing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

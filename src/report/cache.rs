@@ -5,7 +5,7 @@ use super::progress::evicted;
 use super::runs::ago;
 use super::table::{Cells, Table, bytes, counted};
 use super::{View, shows};
-use crate::project::Project;
+use crate::base::project::Project;
 use crate::train::{Cache, CacheFile, Evicted};
 
 shows!(Cache, Evicted);

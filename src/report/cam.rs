@@ -6,8 +6,8 @@ use plotters::style::Color;
 
 use super::figure::{Anchor, Canvas, Figure, INK, Painted, SOFT};
 use super::gallery::{Tile, grid, said};
+use crate::base::error::Result;
 use crate::data::photo;
-use crate::error::Result;
 use crate::eval::Prediction;
 use crate::explain::{self, overlay};
 use crate::models::Model;

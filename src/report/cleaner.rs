@@ -5,8 +5,8 @@ use super::figure::Figure;
 use super::gallery::{Tile, columns, grid};
 use super::table::{Cells, Table, counted};
 use super::{View, shows};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::data::{Split, photo};
-use crate::error::{Error, ErrorKind, Result};
 use crate::eval::{Cleaner, SavedDecisions};
 use crate::pixels::Limits;
 

@@ -5,7 +5,7 @@ use plotters::style::Color;
 
 use super::figure::{Anchor, Canvas, Figure, INK, Painted, SOFT, draw};
 use super::table::thousands;
-use crate::error::Result;
+use crate::base::error::Result;
 use crate::eval::Evaluation;
 
 impl Evaluation {

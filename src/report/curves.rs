@@ -6,7 +6,7 @@ use plotters::style::{Color, ShapeStyle};
 
 use super::figure::{BLUE, Figure, INK, Painted, SOFT, VERMILION, draw, legend, over_epochs, style};
 use super::scaled::Scaled;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::train::History;
 
 impl History {

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use super::table::{Cells, Table, bytes, counted, thousands};
 use super::{View, shows};
-use crate::config::{Config, Duplicates, Fit, PhaseConfig, Source, WeightsFrom};
+use crate::base::config::{Config, Duplicates, Fit, PhaseConfig, Source, WeightsFrom};
+use crate::base::error::Result;
+use crate::base::project::Project;
 use crate::data::decisions::DECISIONS;
 use crate::data::left_out::grouped;
 use crate::data::{Dataset, Decided, Decisions, LeftOut, Loader, Split, Splits, Subset, Verification};
-use crate::error::Result;
 use crate::models::registry;
-use crate::project::Project;
 
 shows!(Project, Config, Dataset, Verification, Splits, Subset, Loader, Decisions);
 

@@ -6,10 +6,10 @@ use super::data::with;
 use super::gallery::{Tile, grid};
 use super::table::{Cells, Table, counted};
 use super::{Figure, View};
-use crate::config::Duplicates;
+use crate::base::config::Duplicates;
+use crate::base::error::Result;
 use crate::data::manifest::{MadeWith, Twins};
 use crate::data::{Sample, Split, Splits, photo};
-use crate::error::Result;
 use crate::pixels::Limits;
 
 /// Most pairs that are shown.

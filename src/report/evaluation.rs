@@ -3,7 +3,7 @@
 use super::data::with;
 use super::table::{Cells, Table, counted};
 use super::{View, shows};
-use crate::error::Result;
+use crate::base::error::Result;
 use crate::eval::{Comparison, Evaluation, Interval, Prediction, Scores, metrics};
 
 shows!(Evaluation, Comparison);

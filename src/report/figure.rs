@@ -14,8 +14,8 @@ use plotters::style::{Color, FontStyle, FontTransform, IntoFont, TextStyle, regi
 
 use super::scaled::{FONT_FILE, SCALE, Scaled};
 use super::view::{self, escape, printable};
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::output;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files::output;
 use crate::pixels::{Rgb, encode_figure, encode_jpeg, is_drawn_by_petal};
 
 /// A picture, with its description for those who do not see it. White behind, so that it reads in light and dark themes; twice as many pixels

@@ -5,14 +5,14 @@ use plotters::style::Color;
 
 use super::figure::{Anchor, BLUE, Canvas, Figure, INK, Painted, SOFT, VERMILION, draw};
 use super::scaled::SCALE;
-use crate::config::{Config, Fit};
+use crate::base::config::{Config, Fit};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::project::Device;
+use crate::base::seed::{Purpose, Seed};
 use crate::data::{Dataset, Loader, Subset, photo};
-use crate::error::{Error, ErrorKind, Result};
 use crate::eval::{Evaluation, Prediction};
 use crate::models::registry;
 use crate::pixels::{self, Limits, Preprocess, Rgb};
-use crate::project::Device;
-use crate::seed::{Purpose, Seed};
 
 /// Width of a gallery, in pixels: what Jupyter shows without shrinking it.
 const WIDTH: usize = 1000;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::progress::line;
-use crate::error::Result;
-use crate::files;
+use crate::base::error::Result;
+use crate::base::files;
 use crate::train::{Ended, Event, History, Run, Status, Tracker};
 
 /// How often the files are written at most.

@@ -8,7 +8,7 @@ use plotters::style::{Color, RGBColor, ShapeStyle, WHITE};
 
 use super::figure::{Anchor, BLUE, Canvas, Figure, INK, Painted, SOFT, VERMILION, draw, style};
 use super::{View, progress, shows};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::train::{LrFind, SweepEnd, Sweeping};
 
 shows!(LrFind);

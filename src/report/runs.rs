@@ -10,9 +10,9 @@ use super::figure::{Figure, draw, legend, over_epochs};
 use super::progress::duration;
 use super::table::{Cells, Table, counted};
 use super::{View, shows};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files;
 use crate::eval::{Evaluation, read_predictions};
-use crate::files;
 use crate::train::{Measured, Run, RunRecord, Runs};
 
 shows!(Run, RunRecord, Runs);

@@ -3,7 +3,7 @@
 use polars::prelude::{AnyValue, Column, DataFrame, NamedFrom, Series};
 
 use super::view::{self, View, escape, printable};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// A table: a polars [`DataFrame`] and how its columns are written.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use super::data::with;
 use super::table::{Cells, Table, thousands};
 use super::{View, shows};
-use crate::error::Result;
+use crate::base::error::Result;
 use crate::models::{Architecture, Cut, Model, registry};
 use crate::train::{Ended, History};
 

@@ -1,7 +1,7 @@
 //! What a cell shows: blocks from which HTML and plain text are made alike.
 
 use super::{Figure, Table};
-use crate::error::one_line;
+use crate::base::error::one_line;
 
 /// What a cell shows, block by block.
 #[derive(Clone, Debug, Default)]

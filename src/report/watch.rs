@@ -3,7 +3,7 @@
 use super::live;
 use super::progress::line;
 use super::view::{self, View};
-use crate::error::Result;
+use crate::base::error::Result;
 use crate::train::{Run, State, Status};
 
 /// A panel that shows a training while it runs: how far it is, the curves so far, and a button that stops it.

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::cached::Header;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files;
-use crate::project::{Machine, Project};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files;
+use crate::base::project::{Machine, Project};
 
 /// What must stay free on the disk.
 const RESERVE: u64 = 256 << 20;

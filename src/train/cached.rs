@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::cache;
 use super::key::Key;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files;
 use crate::data::Loader;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files;
 use crate::kernels::half_floats;
 use crate::models::{Cut, Frozen};
 

@@ -7,12 +7,12 @@ use candle_core::{Device, Tensor};
 use serde_json::Value;
 
 use super::progress::{Progress, differences};
-use crate::config::Config;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, Lock};
+use crate::base::config::Config;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files::{self, Lock};
+use crate::base::project::Machine;
 use crate::nn::params::is_finite;
 use crate::nn::store;
-use crate::project::Machine;
 
 /// [`Progress`] with its tensors: `model.<name>` (as they are), `best.<name>` (of the best epoch), both for what the run's phases
 /// train, and `adam.<moment>.<name>` for what this one trains. What is frozen is in the pretrained weights, whose hash is in `made_with`.

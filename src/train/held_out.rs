@@ -10,13 +10,13 @@ use candle_core::Tensor;
 
 use super::inputs::{self, Inputs};
 use super::trainer::{set, snapshot};
-use crate::config::Config;
+use crate::base::config::Config;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::seed::{Purpose, Seed};
 use crate::data::Loader;
-use crate::error::{Error, ErrorKind, Result};
 use crate::models::{Cut, Model};
 use crate::nn::loss;
 use crate::nn::optim::Adam;
-use crate::seed::{Purpose, Seed};
 
 /// Parts that the photos are dealt into.
 pub const FOLDS: usize = 5;

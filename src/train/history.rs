@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
-use crate::files::{self, cells};
+use crate::base::error::Result;
+use crate::base::files::{self, cells};
 
 /// One epoch of one phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

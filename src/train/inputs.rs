@@ -9,8 +9,8 @@ use super::cache;
 use super::cached::{self, Cached};
 use super::event::Event;
 use super::key::FrozenPart;
+use crate::base::error::Result;
 use crate::data::{Batch, Loader};
-use crate::error::Result;
 use crate::models::{Cut, Frozen, Model};
 
 /// A batch as the trainable part takes it.

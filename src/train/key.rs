@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::record::versions;
+use crate::base::error::Result;
+use crate::base::files;
 use crate::data::Loader;
-use crate::error::Result;
-use crate::files;
 use crate::models::{Architecture, Cut, Model};
 use crate::nn::store;
 

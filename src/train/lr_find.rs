@@ -10,11 +10,11 @@ use super::cache::Room;
 use super::event::Event;
 use super::inputs::AtCut;
 use super::trainer::{Job, prepare, set, snapshot};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::seed::{Purpose, Seed};
 use crate::models::Cut;
 use crate::nn::loss;
 use crate::nn::optim::Adam;
-use crate::seed::{Purpose, Seed};
 
 /// How the learning rate grows.
 #[derive(Clone, Copy, Debug, PartialEq)]

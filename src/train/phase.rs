@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{Config, PhaseConfig};
-use crate::error::{Error, Result};
+use crate::base::config::{Config, PhaseConfig};
+use crate::base::error::{Error, Result};
 use crate::models::Cut;
 
 /// One stretch of training: which layers, how long, how fast.

@@ -11,8 +11,8 @@ use serde_json::json;
 use super::checkpoint::Run;
 use super::phase::Phase;
 use super::progress::{Begun, Progress, Standing};
-use crate::error::{Error, ErrorKind, Result};
-use crate::files;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files;
 
 /// The runs of one network, one set of photos and one set of settings. They differ in what their phases compute.
 #[derive(Clone, Debug)]

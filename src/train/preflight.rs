@@ -5,11 +5,11 @@
 
 use super::checkpoint::Run;
 use super::trainer::Job;
-use crate::config::Config;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::config::Config;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::project::Machine;
 use crate::models::{Architecture, Cut, Model};
 use crate::nn::program::CHUNK;
-use crate::project::Machine;
 
 /// Looks at a phase before it begins.
 ///

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::history::History;
 use super::monitor::Monitor;
 use super::phase::Phase;
-use crate::config::PhaseConfig;
+use crate::base::config::PhaseConfig;
 use crate::models::Cut;
 
 /// How far a run has come. Everything random is drawn from (seed, epoch, step), so these counters are all there is to

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Run;
 use super::history::{Epoch, History};
-use crate::config::Config;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, cells};
+use crate::base::config::Config;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files::{self, cells};
 
 /// `run.json`: what a run was made with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::record::RunRecord;
-use crate::error::{Error, ErrorKind, Result, nearest};
-use crate::files;
-use crate::project::Project;
+use crate::base::error::{Error, ErrorKind, Result, nearest};
+use crate::base::files;
+use crate::base::project::Project;
 
 /// All runs of a project: those with the lowest validation loss first, those without an epoch last.
 ///

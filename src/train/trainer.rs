@@ -14,14 +14,14 @@ use super::inputs::{self, AtCut, Inputs};
 use super::phase::Phase;
 use super::progress::{Begun, Progress, Standing};
 use super::{place, preflight};
-use crate::config::Config;
+use crate::base::config::Config;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files;
+use crate::base::seed::{Purpose, Seed};
 use crate::data::Loader;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files;
 use crate::models::{self, Cut, Model, ModelInfo, weights};
 use crate::nn::loss;
 use crate::nn::optim::Adam;
-use crate::seed::{Purpose, Seed};
 
 /// Everything that one phase of training needs.
 pub struct Job<'a> {

@@ -13,9 +13,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use petal::config::{Backbone, Config, PhaseConfig, Source, WeightsFrom};
-use petal::data::download::Download;
 use petal::data::{Dataset, Splits};
 use petal::models::{Hub, hub::Fetched};
+use petal::net::download::Download;
 use petal::pixels::Rgb;
 use petal::project::{DeviceChoice, Project};
 use petal::{Result, files};

@@ -2,8 +2,8 @@
 
 use std::f32::consts::{PI, TAU};
 
+use crate::base::seed::Stream;
 use crate::pixels::Rgb;
-use crate::seed::Stream;
 
 /// Red, green and blue from 0 to 1.
 pub(super) type Colour = [f32; 3];

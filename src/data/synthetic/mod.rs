@@ -9,10 +9,10 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use self::canvas::{Canvas, Colour, Pose, between, scaled, shade, vary};
-use crate::error::Result;
-use crate::files;
+use crate::base::error::Result;
+use crate::base::files;
+use crate::base::seed::{Purpose, Seed, Stream};
 use crate::pixels::{Rgb, encode_jpeg};
-use crate::seed::{Purpose, Seed, Stream};
 
 pub use untidy::{RARE, draw_untidy};
 

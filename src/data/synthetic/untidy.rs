@@ -6,11 +6,11 @@ use image::ImageFormat;
 use rayon::prelude::*;
 
 use super::{CLASSES, picture};
-use crate::error::Result;
-use crate::files;
+use crate::base::error::Result;
+use crate::base::files;
+use crate::base::seed::{Purpose, Seed};
 use crate::pixels::encode::encode;
 use crate::pixels::{Rgb, encode_jpeg, preprocess};
-use crate::seed::{Purpose, Seed};
 
 /// The class that has a sixth as many photos as the others, at least three.
 pub const RARE: &str = "roses";

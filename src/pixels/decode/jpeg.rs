@@ -10,7 +10,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::markers::Markers;
 use super::{Limits, Raw, exif, refused, rgb_of};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Raw> {
     let markers = Markers::of(bytes).ok_or_else(|| cut("its end is missing"))?;

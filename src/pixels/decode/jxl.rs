@@ -4,7 +4,7 @@ use image::{DynamicImage, GrayAlphaImage, GrayImage, RgbImage, RgbaImage};
 use jxl_oxide::{AllocTracker, EnumColourEncoding, InitializeResult, JxlImage, RenderingIntent};
 
 use super::{DECODER_BYTES, Limits, Raw, refused, white};
-use crate::error::Result;
+use crate::base::error::Result;
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Raw> {
     let damaged = |cause: Box<dyn std::error::Error + Send + Sync>| refused(format!("the JPEG XL is damaged: {cause}"));

@@ -3,7 +3,7 @@
 use super::exif::Tiff;
 use super::tiff::{damaged, unusual};
 use super::{rgb_of, white};
-use crate::error::Result;
+use crate::base::error::Result;
 
 /// The numbers of a pixel: all have as many bits.
 pub(super) struct Samples {

@@ -7,7 +7,7 @@ use image::error::{ImageError, LimitErrorKind};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
 use super::{Limits, Raw, beyond, exif, png_text, refused, white};
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 pub(super) fn decode(bytes: &[u8], format: ImageFormat, name: &str, limits: &Limits) -> Result<Raw> {
     let damaged = |cause: ImageError| failed(name, &cause);

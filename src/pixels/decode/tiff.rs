@@ -15,7 +15,7 @@ use weezl::BitOrder;
 use super::exif::Tiff;
 use super::samples::{Colours, Samples};
 use super::{DECODER_BYTES, Limits, Raw, beyond, exif, jpeg, refused};
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Raw> {
     let tiff = Tiff::of(bytes).ok_or_else(|| damaged("it has no directory"))?;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use petal::config::{Config, Source};
 use petal::data::Dataset;
-use petal::data::download::Download;
 use petal::models::Hub;
+use petal::net::download::Download;
 use petal::project::Machine;
 use petal::{ErrorKind, files};
 
@@ -263,7 +263,7 @@ fn f09_a_page_in_place_of_the_file_is_recognised() {
     assert!(error.what().contains("proxy"), "{error}");
 }
 
-/// What is refused needs addresses in the world, which a test must not ask: see the tests of `data/agent`.
+/// What is refused needs addresses in the world, which a test must not ask: see the tests of `net/client`.
 #[test]
 fn f10_allowed_redirects_are_followed_with_the_range_and_not_in_circles() {
     let (sha256, by_hand) = (files::sha256(&some_bytes()), String::from("fetch it by hand"));

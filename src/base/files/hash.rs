@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// The SHA-256 of some bytes, in lower-case hex.
 pub fn sha256(bytes: &[u8]) -> String {
@@ -34,7 +34,7 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::write_bytes;
+    use crate::base::files::write_bytes;
 
     #[test]
     fn hashes_match_the_published_vectors() {

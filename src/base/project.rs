@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 pub use candle_core::Device;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::files;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files;
 
 /// The folders of a project, and the device to compute on. Every workflow starts with one.
 ///

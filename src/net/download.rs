@@ -12,10 +12,10 @@ use std::time::Duration;
 use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body};
 
-use super::agent::agent;
-use crate::error::{Error, ErrorKind, Result};
-use crate::files;
-use crate::project::Machine;
+use super::client::client;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files;
+use crate::base::project::Machine;
 
 /// A file that is wanted.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ impl Download<'_> {
             return named();
         }
         self.check_room(path, &part)?;
-        let agent = agent(self.url);
+        let agent = client(self.url);
         let mut got = String::new();
         // What an earlier try left may be wrong: one clean try more.
         for _ in 0..2 {

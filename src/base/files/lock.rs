@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::create_dir;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// A lock that other processes respect, held until it is dropped (or the process ends, however it ends).
 #[derive(Debug)]
@@ -71,7 +71,7 @@ pub(super) fn is_at(_: &File, _: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::{sorted_dir, write_bytes};
+    use crate::base::files::{sorted_dir, write_bytes};
 
     #[test]
     fn a_lock_keeps_a_second_holder_out() {

@@ -13,7 +13,7 @@ use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 /// A client for this address. From an https address it follows to https only, and from the world never to this machine or the
 /// network around it.
-pub(crate) fn agent(url: &str) -> Agent {
+pub(crate) fn client(url: &str) -> Agent {
     Agent::with_parts(config(url), DefaultConnector::default(), Outward::new(DefaultResolver::default()))
 }
 

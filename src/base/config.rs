@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::files;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::files;
 
 /// Everything that decides what a run computes. Saved in each run's folder; together with the photos and the seed's weights
 /// it gives the same bytes again.

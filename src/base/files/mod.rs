@@ -18,7 +18,7 @@ pub use hash::{hex, sha256, sha256_file};
 pub use identity::Identity;
 pub use lock::Lock;
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// Reads a whole file.
 pub fn read(path: &Path) -> Result<Vec<u8>> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::lock::is_at;
 use super::{Lock, create_dir};
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// Writes a file so that it either is there whole or is not touched: into a sibling file, flushed to the disk, then
 /// renamed over the target, then the folder flushed. A reader, or a power cut, never sees half of it.
@@ -195,8 +195,8 @@ fn remove_dir(path: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
-    use crate::files::{read, sorted_dir};
+    use crate::base::error::ErrorKind;
+    use crate::base::files::{read, sorted_dir};
 
     #[test]
     fn a_failed_write_leaves_the_old_file_and_no_scratch() {

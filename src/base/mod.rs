@@ -1,0 +1,7 @@
+//! The ground: errors, random streams, settings, the project's folders, files.
+
+pub mod config;
+pub mod error;
+pub mod files;
+pub mod project;
+pub mod seed;
