@@ -20,7 +20,6 @@ mod activation;
 pub mod adam;
 pub mod conv;
 mod elementwise;
-mod exp;
 mod frame;
 mod gemm;
 pub mod half_floats;

@@ -3,7 +3,7 @@
 use super::geometry::Conv;
 use super::layout::{oihw_to_hwio, oihw_to_ohwi, oihw_to_turned_hwoi};
 use super::plan::{Backward, Dense, Forward};
-use super::winograd;
+use super::winograd::weights::pack as transform;
 use crate::kernels::memory::{Buffer, Memory};
 
 /// Weights in the order in which the forward pass reads them. Worth keeping where the same weights are used again.
@@ -26,7 +26,7 @@ impl ForwardWeights {
         let (way, inputs) = (Forward::of(conv), if conv.depthwise { 1 } else { conv.in_c });
         oihw_to_hwio(conv.out_c, inputs, weight, scale, &mut data);
         let data = match way {
-            Forward::Dense(Dense::Winograd) => winograd::pack(conv, &data, memory),
+            Forward::Dense(Dense::Winograd) => transform(conv, &data, memory),
             Forward::Depthwise | Forward::Dense(Dense::Direct | Dense::Im2col) => data,
         };
         Self { conv: *conv, way, data }
@@ -55,7 +55,7 @@ impl BackwardWeights {
             Backward::Transposed(..) => oihw_to_turned_hwoi(conv.out_c, conv.in_c, weight, scale, &mut data),
         }
         if let Backward::Transposed(transposed, Dense::Winograd) = &way {
-            data = winograd::pack(transposed, &data, memory);
+            data = transform(transposed, &data, memory);
         }
         Self { conv: *conv, way, data }
     }

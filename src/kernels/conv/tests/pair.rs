@@ -3,7 +3,7 @@
 use crate::kernels::conv::pair::{Gradients, Layer, backward, forward};
 use crate::kernels::conv::{self, BackwardWeights, ForwardWeights, InputGradient, WeightGradient};
 use crate::kernels::tests::{distance, numbers};
-use crate::kernels::{Activation, Conv, Memory, Padding};
+use crate::kernels::{Activation, Conv, Memory, Padding, backward_activation, forward_activation};
 
 /// A pair with numbers to go through it.
 struct Case {
@@ -50,7 +50,10 @@ impl Case {
     }
 
     fn layers(&self) -> [Layer<'_>; 2] {
-        let acts = [Activation::Relu6, Activation::Relu];
+        self.layers_with([Activation::Relu6, Activation::Relu])
+    }
+
+    fn layers_with(&self, acts: [Activation; 2]) -> [Layer<'_>; 2] {
         std::array::from_fn(|i| Layer { weights: &self.packed[i], bias: &self.biases[i], act: acts[i] })
     }
 
@@ -149,5 +152,39 @@ fn threads_change_no_byte() {
     };
     for case in Case::all() {
         assert!(on(1, &case) == on(3, &case), "{:?}", case.convs);
+    }
+}
+
+#[test]
+fn smooth_activations_are_taken_too() {
+    let memory = &Memory::default();
+    for (case, act) in
+        Case::all().iter().zip([Activation::Silu, Activation::HardSwish, Activation::Gelu].iter().cycle())
+    {
+        let (layers, [first, second]) = (case.layers_with([*act, *act]), &case.convs);
+        let (mut went_in, mut between) = (vec![0.0; 3 * second.in_len()], vec![0.0; 3 * second.in_len()]);
+        conv::forward(&case.packed[0], &case.x, &case.biases[0], None, Activation::None, memory, &mut went_in);
+        conv::forward(&case.packed[0], &case.x, &case.biases[0], None, *act, memory, &mut between);
+        let mut made = vec![0.0; went_in.len()];
+        forward_activation(*act, &went_in, &mut made);
+        assert!(made == between, "{act:?}, dense: {first:?}");
+        let (mut y, mut together) = (case.dy.clone(), case.dy.clone());
+        conv::forward(&case.packed[1], &between, &case.biases[1], None, Activation::None, memory, &mut y);
+        let mut expected = vec![0.0; y.len()];
+        forward_activation(*act, &y, &mut expected);
+        conv::forward(&case.packed[1], &between, &case.biases[1], None, *act, memory, &mut y);
+        assert!(y == expected, "{act:?}, depthwise: {second:?}");
+        forward(layers, &case.x, None, memory, &mut together);
+        assert!(together == expected, "{act:?}, pair: {second:?}");
+
+        let (mut inner, mut expected) = (vec![0.0; between.len()], vec![0.0; case.x.len()]);
+        conv::backward_input(&case.back[1], &case.dy, false, memory, &mut inner);
+        backward_activation(*act, &went_in, &mut inner);
+        conv::backward_input(&case.back[0], &inner, false, memory, &mut expected);
+        let mut dx = vec![f32::NAN; case.x.len()];
+        let input = InputGradient { weights: &case.back[0], before: Activation::None, accumulate: false, dx: &mut dx };
+        let wanted = Gradients { depthwise: Some(&case.back[1]), input: Some(input), ..Gradients::default() };
+        backward(layers[0], second, &case.x, &case.dy, wanted, memory);
+        assert!(dx == expected, "{act:?}, gradient: {second:?}");
     }
 }

@@ -8,19 +8,20 @@
 
 mod tiles;
 mod transforms;
+pub(super) mod weights;
 
 use super::geometry::Conv;
 use super::gradient::WeightGradient;
 use super::groups::{Block, Division};
 use crate::kernels::frame::picture_parts;
 use crate::kernels::gemm::{Matrix, multiply};
-use crate::kernels::memory::{Buffer, Memory};
+use crate::kernels::memory::Memory;
 use crate::kernels::simd;
 use crate::kernels::sums::AddRows;
 use rayon::prelude::*;
 use std::ops::Range;
 use tiles::{IN, OUT, PANEL, PLACES, first_tile, picture_tiles, plane_len};
-use transforms::{G, TransformGradient, TransformInput, TransformOutput, TransformSums, TransformWeights};
+use transforms::{TransformGradient, TransformInput, TransformOutput, TransformSums};
 
 /// Tiles that one task takes through, about: a multiple of the six rows that the matrix product makes at once.
 const TILES: usize = 48;
@@ -37,16 +38,7 @@ const MIN_TILES: usize = 64;
 /// The place where the transformed gradient is its tile's sum.
 const SUM: usize = IN + 1;
 
-/// The transformed weights from `[3, 3, in_c, out_c]`: 36 matrices `[in_c, out_c]`, each cut into panels of columns.
-pub(super) fn pack(conv: &Conv, weight: &[f32], memory: &Memory) -> Buffer {
-    let plane = conv.in_c * conv.out_c;
-    let mut packed = memory.buffer(PLACES * plane);
-    let rows = packed.par_chunks_mut(IN * plane).zip(G);
-    rows.for_each(|(packed, factors)| simd::run(TransformWeights { conv, weight, factors, packed }));
-    packed
-}
-
-/// As [`im2col::forward`](super::im2col::forward), of 3×3 kernels, with weights from [`pack`].
+/// As [`im2col::forward`](super::im2col::forward), of 3×3 kernels, with weights from [`pack`](weights::pack).
 pub(super) fn forward(
     conv: &Conv,
     x: &[f32],

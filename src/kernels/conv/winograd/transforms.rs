@@ -1,46 +1,10 @@
-//! The linear transforms before and after the products.
+//! The linear transforms of pictures and gradients, before and after the products.
 
-use super::tiles::{IN, LANES, OUT, PANEL, PLACES, first_tile, in_panels, tile_places};
+use super::tiles::{IN, LANES, OUT, PLACES, first_tile, in_panels, tile_places};
 use crate::kernels::conv::geometry::Conv;
 use crate::kernels::elementwise::add;
 use crate::kernels::simd::{Kernel, lanes, lanes_mut};
 use std::ops::Range;
-
-/// Takes `weight`, `[3, 3, in_c, out_c]`, to one of six rows of the transformed ones, `packed`, six matrices in panels.
-pub(super) struct TransformWeights<'a> {
-    pub(super) conv: &'a Conv,
-    pub(super) weight: &'a [f32],
-    pub(super) factors: [f32; 3],
-    pub(super) packed: &'a mut [f32],
-}
-
-impl Kernel for TransformWeights<'_> {
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let (in_c, out_c, plane) = (self.conv.in_c, self.conv.out_c, self.packed.len() / IN);
-        for (i, c) in (0..in_c).flat_map(|i| (0..out_c).step_by(PANEL).map(move |c| (i, c))) {
-            let width = PANEL.min(out_c - c);
-            let mut half = [[0.0; PANEL]; 3];
-            for (column, half) in half.iter_mut().enumerate() {
-                let row = |row: usize| &self.weight[(row * 3 + column) * plane + i * out_c + c..][..width];
-                weighted_sum(self.factors, [row(0), row(1), row(2)], half);
-            }
-            let at = in_panels(in_c, out_c, i, c);
-            for (column, factors) in G.into_iter().enumerate() {
-                let packed = &mut self.packed[column * plane + at..][..width];
-                weighted_sum(factors, half.each_ref().map(|half| &half[..]), packed);
-            }
-        }
-    }
-}
-
-/// `to = Σ factors from`, as far as the shortest reaches.
-#[inline(always)]
-fn weighted_sum(factors: [f32; 3], from: [&[f32]; 3], to: &mut [f32]) {
-    for (((to, a), b), c) in to.iter_mut().zip(from[0]).zip(from[1]).zip(from[2]) {
-        *to = factors[0] * a + factors[1] * b + factors[2] * c;
-    }
-}
 
 /// Takes 6×6 tiles of `x` to `input`, 36 matrices `[tiles, in_c]`.
 pub(super) struct TransformInput<'a> {
@@ -199,16 +163,6 @@ fn transform<const M: usize, const N: usize>(
     }
 }
 
-/// G of the paper.
-pub(super) const G: [[f32; 3]; IN] = [
-    [1.0 / 4.0, 0.0, 0.0],
-    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
-    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
-    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
-    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
-    [0.0, 0.0, 1.0],
-];
-
 /// Bᵀ of the paper, along one axis.
 #[inline(always)]
 fn input_transform([a, b, c, d, e, f]: [f32; IN]) -> [f32; IN] {
@@ -252,12 +206,10 @@ mod tests {
     fn every_vector_unit_agrees() {
         let pad = Padding { top: 2, left: 0, bottom: 1, right: 2 };
         let conv = &Conv { in_h: 12, in_w: 10, in_c: 32, out_c: 80, kernel: 3, stride: 1, pad, depthwise: false };
-        let (x, weight) = (&numbers(conv.in_len(), 1)[..], &numbers(conv.weights(), 2)[..]);
+        let x = &numbers(conv.in_len(), 1)[..];
         let tiles = conv.out_h().div_ceil(OUT) * conv.out_w().div_ceil(OUT);
         let product = &numbers(PLACES * tiles * conv.out_c, 3)[..];
         every_unit::agrees(5e-7, |unit| {
-            let mut packed = vec![0.0; IN * conv.in_c * conv.out_c];
-            unit.run(TransformWeights { conv, weight, factors: G[3], packed: &mut packed });
             let mut input = vec![0.0; PLACES * tiles * conv.in_c];
             unit.run(TransformInput { conv, x, tiles: 0..tiles, input: &mut input });
             let mut y = vec![0.0; conv.out_len()];
@@ -270,7 +222,7 @@ mod tests {
             let (from, channels) = (16, 48);
             let mut gradient = vec![0.0; PLACES * tiles * channels];
             unit.run(TransformGradient { conv, dy: &y, tiles: 0..tiles, from, channels, gradient: &mut gradient });
-            [packed, input, y, gradient, dw]
+            [input, y, gradient, dw]
         });
     }
 }

@@ -4,9 +4,13 @@
 //! inside the kernels, and their gradient reads what came out. The smooth ones are a pass over finished numbers, and their gradient
 //! reads what went in: a new one is a new arm in this file, and no kernel knows of it.
 
-use super::exp::{exp, normal, sigmoid};
-use super::frame::CHUNK;
-use super::simd::{self, Kernel, clamp};
+mod exp;
+#[cfg(test)]
+mod tests;
+
+use crate::kernels::frame::CHUNK;
+use crate::kernels::simd::{self, Kernel, clamp};
+use exp::{exp, normal, sigmoid};
 use rayon::prelude::*;
 use std::f32::consts::TAU;
 
@@ -229,38 +233,4 @@ impl Slopes<'_> {
 pub(super) fn is_blocked(y: f32, (low, high): (f32, f32)) -> bool {
     // A NaN fails no comparison here, so it blocks nothing.
     (y <= low) | (y >= high)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kernels::simd::every_unit;
-    use crate::kernels::tests::numbers;
-
-    #[test]
-    fn every_vector_unit_gives_the_same_bytes() {
-        let (x, dy) = (numbers(1003, 1).iter().map(|x| 9.0 * x).collect::<Vec<_>>(), numbers(1003, 2));
-        for act in Activation::ALL {
-            every_unit::gives_the_same_bytes(|unit| {
-                let (mut y, mut dx) = (x.clone(), dy.clone());
-                unit.run(Values { act, y: &mut y });
-                unit.run(Slopes { act, kept: &x, dy: &mut dx });
-                (y, dx)
-            });
-        }
-    }
-
-    #[test]
-    fn an_activation_lets_the_gradient_through_where_it_is_open() {
-        let y = [-0.0, 0.0, 1e-30, 3.0, 6.0, 7.0, f32::NAN];
-        for (act, expected) in [
-            (Activation::None, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
-            (Activation::Relu, [0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
-            (Activation::Relu6, [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0]),
-        ] {
-            let mut dy = [1.0; 7];
-            backward_activation(act, &y, &mut dy);
-            assert_eq!(dy, expected, "{act:?}");
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! eˣ and what is made of it, for the smooth activations: without a branch or a call, so that loops run on vectors, and with the same
 //! bytes on each.
 
-use super::simd::clamp;
+use crate::kernels::simd::clamp;
 use std::f32::consts::{FRAC_1_SQRT_2, LOG2_E};
 
 /// σ(x).
