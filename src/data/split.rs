@@ -74,10 +74,9 @@ pub struct Subset {
 ///
 /// ```no_run
 /// # use petal::prelude::*;
-/// # fn cells(project: &Project, config: &Config) -> Result<()> {
+/// # fn cells(project: &Project) -> Result<()> {
 /// let splits = Splits::open(&project.data)?; // the split that was made before
 /// println!("{} photos to learn from", splits.train.samples.len());
-/// splits.train.show_batch(config, 12)?; // as the network sees them
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
