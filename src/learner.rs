@@ -18,7 +18,8 @@ use crate::base::project::Project;
 use crate::base::seed::Seed;
 use crate::data::{Loader, Split, Splits};
 use crate::eval::{self, Evaluation, Prediction};
-use crate::models::{self, Architecture, Cut, Model, ModelInfo, Origin, registry, weights};
+use crate::export::{self, ModelInfo};
+use crate::models::{Architecture, Cut, Model, Origin, registry, weights};
 use crate::pixels::{Filter, Preprocess};
 use crate::report::live::Live;
 use crate::report::progress::Lines;
@@ -309,8 +310,8 @@ impl Learner {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<Saved> {
         self.check_trained()?;
         let path = path.as_ref();
-        let bytes = models::to_bytes(&self.model, &self.info).map_err(|error| error.at(path))?;
-        output::write(path, models::MODEL_FILE, &bytes)?;
+        let bytes = export::to_bytes(&self.model, &self.info).map_err(|error| error.at(path))?;
+        output::write(path, export::MODEL_FILE, &bytes)?;
         Ok(Saved { path: path.to_path_buf(), bytes: bytes.len() as u64, sha256: files::sha256(&bytes) })
     }
 
@@ -372,7 +373,7 @@ impl Learner {
         if held == best {
             return Ok(());
         }
-        let values = self.run.load(&self.project.device)?.under("best.");
+        let values = self.run.load(&self.project.device)?.best;
         if changed.iter().any(|name| !values.contains_key(name)) {
             // What another run has trained must not stay.
             let fresh = Model::new(&self.info.architecture, Seed(self.config.seed), &self.project.device)?;

@@ -7,9 +7,9 @@ use petal::config::Fit;
 use petal::data::{Dataset, Split};
 use petal::learner::{Kind, Learner};
 use petal::prelude::*;
-use petal::train::record::REPORT;
+use petal::train::run::record::REPORT;
 use petal::train::{Ended, Phase};
-use petal::{files, models};
+use petal::{export, files};
 use serde_json::json;
 
 use crate::LimitOptions;
@@ -201,7 +201,7 @@ fn other_run(file: &Path, own: &str) -> Option<String> {
     if !file.exists() {
         return None;
     }
-    match models::info(file) {
+    match export::info(file) {
         Ok(info) => match info.run {
             Some(run) if run == own => None,
             Some(run) => Some(format!("run {run}")),
