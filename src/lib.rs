@@ -12,7 +12,8 @@
 //! | 2 | [`data`] | files on disk: sources, archive, verify, split, loader |
 //! | 2 | [`nn`] | layers on Candle tensors, parameters, loss, Adam |
 //! | 3 | [`models`] | networks and their pretrained weights |
-//! | 4 | [`train`], [`eval`] | phases, cache, checkpoints; metrics |
+//! | 4 | [`export`], [`eval`] | models as files; metrics |
+//! | 5 | [`train`] | phases, cache, checkpoints |
 //! | 5 | [`explain`] | Grad-CAM |
 //! | 6 | [`report`] | figures, tables, everything that a cell shows |
 //! | 7 | [`learner`], [`recipe`] | the high level |
@@ -22,6 +23,7 @@ pub mod base;
 pub mod data;
 pub mod eval;
 pub mod explain;
+pub mod export;
 pub mod kernels;
 pub mod learner;
 pub mod models;
@@ -55,5 +57,5 @@ pub mod prelude {
     pub use crate::models::Cut;
     pub use crate::recipe::{fine_tune, train_baseline};
     pub use crate::report::{Figure, Table, View, Watch};
-    pub use crate::train::{Cache, LrFind, Phase, RunRecord, Runs, Sweep};
+    pub use crate::train::{Cache, Inputs, LrFind, Phase, RunRecord, Runs, Steps, Sweep};
 }

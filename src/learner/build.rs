@@ -9,7 +9,8 @@ use crate::base::error::{Error, Result};
 use crate::base::project::Project;
 use crate::base::seed::Seed;
 use crate::data::Splits;
-use crate::models::{Architecture, Model, ModelInfo, Origin, registry, weights};
+use crate::export::ModelInfo;
+use crate::models::{Architecture, Model, Origin, registry, weights};
 use crate::pixels::{Filter, Preprocess};
 use crate::train::{Family, Phase};
 
