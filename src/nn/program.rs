@@ -11,8 +11,8 @@ use rayon::prelude::*;
 use super::Params;
 use super::operation::with_values;
 use crate::base::error::Result;
+use crate::kernels::conv::pair::{self, Layer};
 use crate::kernels::conv::{self, ForwardWeights};
-use crate::kernels::expand::{self, Layer};
 use crate::kernels::{Activation, Buffer, Conv, MaxPool, Memory, Padding, pool};
 
 /// Zeros around the input of a convolution.
@@ -266,7 +266,7 @@ impl Program {
             };
             let Sized::Conv(second) = &sized[index + 1] else { return false };
             let alone = self.readers(index + 1) == 1 && next.input == index + 1;
-            alone && self.steps[index].residual().is_none() && expand::suits(first, second)
+            alone && self.steps[index].residual().is_none() && pair::suits(first, second)
         };
         (0..self.steps.len()).map(pair).collect()
     }
@@ -559,7 +559,7 @@ impl Packed {
                 (Step::Conv(step), _, Some(_)) if step.input > first && self.within_next[step.input - 1] => {
                     let pair = [step.input - 1, index].map(|index| self.layer(index));
                     let residual = step.residual.map(read);
-                    expand::forward(pair, read(self.reads[index][0]), residual, &self.memory, out);
+                    pair::forward(pair, read(self.reads[index][0]), residual, &self.memory, out);
                 }
                 (Step::Conv(step), _, Some((weights, bias))) => {
                     let residual = step.residual.map(read);

@@ -14,8 +14,8 @@ use super::program::{
 };
 use super::workspace::Workspace;
 use crate::base::error::Result;
+use crate::kernels::conv::pair;
 use crate::kernels::conv::{self, BackwardWeights, InputGradient, WeightGradient};
-use crate::kernels::expand;
 use crate::kernels::{Activation, Buffer, Conv, Memory, add_to, backward_activation, pool};
 
 /// A program whose first steps may be frozen.
@@ -132,6 +132,9 @@ fn composed_activation(x: &Tensor, act: Activation) -> Result<Tensor> {
             let between = (above(0.0)? - &saturated)?;
             Ok(((x * between)? + (saturated * 6.0)?)?)
         }
+        Activation::Silu => Ok(x.silu()?),
+        Activation::HardSwish => Ok(((x * composed_activation(&(x + 3.0)?, Activation::Relu6)?)? / 6.0)?),
+        Activation::Gelu => Ok(x.gelu_erf()?),
     }
 }
 
@@ -365,8 +368,8 @@ impl Fused {
                         Some(pair) => {
                             let depthwise = weights[index].as_ref();
                             let (pointwise_sums, depthwise_sums) = (pair_sums, own_sums);
-                            let wanted = expand::Gradients { depthwise, input, pointwise_sums, depthwise_sums };
-                            expand::backward(packed.layer(first + pair), conv, x, &dy, wanted, memory);
+                            let wanted = pair::Gradients { depthwise, input, pointwise_sums, depthwise_sums };
+                            pair::backward(packed.layer(first + pair), conv, x, &dy, wanted, memory);
                         }
                     }
                     if let Some(residual) = step.residual.filter(|register| wanted[*register]) {
