@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
 use super::Learner;
-use super::build::{Kind, phases};
+use super::build::phases;
+use super::network::Kind;
 use crate::base::config::Config;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::models::Cut;

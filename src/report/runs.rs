@@ -1,13 +1,11 @@
 //! Views of a run, its page, and all runs side by side.
 
-use std::time::Duration;
-
 use plotters::prelude::{LineSeries, PathElement, SeriesLabelPosition};
 use plotters::style::{Color, RGBColor};
 
 use super::figure::{Figure, draw, legend, over_epochs};
 use super::table::{Cells, Table};
-use super::words::{counted, duration};
+use super::words::{ago, counted, duration};
 use super::{View, shows};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
