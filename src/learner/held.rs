@@ -9,7 +9,6 @@ use super::Learner;
 use super::network::{Kind, pretrain};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::Seed;
-
 use crate::models::Model;
 use crate::train::Progress;
 
