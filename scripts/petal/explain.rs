@@ -6,7 +6,7 @@ use clap::Args;
 use petal::config::Limits;
 use petal::files::Identity;
 use petal::prelude::*;
-use petal::{eval, models};
+use petal::{eval, export};
 use serde_json::json;
 
 use crate::LimitOptions;
@@ -49,7 +49,7 @@ impl Options {
 
     /// Writes one picture a photo: the photo and what spoke for the class, side by side.
     pub(crate) fn run(self, project: &Project, limits: &LimitOptions) -> Result<Output> {
-        let (model, info) = models::load(&crate::model::file(project, &self.model)?, &project.device)?;
+        let (model, info) = export::load(&crate::model::file(project, &self.model)?, &project.device)?;
         self.check_apart()?;
         let class = self.class.as_ref().map(|name| info.class(name)).transpose()?;
         let photos = eval::predict::photos(&self.paths)?.photos;

@@ -8,8 +8,8 @@ use petal::data::{Dataset, Split};
 use petal::learner::{Kind, Learner};
 use petal::prelude::*;
 use petal::train::Ended;
-use petal::train::record::REPORT;
-use petal::{files, models};
+use petal::train::run::record::REPORT;
+use petal::{export, files};
 use serde_json::json;
 
 use crate::LimitOptions;
@@ -201,7 +201,7 @@ fn other_run(file: &Path, own: &str) -> Option<String> {
     if !file.exists() {
         return None;
     }
-    match models::info(file) {
+    match export::info(file) {
         Ok(info) => match info.run {
             Some(run) if run == own => None,
             Some(run) => Some(format!("run {run}")),

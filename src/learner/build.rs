@@ -10,7 +10,8 @@ use crate::base::error::{Error, Result};
 use crate::base::project::Project;
 use crate::base::seed::Seed;
 use crate::data::Splits;
-use crate::models::{Architecture, Model, ModelInfo, registry};
+use crate::export::ModelInfo;
+use crate::models::{Architecture, Model, registry};
 use crate::pixels::Preprocess;
 use crate::train::{Family, Phase};
 

@@ -93,7 +93,7 @@ impl Learner {
     }
 
     fn best_values(&self) -> Result<BTreeMap<String, Tensor>> {
-        Ok(self.run.load(&self.project.device)?.under("best."))
+        Ok(self.run.load(&self.project.device)?.best)
     }
 
     fn put(&self, model: &Model, values: &BTreeMap<String, Tensor>) -> Result<()> {

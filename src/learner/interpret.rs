@@ -5,7 +5,7 @@ use super::network::Kind;
 use crate::base::error::Result;
 use crate::data::Split;
 use crate::eval::{self, Cleaner, Evaluation, Prediction};
-use crate::models::ModelInfo;
+use crate::export::ModelInfo;
 use crate::report::{self, Figure};
 use crate::train::{self, Cache};
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Learner;
 use crate::base::error::Result;
 use crate::base::files::{self, output};
-use crate::models;
+use crate::export;
 use crate::report::words::bytes;
 use crate::report::{View, shows};
 
@@ -18,8 +18,8 @@ impl Learner {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<Saved> {
         let model = self.trained()?;
         let path = path.as_ref();
-        let bytes = models::to_bytes(&model, &self.info).map_err(|error| error.at(path))?;
-        output::write(path, models::MODEL_FILE, &bytes)?;
+        let bytes = export::to_bytes(&model, &self.info).map_err(|error| error.at(path))?;
+        output::write(path, export::MODEL_FILE, &bytes)?;
         Ok(Saved { path: path.to_path_buf(), bytes: bytes.len() as u64, sha256: files::sha256(&bytes) })
     }
 }

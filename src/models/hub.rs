@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use hf_hub::{Cache, Repo, RepoType};
 
 use super::transfer::Request;
-use super::weights;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
+use crate::nn::codec;
 
 /// How to reach the hub.
 #[derive(Clone)]
@@ -124,7 +124,7 @@ impl std::fmt::Debug for Hub {
 /// Reads a cached file `…/snapshots/<commit>/<file>` and compares its hash with the one that it had from the start.
 fn verify(path: &Path, records: &Path, folder: &str) -> Result<Fetched> {
     let blob = path.canonicalize().map_err(|cause| Error::io("open", path, &cause))?;
-    let bytes = weights::read(&blob)?;
+    let bytes = codec::read_bytes(&blob)?;
     let got = files::sha256(&bytes);
 
     let name = |path: Option<&Path>| path.and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();

@@ -4,7 +4,6 @@ mod baseline;
 mod efficientnet_lite;
 pub mod hub;
 pub mod model;
-pub mod model_file;
 mod network;
 pub mod registry;
 mod resnet;
@@ -14,7 +13,6 @@ pub mod zoo;
 
 pub use hub::Hub;
 pub use model::{Architecture, Cut, Frozen, Inference, Model, Ops, StageSummary};
-pub use model_file::{MODEL_FILE, ModelInfo, info, load, save, to_bytes};
 pub use registry::Weights;
 pub use weights::{Loaded, Origin};
 pub use zoo::Zoo;

@@ -1,5 +1,6 @@
 //! Layers on Candle tensors, parameters, loss, Adam.
 
+pub mod codec;
 pub mod linear;
 pub mod loss;
 pub(crate) mod operation;
@@ -7,7 +8,6 @@ pub mod optim;
 pub mod params;
 pub mod program;
 pub mod stage;
-pub mod store;
 pub mod workspace;
 
 pub use params::Params;

@@ -154,6 +154,7 @@ pub fn line(status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::config::PhaseConfig;
     use crate::models::Cut;
     use crate::train::{Epoch, Phase};
 
@@ -171,7 +172,7 @@ mod tests {
     #[test]
     fn the_rows_stand_below_the_head() {
         let run = Run::new("run", Default::default());
-        let phase = Phase { name: "head".into(), cut: Cut::Features, epochs: 3, patience: 9, learning_rate: 1e-3 };
+        let phase = Phase::new("head", Cut::Features, PhaseConfig { epochs: 3, patience: 9, learning_rate: 1e-3 });
         let mut said = Vec::new();
         {
             let mut lines = Lines::new(&run, |line| said.push(line.to_string()));

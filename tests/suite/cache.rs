@@ -12,7 +12,7 @@ use petal::data::{Loader, Split, Splits};
 use petal::learner::{Kind, Learner};
 use petal::models::{Architecture, Cut, Model, Ops, registry};
 use petal::pixels::{Filter, Preprocess};
-use petal::train::key::FrozenPart;
+use petal::train::cache::FrozenPart;
 use petal::train::{Cache, Event, Evicted, Phase, Room, Sweep, Sweeping};
 use petal::{ErrorKind, Project, Seed, files};
 use serde_json::Value;

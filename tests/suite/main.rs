@@ -17,6 +17,7 @@ mod own_photos;
 mod parity;
 mod phases;
 mod pixels;
+mod recipes;
 mod report;
 mod runs;
 mod support;

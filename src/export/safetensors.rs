@@ -1,19 +1,18 @@
 //! Model files: one safetensors file that needs nothing else.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use safetensors::SafeTensorError;
-use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::weights::{self, Origin};
-use super::{Architecture, Model, registry};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{self, output};
 use crate::base::seed::Seed;
+use crate::models::{Architecture, Model, Origin, registry, weights};
+use crate::nn::codec;
+use crate::nn::params::is_finite;
 use crate::pixels::Preprocess;
 
 /// What a model file says beside its weights.
@@ -55,10 +54,8 @@ impl ModelInfo {
 
 /// The newest layout of model files that this version of petal writes and reads.
 const FORMAT: u64 = 1;
-/// The one key of the file's metadata, which safetensors keeps in no fixed order.
-const KEY: &str = "petal";
 
-/// What is stored under [`KEY`].
+/// What is stored as the file's metadata.
 #[derive(Serialize, Deserialize)]
 struct Stored {
     format: u64,
@@ -84,7 +81,7 @@ pub fn save(model: &Model, info: &ModelInfo, path: &Path) -> Result<()> {
 /// [`ErrorKind::Weights`] for what is not a model file, was written by a newer petal, or holds other tensors than its
 /// network has.
 pub fn load(path: &Path, device: &Device) -> Result<(Model, ModelInfo)> {
-    let bytes = weights::read(path)?;
+    let bytes = codec::read_bytes(path)?;
     from_bytes(&bytes, device).map_err(|error| error.at(path))
 }
 
@@ -109,23 +106,15 @@ pub fn to_bytes(model: &Model, info: &ModelInfo) -> Result<Vec<u8>> {
         )));
     }
     check_info(info)?;
-    let stored = Stored { format: FORMAT, petal: env!("CARGO_PKG_VERSION").into(), info: info.clone() };
-    let mut tensors = Vec::new();
+    let mut tensors = BTreeMap::new();
     for (name, param) in model.params().iter() {
-        let values: Vec<f32> = param.var.flatten_all()?.to_vec1()?;
-        if values.iter().any(|value| !value.is_finite()) {
+        if !is_finite(&param.var)? {
             return Err(refused(format!("{name} holds a number that is not finite")));
         }
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        tensors.push((name, param.var.dims().to_vec(), bytes));
+        tensors.insert(name.to_owned(), param.var.as_tensor().clone());
     }
-    let unwritable = |cause: SafeTensorError| refused(format!("cannot be written: {cause}"));
-    let views: Vec<_> = tensors
-        .iter()
-        .map(|(name, shape, bytes)| TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (*name, view)))
-        .collect::<std::result::Result<_, _>>()
-        .map_err(unwritable)?;
-    serialize(views, Some(HashMap::from([(KEY.to_owned(), sorted_json(&stored)?)]))).map_err(unwritable)
+    let stored = Stored { format: FORMAT, petal: env!("CARGO_PKG_VERSION").into(), info: info.clone() };
+    codec::to_bytes(&tensors, &sorted_json(&stored)?)
 }
 
 /// What a model file says beside its weights, which are not built.
@@ -133,7 +122,7 @@ pub fn to_bytes(model: &Model, info: &ModelInfo) -> Result<Vec<u8>> {
 /// # Errors
 /// [`ErrorKind::Weights`] for what is not a model file, or was written by a newer petal.
 pub fn info(path: &Path) -> Result<ModelInfo> {
-    read_info(&weights::read(path)?).map_err(|error| error.at(path))
+    read_info(&codec::read_bytes(path)?).map_err(|error| error.at(path))
 }
 
 fn from_bytes(bytes: &[u8], device: &Device) -> Result<(Model, ModelInfo)> {
@@ -148,14 +137,12 @@ fn from_bytes(bytes: &[u8], device: &Device) -> Result<(Model, ModelInfo)> {
 }
 
 fn read_info(bytes: &[u8]) -> Result<ModelInfo> {
-    weights::header(bytes)?;
-    let (_, header) = safetensors::SafeTensors::read_metadata(bytes).map_err(|cause| refused(cause.to_string()))?;
-    let text = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY)).ok_or_else(|| {
+    let text = codec::metadata(bytes)?.ok_or_else(|| {
         refused("safetensors, but not a model file of petal's".into())
             .mend("give a file that petal saved; a backbone's weights go to `petal train --weights`")
     })?;
     let damaged = |cause: serde_json::Error| refused(format!("its description is damaged: {cause}"));
-    let stored: Value = serde_json::from_str(text).map_err(damaged)?;
+    let stored: Value = serde_json::from_str(&text).map_err(damaged)?;
     let format = stored.get("format").and_then(Value::as_u64).unwrap_or_default();
     if format != FORMAT {
         let writer = stored.get("petal").and_then(Value::as_str).unwrap_or("of an unknown version");

@@ -1,62 +1,33 @@
-//! The training loop.
+//! A phase from its beginning, or its last checkpoint, to its end.
 
-use std::collections::BTreeMap;
-use std::ops::{ControlFlow, Range};
-use std::path::Path;
+use std::ops::ControlFlow;
 use std::time::Instant;
 
-use candle_core::{DType, Tensor, Var};
+use candle_core::Var;
 
-use super::checkpoint::{Checkpoint, Run};
-use super::event::Event;
-use super::history::Epoch;
-use super::inputs::{self, AtCut, Inputs};
+use super::batch::AtCut;
+use super::event::{Ended, Event};
+use super::inputs::Inputs;
+use super::job::Job;
 use super::phase::Phase;
-use super::progress::{Begun, Progress, Standing};
-use super::{place, preflight};
-use crate::base::config::Config;
+use super::preflight;
+use super::recipes::At;
+use super::run::checkpoint::Checkpoint;
+use super::run::history::Epoch;
+use super::run::place;
+use super::run::progress::{Begun, Progress, Standing};
+use super::step::{Steps, count_correct};
+use super::values::{Best, Values, misfit, set, snapshot};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
-use crate::base::seed::{Purpose, Seed};
-use crate::data::Loader;
-use crate::models::{self, Cut, Model, ModelInfo, weights};
+use crate::base::seed::Seed;
+use crate::export;
+use crate::models::weights;
 use crate::nn::loss;
-use crate::nn::optim::Adam;
-
-/// Everything that one phase of training needs.
-pub struct Job<'a> {
-    /// The network. Its trainable part is changed; when [`fit`] returns, however it ended, it has the best epoch's values.
-    pub model: &'a Model,
-    /// What the model file of the best epoch says beside its weights.
-    pub info: &'a ModelInfo,
-    /// Photos to learn from, augmented.
-    pub train: &'a Loader,
-    /// Photos that decide which epoch is best.
-    pub val: &'a Loader,
-    /// Which layers, how long, how fast.
-    pub phase: &'a Phase,
-    /// Seed, views, cache.
-    pub config: &'a Config,
-    /// Where to go on from, and to save to.
-    pub run: &'a Run,
-    /// Folder of the cache files.
-    pub cache: &'a Path,
-}
-
-/// How a call of [`fit`] ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// This phase had been finished before; nothing was trained.
-    Before,
-    /// All epochs were trained, or patience ran out: the reason.
-    Finished(String),
-    /// A stop was asked for. The state is saved, and the next call goes on.
-    Stopped,
-}
 
 /// Trains one phase, going on from the run's checkpoint, and saves after each epoch.
 ///
-/// The loop is the plain one: shuffle, forward from the cut, cross-entropy, backward, Adam. `observe` is told what
+/// The loop is the plain one: shuffle, and [`Steps`] as the phase's recipe has them. `observe` is told what
 /// happens and may answer [`ControlFlow::Break`] to stop after the current step.
 ///
 /// # Errors
@@ -67,7 +38,7 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
     job.phase.check()?;
     let standing = job.run.progress()?.standing(job.phase);
     if standing == Standing::Done {
-        set(job.model, &job.run.load(job.train.device())?.under("best."))?;
+        set(job.model, &job.run.load(job.train.device())?.best)?;
         return Ok(Ended::Before);
     }
     if job.phase.epochs == 0 {
@@ -81,27 +52,23 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
     // A request that is older than this call was meant for an earlier one.
     job.run.take_stop_request()?;
 
-    let checkpoint = job.run.load(job.train.device())?;
-    let mut progress = checkpoint.progress.clone();
+    let Checkpoint { mut progress, model, best, moments, recipe } = job.run.load(job.train.device())?;
     let goes_on = standing == Standing::GoesOn;
-    let vars = job.model.trainable_vars(job.phase.cut)?;
     // What earlier phases have trained is kept, too, where this one trains less.
     let widest = progress.phases.iter().map(|begun| begun.cut).chain([job.phase.cut]).min().unwrap_or(job.phase.cut);
     let kept = job.model.trainable_vars(widest)?;
-    let mut adam = Adam::new(vars, job.phase.learning_rate)?;
-    // A new phase starts from the best of the phases before it.
-    let start = checkpoint.under(if goes_on { "model." } else { "best." });
-    let best = checkpoint.under("best.");
+    let mut steps = Steps::new(job.model, job.phase, Seed(job.config.seed), job.phase.epochs * job.steps())?;
     if goes_on {
         let wanted = kept.iter().map(|(name, var)| (name.clone(), var.dims().to_vec())).collect();
-        for values in [&start, &best] {
+        for values in [&model, &best] {
             weights::check(values, &wanted).map_err(|error| misfit(&error))?;
         }
     }
-    set(job.model, &start)?;
+    // A new phase starts from the best of the phases before it.
+    set(job.model, if goes_on { &model } else { &best })?;
     let mut best = Best { model: job.model, values: if goes_on { best } else { snapshot(&kept)? } };
     if goes_on {
-        adam.restore(&checkpoint.under("adam."), progress.adam_steps)?;
+        steps.restore(&moments, recipe, progress.adam_steps)?;
         // It may have ended before, with fewer epochs or less patience.
         progress.history.ended.retain(|(phase, _)| *phase != job.phase.name);
     } else {
@@ -114,9 +81,9 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
         progress.phases.push(Begun::new(job.phase));
         progress.monitor.begin_phase();
         // Whether a checkpoint can be written is known before the first epoch, not after it.
-        save(job.run, &progress, &kept, &best, &adam)?;
+        save(job, &progress, &kept, &best, &steps)?;
     }
-    drop(checkpoint);
+    drop((model, moments));
 
     let mut stop = observe(&Event::Begin {
         phase: job.phase,
@@ -127,7 +94,7 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
     .is_break();
     let first = progress.history.epochs.len();
     let epochs = first..first + job.phase.epochs.saturating_sub(epochs_of(&progress));
-    let (train, val) = match prepare(job, epochs, &mut stop, observe) {
+    let (train, val) = match job.inputs(epochs, &mut stop, observe) {
         Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(Ended::Stopped),
         other => other?,
     };
@@ -143,10 +110,14 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
             break format!("all {} epochs done", job.phase.epochs);
         }
         let started = Instant::now();
-        let whole = epoch_of_training(job, &train, &mut progress, &mut adam, &mut stop, observe)?;
+        let whole = epoch_of_training(job, &train, &mut progress, &mut steps, &mut stop, observe)?;
         if whole {
-            let (val_loss, val_accuracy) = validate(job, &val)?;
             let number = progress.history.epochs.len() + 1;
+            // A recipe may measure and keep other values than those that go on training.
+            let measured = steps.recipe().measured(steps.state())?;
+            let training = measured.is_some().then(|| snapshot(&kept)).transpose()?;
+            measured.iter().try_for_each(|values| set(job.model, values))?;
+            let (val_loss, val_accuracy) = validate(job, &val)?;
             if !val_loss.is_finite() {
                 // The checkpoint of the epoch before stays.
                 return Err(diverged(job, &format!("the validation loss is {val_loss} after epoch {number}"), &[]));
@@ -155,11 +126,12 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
             if is_best {
                 best.values = snapshot(&kept)?;
             }
+            training.iter().try_for_each(|values| set(job.model, values))?;
             let photos = train.len() as f64;
             progress.history.epochs.push(Epoch {
                 phase: job.phase.name.clone(),
                 epoch: number,
-                learning_rate: job.phase.learning_rate,
+                learning_rate: last_rate(&steps, number as u64 - 1, progress.step),
                 train_loss: progress.loss_sum / photos,
                 train_accuracy: progress.correct as f64 / photos,
                 val_loss,
@@ -168,9 +140,9 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
                 seconds: started.elapsed().as_secs_f64(),
             });
             progress.phases.last_mut().into_iter().for_each(|begun| begun.epochs += 1);
-            progress = Progress { step: 0, loss_sum: 0.0, correct: 0, adam_steps: adam.steps(), ..progress };
+            progress = Progress { step: 0, loss_sum: 0.0, correct: 0, ..progress };
         }
-        save(job.run, &progress, &kept, &best, &adam)?;
+        save(job, &progress, &kept, &best, &steps)?;
         if let (true, Some(epoch)) = (whole, progress.history.epochs.last()) {
             stop |= observe(&Event::Epoch { phase: job.phase, epoch }).is_break();
         }
@@ -179,47 +151,11 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
     let last = snapshot(&kept)?;
     set(job.model, &best.values)?;
     // Before the checkpoint says that the phase is finished: killed between the two, the next call writes it again.
-    models::save(job.model, job.info, &job.run.best())?;
+    export::save(job.model, job.info, &job.run.best())?;
     progress.history.ended.push((job.phase.name.clone(), reason.clone()));
     // With all of its state: with more epochs or more patience, it goes on from here.
-    let tensors = tensors_of(last, &best, &adam)?;
-    job.run.save(&Checkpoint { progress, tensors })?;
+    job.run.save(&checkpoint_of(&progress, last, &best, &steps)?)?;
     Ok(Ended::Finished(reason))
-}
-
-/// The best epoch's values. They go into the model when the phase ends, however it ends: stopped, failed, or in a panic of the
-/// observer. What is measured or saved afterwards is the best, and never what the last step left.
-struct Best<'a> {
-    model: &'a Model,
-    values: BTreeMap<String, Tensor>,
-}
-
-impl Drop for Best<'_> {
-    fn drop(&mut self) {
-        // They came from this very model, so they fit.
-        let _ = set(self.model, &self.values);
-    }
-}
-
-/// What training and validation read in these epochs, which are counted over all phases.
-pub(super) fn prepare<'a>(
-    job: &Job<'a>,
-    epochs: Range<usize>,
-    stop: &mut bool,
-    observe: &mut dyn FnMut(&Event) -> ControlFlow<()>,
-) -> Result<(Inputs<'a>, Inputs<'a>)> {
-    let cut = job.phase.cut;
-    if cut == Cut::Images || !job.config.cache {
-        return Ok((Inputs::direct(job.model, cut, job.train)?, Inputs::direct(job.model, cut, job.val)?));
-    }
-    let views = epochs.take(job.config.views).map(|epoch| (epoch % job.config.views) as u64).collect();
-    let mut tell = |event: &Event| -> Result<()> {
-        *stop |= observe(event).is_break() || job.run.take_stop_request()?;
-        if *stop { Err(Error::new(ErrorKind::Interrupted, "stopped")) } else { Ok(()) }
-    };
-    let parts = [(job.train, views), (job.val, vec![0])];
-    inputs::cached(job.model, cut, parts, job.cache, job.config.cache_bytes(), &mut tell)
-        .map(|[train, val]| (train, val))
 }
 
 /// One pass over the training photos; false if a stop was asked for on the way.
@@ -227,35 +163,30 @@ fn epoch_of_training(
     job: &Job,
     inputs: &Inputs,
     progress: &mut Progress,
-    adam: &mut Adam,
+    steps: &mut Steps,
     stop: &mut bool,
     observe: &mut dyn FnMut(&Event) -> ControlFlow<()>,
 ) -> Result<bool> {
-    let seed = Seed(job.config.seed);
     let epoch = progress.history.epochs.len() as u64;
-    let mut order: Vec<usize> = (0..inputs.len()).collect();
-    seed.stream(Purpose::Shuffle, epoch, 0).shuffle(&mut order);
-    // The baseline computes everything anew each epoch, so every epoch may as well see a new view.
-    let view = if job.phase.cut == Cut::Images { epoch } else { epoch % job.config.views as u64 };
+    let order = inputs.shuffled(Seed(job.config.seed), epoch);
     let done = (progress.step * job.train.batch_size()).min(order.len());
-    for batch in inputs.batches(&order[done..], view)? {
+    for batch in inputs.batches(&order[done..], job.view(epoch))? {
         if *stop {
             return Ok(false);
         }
-        let AtCut { values, targets, indices } = batch?;
-        let mut dropout = seed.stream(Purpose::Dropout, epoch, progress.step as u64);
-        let logits = job.model.after(&values, job.phase.cut, Some(&mut dropout))?;
-        let loss = loss::cross_entropy(&logits, &targets)?;
-        let value = f64::from(loss.to_scalar::<f32>()?);
-        if !value.is_finite() {
-            let what = format!("the training loss is {value} in step {} of epoch {}", progress.step + 1, epoch + 1);
-            return Err(diverged(job, &what, &indices));
+        let at = steps.at(epoch, progress.step);
+        let ahead = steps.forward(&at, batch?, &mut at.dropout())?;
+        let (loss, photos) = (ahead.loss, ahead.batch.indices.len());
+        if !loss.is_finite() {
+            let what = format!("the training loss is {loss} in step {} of epoch {}", progress.step + 1, epoch + 1);
+            return Err(diverged(job, &what, &ahead.batch.indices));
         }
-        adam.step(&job.model.backward(&loss)?)?;
+        let correct = ahead.correct()?;
+        steps.apply(ahead)?;
         progress.step += 1;
-        progress.adam_steps = adam.steps();
-        progress.loss_sum += value * indices.len() as f64;
-        progress.correct += count_correct(&logits, &targets)?;
+        progress.adam_steps = steps.taken();
+        progress.loss_sum += loss * photos as f64;
+        progress.correct += correct;
         let seen = (progress.step * job.train.batch_size()).min(order.len());
         let event = Event::Step {
             epoch: epochs_of(progress) + 1,
@@ -267,6 +198,12 @@ fn epoch_of_training(
         *stop |= observe(&event).is_break() || job.run.take_stop_request()?;
     }
     Ok(true)
+}
+
+/// The learning rate of an epoch's last step, after so many of them.
+fn last_rate(steps: &Steps, epoch: u64, count: usize) -> f64 {
+    let next = steps.at(epoch, count);
+    steps.recipe().learning_rate(&At { step: count.saturating_sub(1), taken: next.taken.saturating_sub(1), ..next })
 }
 
 /// Mean loss and accuracy over the validation photos.
@@ -288,44 +225,19 @@ fn validate(job: &Job, inputs: &Inputs) -> Result<(f64, f64)> {
     Ok((loss_sum / photos, correct as f64 / photos))
 }
 
-fn count_correct(logits: &Tensor, targets: &Tensor) -> Result<usize> {
-    let hits = logits.argmax(1)?.eq(targets)?.to_dtype(DType::U32)?.sum_all()?;
-    Ok(hits.to_scalar::<u32>()? as usize)
-}
-
-/// Sets what a checkpoint holds. All of it is checked first.
-pub(super) fn set(model: &Model, values: &BTreeMap<String, Tensor>) -> Result<()> {
-    model.params().set_all(values).map_err(|error| misfit(&error))
-}
-
-fn misfit(error: &Error) -> Error {
-    Error::new(ErrorKind::Checkpoint, format!("this checkpoint does not fit the network: {}", error.what()))
-        .mend("delete the run's folder to train anew, or give the run another name (--run)")
-}
-
-pub(super) fn snapshot(vars: &[(String, Var)]) -> Result<BTreeMap<String, Tensor>> {
-    vars.iter().map(|(name, var)| Ok((name.clone(), var.as_tensor().copy()?))).collect()
-}
-
 /// Whole epochs of the phase under way.
 fn epochs_of(progress: &Progress) -> usize {
     progress.phase().map_or(0, |begun| begun.epochs)
 }
 
-fn save(run: &Run, progress: &Progress, kept: &[(String, Var)], best: &Best, adam: &Adam) -> Result<()> {
-    let model = kept.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone()));
-    run.save(&Checkpoint { progress: progress.clone(), tensors: tensors_of(model, best, adam)? })
+fn save(job: &Job, progress: &Progress, kept: &[(String, Var)], best: &Best, steps: &Steps) -> Result<()> {
+    let model = kept.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
+    job.run.save(&checkpoint_of(progress, model, best, steps)?)
 }
 
-fn tensors_of(
-    model: impl IntoIterator<Item = (String, Tensor)>,
-    best: &Best,
-    adam: &Adam,
-) -> Result<BTreeMap<String, Tensor>> {
-    let model = model.into_iter().map(|(name, t)| (format!("model.{name}"), t));
-    let best = best.values.iter().map(|(name, t)| (format!("best.{name}"), t.clone()));
-    let moments = adam.state()?.into_iter().map(|(name, t)| (format!("adam.{name}"), t));
-    Ok(model.chain(best).chain(moments).collect())
+fn checkpoint_of(progress: &Progress, model: Values, best: &Best, steps: &Steps) -> Result<Checkpoint> {
+    let (progress, best) = (progress.clone(), best.values.clone());
+    Ok(Checkpoint { progress, model, best, moments: steps.moments()?, recipe: steps.state().clone() })
 }
 
 fn diverged(job: &Job, what: &str, batch: &[usize]) -> Error {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::versions;
 use crate::base::error::Result;
 use crate::base::files;
 use crate::data::Loader;
 use crate::models::{Architecture, Cut, Model};
-use crate::nn::store;
+use crate::nn::codec;
+use crate::train::versions::versions;
 
 /// The format of the files that are written. To be raised, too, where the kernels round otherwise than before.
 const FORMAT: u32 = 3;
@@ -51,7 +51,7 @@ impl FrozenPart {
         let mut computed_by = versions();
         computed_by.insert("device".into(), format!("{:?}", model.device().location()));
         computed_by.insert("operations".into(), format!("{:?}", model.ops()));
-        Ok(Self { network, cut, weights: store::digest(&tensors)?, computed_by })
+        Ok(Self { network, cut, weights: codec::digest(&tensors)?, computed_by })
     }
 
     /// The key of what it makes of all photos of a loader in this view.

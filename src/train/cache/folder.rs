@@ -1,13 +1,13 @@
 //! The folder of the cache files: what is in it, how large it is, and what goes to make room.
 //!
 //! Files that were not used for longest go first. One that a training holds stays, in whatever process it runs: its
-//! [`Cached`](super::cached::Cached) has a shared lock on it, and only a file that can be locked alone is removed.
+//! [`Cached`](super::Cached) has a shared lock on it, and only a file that can be locked alone is removed.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::cached::Header;
+use super::file::Header;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
 use crate::base::project::{Machine, Project};
@@ -104,7 +104,7 @@ impl Cache {
 ///
 /// # Errors
 /// [`ErrorKind::DiskFull`] where even without those files the disk has too little room. Nothing is removed then.
-pub(super) fn make_room(folder: &Path, needed: u64, limit: u64) -> Result<Room> {
+pub(in crate::train) fn make_room(folder: &Path, needed: u64, limit: u64) -> Result<Room> {
     files::create_dir(folder)?;
     // What a killed process left unfinished goes in any case, and what an older petal made: nobody will ask for it again.
     let (finished, unfinished): (Vec<_>, Vec<_>) =
@@ -156,12 +156,6 @@ fn evict(of: &[CacheFile]) -> Result<Evicted> {
         }
     }
     Ok(evicted)
-}
-
-/// Says that a file was used just now. Only the order of eviction depends on it.
-pub(super) fn touch(path: &Path) {
-    // A cache that may only be read serves as well.
-    let _ = File::options().write(true).open(path).and_then(|file| file.set_modified(SystemTime::now()));
 }
 
 /// Cache files have the name of a hash; an unfinished one has a dot before it, as [`files::write_atomic`] names it.

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::checkpoint::Run;
-use super::phase::Phase;
+use super::folder::Run;
 use super::progress::{Begun, Progress, Standing};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
+use crate::train::phase::Phase;
 
 /// The runs of one network, one set of photos and one set of settings. They differ in what their phases compute.
 #[derive(Clone, Debug)]
@@ -221,7 +221,7 @@ fn longer(begun: &Begun, phase: &Phase) -> Option<String> {
 }
 
 /// What a phase meets in a run that has trained another one of its name.
-pub(super) fn refused(run: &Run, phase: &Phase, standing: &Standing) -> Option<Error> {
+pub(in crate::train) fn refused(run: &Run, phase: &Phase, standing: &Standing) -> Option<Error> {
     let what = match standing {
         Standing::Other(differs) => format!("this run trained another phase {}: {}", phase.name, differs.join("; ")),
         Standing::BuiltOn => format!("other phases were built on phase {}; it cannot go on in this run", phase.name),

@@ -6,13 +6,13 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use candle_core::{DType, Device, Tensor};
 use half::f16;
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use serde::{Deserialize, Serialize};
 
-use super::cache;
 use super::key::Key;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
@@ -66,7 +66,7 @@ impl Cached {
             );
             return Err(Error::new(ErrorKind::Dataset, what).at(&path).mend(DELETE));
         }
-        cache::touch(&path);
+        touch(&path);
         Ok(Some(Self { file, path, start, header }))
     }
 
@@ -113,6 +113,12 @@ impl Cached {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// Says that a file was used just now. Only the order of eviction depends on it.
+fn touch(path: &Path) {
+    // A cache that may only be read serves as well.
+    let _ = File::options().write(true).open(path).and_then(|file| file.set_modified(SystemTime::now()));
 }
 
 const DELETE: &str = "delete this file of the cache and run this again";
@@ -174,7 +180,7 @@ pub fn round(at_cut: &Tensor, cut: Cut) -> Result<Tensor> {
 }
 
 /// Activations are kept as f16: they are many, and what is trained on them does not see the difference. Features are few.
-pub(super) fn number_bytes(cut: Cut) -> usize {
+pub(in crate::train) fn number_bytes(cut: Cut) -> usize {
     if cut == Cut::Upper { 2 } else { 4 }
 }
 

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::history::History;
 use super::monitor::Monitor;
-use super::phase::Phase;
 use crate::base::config::PhaseConfig;
 use crate::models::Cut;
+use crate::train::phase::Phase;
 
 /// How far a run has come. Everything random is drawn from (seed, epoch, step), so these counters are all there is to
 /// restore beside the tensors.
@@ -18,7 +18,7 @@ use crate::models::Cut;
 pub struct Progress {
     /// Version of this format.
     pub format: u32,
-    /// SHA-256 over the tensors ([`store::digest`](crate::nn::store::digest)); files of format 1 have none.
+    /// SHA-256 over the tensors ([`codec::digest`](crate::nn::codec::digest)); files of format 1 have none.
     #[serde(default)]
     pub sha256: Option<String>,
     /// What the run was made with, key by key; going on with anything else is refused.

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ended, Event};
 use crate::base::error::Result;
+use crate::train::event::{Ended, Event};
 
 /// What a training is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,11 +191,12 @@ impl Tracker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::config::PhaseConfig;
     use crate::models::Cut;
     use crate::train::{Epoch, History, Phase};
 
     fn phase() -> Phase {
-        Phase { name: "head".into(), cut: Cut::Features, epochs: 4, patience: 9, learning_rate: 1e-3 }
+        Phase::new("head", Cut::Features, PhaseConfig { epochs: 4, patience: 9, learning_rate: 1e-3 })
     }
 
     fn epoch(number: usize, seconds: f64, best: bool) -> Epoch {

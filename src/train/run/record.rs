@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::Run;
+use super::folder::Run;
 use super::history::{Epoch, History};
 use crate::base::config::Config;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{self, cells};
+use crate::train::versions::versions;
 
 /// `run.json`: what a run was made with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,9 +67,9 @@ pub struct RunRecord {
 }
 
 /// `run.json`, in a run's folder.
-const MADE_BY: &str = "run.json";
+pub(super) const MADE_BY: &str = "run.json";
 /// `metrics.json`, in a run's folder.
-const METRICS: &str = "metrics.json";
+pub(super) const METRICS: &str = "metrics.json";
 /// The run's page.
 pub const REPORT: &str = "report.html";
 
@@ -172,68 +173,6 @@ impl RunRecord {
     }
 }
 
-/// Files of a run that tell of a training; gone when it is forgotten.
-pub(super) fn forget(folder: &Path) -> Result<()> {
-    const BEGINNINGS: [&str; 4] = ["predictions_", "confusion_matrix_", "top_losses_", "curves.png"];
-    let is_told = |name: &str| {
-        [MADE_BY, METRICS, REPORT].contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
-    };
-    for path in files::sorted_dir(folder)? {
-        if path.is_file() && path.file_name().is_some_and(|name| is_told(&name.to_string_lossy())) {
-            std::fs::remove_file(&path).map_err(|cause| Error::io("remove", &path, &cause))?;
-        }
-    }
-    Ok(())
-}
-
-/// Versions of what computes: with others, the last bits of a number may differ.
-pub(super) fn versions() -> BTreeMap<String, String> {
-    const COMPUTE: [&str; 13] = [
-        "candle-core",
-        "candle-nn",
-        "candle-transformers",
-        "fast_image_resize",
-        "fax",
-        "gemm",
-        "gif",
-        "image",
-        "image-webp",
-        "jpeg-decoder",
-        "jxl-oxide",
-        "png",
-        "zune-jpeg",
-    ];
-    let mut versions = BTreeMap::from([
-        ("petal".to_string(), env!("CARGO_PKG_VERSION").to_string()),
-        ("machine".into(), format!("{} {}, {}", std::env::consts::OS, std::env::consts::ARCH, instructions())),
-    ]);
-    let mut lines = include_str!("../../Cargo.lock").lines();
-    while let Some(line) = lines.next() {
-        let value =
-            |line: &str, key: &str| line.strip_prefix(key).map(|rest| rest.trim_matches([' ', '=', '"']).to_string());
-        let Some(name) = value(line, "name").filter(|name| COMPUTE.contains(&name.as_str())) else { continue };
-        if let Some(version) = lines.next().and_then(|line| value(line, "version")) {
-            versions.entry(name).and_modify(|all| *all += &format!(", {version}")).or_insert(version);
-        }
-    }
-    versions
-}
-
-/// The widest vector instructions that this machine computes with.
-fn instructions() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let avx2 = std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma");
-        match (avx2, std::is_x86_feature_detected!("avx512f")) {
-            (true, true) => "AVX-512",
-            (true, false) => "AVX2",
-            _ => "SSE2",
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    "its own"
-}
-
 fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let json = serde_json::to_string_pretty(value)
         .map_err(|cause| Error::new(ErrorKind::Io, format!("cannot write: {cause}")).at(path))?;
@@ -280,16 +219,6 @@ fn broken(path: &Path, what: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions_name_what_computes() {
-        let versions = versions();
-        assert_eq!(versions["petal"], env!("CARGO_PKG_VERSION"));
-        for name in ["candle-core", "gemm", "zune-jpeg", "fast_image_resize"] {
-            let version = &versions[name];
-            assert!(version.starts_with(|c: char| c.is_ascii_digit()) && version.contains('.'), "{name} {version}");
-        }
-    }
 
     #[test]
     fn the_history_is_read_as_it_was_written() {

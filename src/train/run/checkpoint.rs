@@ -1,91 +1,62 @@
-//! A run's folder, and the one file in it from which training goes on.
+//! The one file from which training goes on.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 
+use super::folder::Run;
 use super::progress::{Progress, differences};
-use crate::base::config::Config;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::files::{self, Lock};
 use crate::base::project::Machine;
+use crate::nn::codec;
 use crate::nn::params::is_finite;
-use crate::nn::store;
 
-/// [`Progress`] with its tensors: `model.<name>` (as they are), `best.<name>` (of the best epoch), both for what the run's phases
-/// train, and `adam.<moment>.<name>` for what this one trains. What is frozen is in the pretrained weights, whose hash is in `made_with`.
+/// What training goes on from. What is frozen is in the pretrained weights, whose hash is in [`Progress::made_with`].
 #[derive(Clone, Debug, Default)]
 pub struct Checkpoint {
     /// The counters.
     pub progress: Progress,
-    /// The tensors.
-    pub tensors: BTreeMap<String, Tensor>,
+    /// What the run's phases train, as it is, by the parameters' names.
+    pub model: BTreeMap<String, Tensor>,
+    /// The same of the best epoch.
+    pub best: BTreeMap<String, Tensor>,
+    /// The optimizer's moments of what the phase under way trains, as [`Adam::state`](crate::nn::optim::Adam::state) names them.
+    pub moments: BTreeMap<String, Tensor>,
+    /// What the phase's recipe keeps from step to step, by names of its own.
+    pub recipe: BTreeMap<String, Tensor>,
 }
 
 impl Checkpoint {
-    /// The tensors under a prefix (`model.`, `best.`, `adam.`), by the rest of their names.
-    pub fn under(&self, prefix: &str) -> BTreeMap<String, Tensor> {
-        let entries = self.tensors.iter();
-        entries.filter_map(|(name, t)| Some((name.strip_prefix(prefix)?.to_string(), t.clone()))).collect()
+    /// The parts, with what their tensors' names begin with in the file.
+    fn parts(&self) -> [(&'static str, &BTreeMap<String, Tensor>); 4] {
+        let Self { model, best, moments, recipe, .. } = self;
+        [("model.", model), ("best.", best), ("adam.", moments), ("recipe.", recipe)]
+    }
+
+    /// All tensors, by their names in the file.
+    pub fn tensors(&self) -> BTreeMap<String, Tensor> {
+        let named = |(prefix, part): (&str, &BTreeMap<String, Tensor>)| {
+            part.iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor.clone())).collect::<Vec<_>>()
+        };
+        self.parts().into_iter().flat_map(named).collect()
+    }
+
+    /// A checkpoint of these tensors, by their names in the file. What is of no part is left out.
+    pub fn of_tensors(progress: Progress, tensors: BTreeMap<String, Tensor>) -> Self {
+        let empty = Self { progress, ..Self::default() };
+        let [model, best, moments, recipe] = empty.parts().map(|(prefix, _)| {
+            let entries = tensors.iter();
+            entries.filter_map(|(name, t)| Some((name.strip_prefix(prefix)?.to_string(), t.clone()))).collect()
+        });
+        Self { model, best, moments, recipe, ..empty }
     }
 }
 
 /// The format that is written. Format 1, which had no hash, and 2, which had no list of phases, are read as well.
 const FORMAT: u32 = 3;
 
-/// A run's folder: `config.toml`, `history.csv`, `last.safetensors` to go on from, `phase-1.safetensors` and so on to train another phase
-/// from, `best.safetensors` to use; `status.json` and `curves.png` say how the training stands. A file named `STOP` in it ends training after the current step.
-#[derive(Clone, Debug)]
-pub struct Run {
-    /// The folder.
-    pub folder: PathBuf,
-    /// What the run is made with, key by key.
-    pub made_with: BTreeMap<String, String>,
-}
-
 impl Run {
-    /// A run in this folder. Nothing is read or written yet.
-    pub fn new(folder: impl Into<PathBuf>, made_with: BTreeMap<String, String>) -> Self {
-        Self { folder: folder.into(), made_with }
-    }
-
-    /// Where training goes on from.
-    pub fn last(&self) -> PathBuf {
-        self.folder.join("last.safetensors")
-    }
-
-    /// The checkpoint that the phase in this place (counted from 0) ended with, once another one was begun after it.
-    pub fn end_of(&self, place: usize) -> PathBuf {
-        self.folder.join(format!("phase-{}.safetensors", place + 1))
-    }
-
-    /// The model file of the best epoch.
-    pub fn best(&self) -> PathBuf {
-        self.folder.join("best.safetensors")
-    }
-
-    /// The file that asks training to stop.
-    pub fn stop_file(&self) -> PathBuf {
-        self.folder.join("STOP")
-    }
-
-    /// How the training stands, for whoever looks on: a [`Status`](super::Status) as JSON.
-    pub fn status_file(&self) -> PathBuf {
-        self.folder.join("status.json")
-    }
-
-    /// The picture of the curves so far.
-    pub fn curves_file(&self) -> PathBuf {
-        self.folder.join("curves.png")
-    }
-
-    /// Keeps other processes out of this run while the lock is held.
-    pub fn lock(&self) -> Result<Lock> {
-        Lock::take(&self.folder.join("lock"))
-    }
-
     /// How far the run has come; a fresh start where there is no checkpoint. The tensors are not read.
     ///
     /// # Errors
@@ -95,7 +66,7 @@ impl Run {
         if !path.exists() {
             return Ok(Progress { format: FORMAT, made_with: self.made_with.clone(), ..Progress::default() });
         }
-        let metadata = store::read_metadata(&path).map_err(|error| self.damaged(error.what()))?;
+        let metadata = codec::read_metadata(&path).map_err(|error| self.damaged(error.what()))?;
         let stored: Value = serde_json::from_str(&metadata).map_err(|cause| self.damaged(&cause.to_string()))?;
         let format = stored.get("format").and_then(Value::as_u64).unwrap_or_default();
         if !(1..=u64::from(FORMAT)).contains(&format) {
@@ -127,13 +98,13 @@ impl Run {
     pub fn load(&self, device: &Device) -> Result<Checkpoint> {
         let progress = self.progress()?;
         if !self.last().exists() {
-            return Ok(Checkpoint { progress, tensors: BTreeMap::new() });
+            return Ok(Checkpoint { progress, ..Checkpoint::default() });
         }
-        let (tensors, _) = store::read(&self.last(), device).map_err(|error| self.damaged(error.what()))?;
-        if progress.sha256.is_some() && progress.sha256 != Some(store::digest(&tensors)?) {
+        let (tensors, _) = codec::read(&self.last(), device).map_err(|error| self.damaged(error.what()))?;
+        if progress.sha256.is_some() && progress.sha256 != Some(codec::digest(&tensors)?) {
             return Err(self.damaged("its numbers are not those that were written"));
         }
-        Ok(Checkpoint { progress, tensors })
+        Ok(Checkpoint::of_tensors(progress, tensors))
     }
 
     fn damaged(&self, how: &str) -> Error {
@@ -148,7 +119,8 @@ impl Run {
     /// [`ErrorKind::Diverged`] if a number is not finite; [`ErrorKind::DiskFull`] or [`ErrorKind::Io`] if it cannot be
     /// written. The checkpoint before it stays in any case.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<()> {
-        for (name, tensor) in &checkpoint.tensors {
+        let tensors = checkpoint.tensors();
+        for (name, tensor) in &tensors {
             if !is_finite(tensor)? {
                 let what = format!("{name} holds numbers that are not finite");
                 return Err(Error::new(ErrorKind::Diverged, what)
@@ -156,64 +128,31 @@ impl Run {
                     .mend("lower the learning rate; what was saved before is kept"));
             }
         }
-        let sha256 = Some(store::digest(&checkpoint.tensors)?);
+        let sha256 = Some(codec::digest(&tensors)?);
         let progress = Progress { format: FORMAT, sha256, ..checkpoint.progress.clone() };
         let metadata = serde_json::to_string(&progress)
             .map_err(|cause| Error::new(ErrorKind::Checkpoint, cause.to_string()).at(self.last()))?;
-        store::write(&self.last(), &checkpoint.tensors, &metadata)
-            .map_err(|error| self.with_room(error, checkpoint))?;
+        codec::write(&self.last(), &tensors, &metadata).map_err(|error| self.with_room(error, &tensors))?;
         checkpoint.progress.history.write_csv(&self.folder.join("history.csv"))
     }
 
     /// A full disk's error, with how much is needed and how much is there.
-    fn with_room(&self, error: Error, checkpoint: &Checkpoint) -> Error {
+    fn with_room(&self, error: Error, tensors: &BTreeMap<String, Tensor>) -> Error {
         if error.kind() != ErrorKind::DiskFull {
             return error;
         }
-        let needed = checkpoint.tensors.values().map(Tensor::elem_count).sum::<usize>() * 4;
+        let needed = tensors.values().map(Tensor::elem_count).sum::<usize>() * 4;
         let free = Machine::look(&self.folder).disk_free;
         let what = format!("a checkpoint needs {} MB, {} MB are free; {}", needed >> 20, free >> 20, error.what());
         let mend = "free some space and run this again: it goes on from the checkpoint before, which is kept";
         Error::new(ErrorKind::DiskFull, what).at(self.last()).mend(mend)
     }
-
-    /// Writes `config.toml`.
-    pub fn save_config(&self, config: &Config) -> Result<()> {
-        files::write_bytes(&self.folder.join("config.toml"), config.to_toml().as_bytes())
-    }
-
-    /// Forgets the training: the next fit starts anew. Model files that were saved elsewhere stay.
-    pub fn reset(&self) -> Result<()> {
-        let _lock = self.lock()?;
-        let history = self.folder.join("history.csv");
-        let ends = self.progress().map_or(0, |progress| progress.phases.len());
-        for path in (0..ends).map(|place| self.end_of(place)) {
-            remove_if_there(&path)?;
-        }
-        for path in [self.last(), self.best(), history, self.status_file(), self.curves_file(), self.stop_file()] {
-            remove_if_there(&path)?;
-        }
-        super::record::forget(&self.folder)
-    }
-
-    /// Whether a stop was asked for; takes the request back, so that the next fit goes on.
-    pub fn take_stop_request(&self) -> Result<bool> {
-        let path = self.stop_file();
-        let asked = path.exists();
-        remove_if_there(&path)?;
-        Ok(asked)
-    }
-}
-
-fn remove_if_there(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path, &cause)),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn run(folder: &Path, seed: &str) -> Run {
@@ -228,12 +167,12 @@ mod tests {
         checkpoint.progress.loss_sum = 0.1 + 0.2;
         checkpoint.progress.monitor.best = Some(1.0 / 3.0);
         let tensor = Tensor::new(&[0.1f32, f32::EPSILON], &Device::Cpu).unwrap();
-        checkpoint.tensors.insert("adam.mean.head".into(), tensor);
+        checkpoint.moments.insert("mean.head".into(), tensor);
         run.save(&checkpoint).unwrap();
         let back = run.load(&Device::Cpu).unwrap();
         assert_eq!(Progress { sha256: None, ..back.progress.clone() }, checkpoint.progress);
         assert_eq!(run.progress().unwrap(), back.progress);
-        assert_eq!(back.under("adam.mean.")["head"].to_vec1::<f32>().unwrap(), [0.1, f32::EPSILON]);
+        assert_eq!(back.moments["mean.head"].to_vec1::<f32>().unwrap(), [0.1, f32::EPSILON]);
     }
 
     #[test]
@@ -244,14 +183,5 @@ mod tests {
         let error = run(folder.path(), "2").load(&Device::Cpu).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Checkpoint);
         assert!(error.what().contains("seed was 1, is 2"), "{error}");
-    }
-
-    #[test]
-    fn a_stop_request_counts_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = run(folder.path(), "1");
-        std::fs::write(run.stop_file(), "").unwrap();
-        assert!(run.take_stop_request().unwrap());
-        assert!(!run.take_stop_request().unwrap());
     }
 }
