@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Learner;
 use super::held::{Best, Held};
-use crate::base::config::{ClassifierConfig, Config, Fit};
+use super::network::{Kind, pretrain, unit};
+use crate::base::config::Config;
 use crate::base::error::{Error, Result};
 use crate::base::project::Project;
 use crate::base::seed::Seed;
 use crate::data::Splits;
 use crate::export::ModelInfo;
-use crate::models::{Architecture, Model, Origin, registry, weights};
-use crate::pixels::{Filter, Preprocess};
+use crate::models::{Architecture, Model, registry};
+use crate::pixels::Preprocess;
 use crate::train::{Family, Phase};
 
 impl Learner {
@@ -81,38 +82,6 @@ impl Learner {
         learner.hold_best()?;
         Ok(learner)
     }
-}
-
-/// Which network a [`Learner`] trains.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A pretrained backbone with a new head.
-    Transfer,
-    /// The small network from scratch.
-    Baseline,
-}
-
-/// Puts the pretrained weights that the settings name into a model; says where they came from, if they are not random.
-pub(super) fn pretrain(model: &Model, config: &Config, project: &Project) -> Result<Option<Origin>> {
-    let Some(loaded) = weights::load(config.backbone, &config.weights, &project.device, &project.models)? else {
-        return Ok(None);
-    };
-    weights::apply(model, &loaded)?;
-    Ok(Some(loaded.origin))
-}
-
-/// A pretrained backbone for its features alone, with its preprocessing. Its head is random and of no use.
-pub fn backbone_model(config: &Config, project: &Project) -> Result<(Model, Preprocess)> {
-    let ClassifierConfig { hidden, dropout } = config.classifier;
-    let architecture = Architecture::Transfer { backbone: config.backbone, hidden, dropout, classes: 5 };
-    let model = Model::new(&architecture, Seed(config.seed), &project.device)?;
-    pretrain(&model, config, project)?;
-    Ok((model, Preprocess { fit: config.fit, ..registry::weights(config.backbone).preprocess }))
-}
-
-/// The baseline's preprocessing: values from 0 to 1, as Keras' `Rescaling(1/255)`.
-fn unit(size: usize) -> Preprocess {
-    Preprocess { size, crop: 0.875, fit: Fit::Crop, filter: Filter::Bilinear, mean: [0.0; 3], std: [1.0; 3] }
 }
 
 /// Everything that decides the numbers of a run but its phases, key by key. `cache` is not among them: it changes none.

@@ -4,13 +4,14 @@ use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
 use super::Learner;
-use super::build::{Kind, phases};
+use super::build::phases;
+use super::network::Kind;
 use crate::base::config::Config;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::models::Cut;
 use crate::report::live::Live;
-use crate::report::progress::Lines;
-use crate::report::{self, View, Watch, shows};
+use crate::report::progress::{self, Lines};
+use crate::report::{View, Watch, shows};
 use crate::train::{self, Ended, Event, History, Phase};
 
 impl Learner {
@@ -194,7 +195,7 @@ pub struct Fitted {
 impl Fitted {
     /// How it ended, and all epochs of the run.
     pub fn view(&self) -> View {
-        let view = View::new(report::training::ended(&self.ended));
+        let view = View::new(progress::ended(&self.ended));
         self.note.iter().fold(view, View::line).and(self.history.view())
     }
 }

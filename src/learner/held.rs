@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
+use candle_core::Tensor;
+
 use super::Learner;
-use super::build::{Kind, pretrain};
+use super::network::{Kind, pretrain};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::Seed;
-use crate::candle::Tensor;
 use crate::models::Model;
 use crate::train::Progress;
 

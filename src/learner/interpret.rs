@@ -1,7 +1,7 @@
 //! A learner says how good it is, where it looked, and which photos are likely in the wrong class.
 
 use super::Learner;
-use super::build::Kind;
+use super::network::Kind;
 use crate::base::error::Result;
 use crate::data::Split;
 use crate::eval::{self, Cleaner, Evaluation, Prediction};

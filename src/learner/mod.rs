@@ -6,6 +6,7 @@ mod fit;
 mod held;
 mod interpret;
 mod lr_find;
+mod network;
 mod predict;
 mod record;
 mod save;
@@ -22,8 +23,8 @@ use crate::report::{self, Figure, Table};
 use crate::train::{Cache, Family, History, Job, Phase, Run};
 
 pub use background::Background;
-pub use build::{Kind, backbone_model};
 pub use fit::Fitted;
+pub use network::{Kind, backbone_model};
 pub use predict::{Labelled, Predictions};
 pub use save::Saved;
 

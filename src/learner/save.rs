@@ -6,7 +6,8 @@ use super::Learner;
 use crate::base::error::Result;
 use crate::base::files::{self, output};
 use crate::export;
-use crate::report::{self, View, shows};
+use crate::report::words::bytes;
+use crate::report::{View, shows};
 
 impl Learner {
     /// Writes the model to one file that needs nothing else: weights, classes, preprocessing. Another model file there is replaced; any other
@@ -41,7 +42,7 @@ impl Saved {
     pub fn view(&self) -> View {
         View::new("the model is saved; this file needs nothing else").facts([
             ("file", self.path.display().to_string()),
-            ("size", report::table::bytes(self.bytes)),
+            ("size", bytes(self.bytes)),
             ("SHA-256", self.sha256.clone()),
         ])
     }
