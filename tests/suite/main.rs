@@ -21,4 +21,5 @@ mod report;
 mod runs;
 mod support;
 mod training;
+mod versions;
 mod weights;
