@@ -22,4 +22,5 @@ mod report;
 mod runs;
 mod support;
 mod training;
+mod versions;
 mod weights;
