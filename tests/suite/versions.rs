@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use candle_core::Device;
 use half::f16;
 use petal::models::{Architecture, Cut, Model};
-use petal::train::key::FrozenPart;
+use petal::train::cache::FrozenPart;
 use petal::{Seed, files};
 use safetensors::SafeTensors;
 use serde_json::Value;
