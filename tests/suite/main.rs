@@ -10,6 +10,7 @@ mod formats;
 mod formulas;
 mod interpretation;
 mod layers;
+mod learner;
 mod live;
 mod lr_find;
 mod odd_photos;

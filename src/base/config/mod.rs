@@ -66,7 +66,8 @@ pub struct Config {
     pub classifier: ClassifierConfig,
     /// Phase 1: the head alone, on a frozen backbone. Default 10 epochs, patience 3, learning rate 1e-3.
     pub head: PhaseConfig,
-    /// Phase 2: the head and the upper layers. Default 10 epochs, patience 3, learning rate 1e-5.
+    /// Phase 2: the head and the upper layers. Elsewhere it is called `upper`, and `fine_tune` is both phases; here and in a run's files it keeps
+    /// the name that it has always had. Default 10 epochs, patience 3, learning rate 1e-5.
     pub fine_tune: PhaseConfig,
     /// The small network from scratch. Default 20 epochs, patience 5, learning rate 1e-3.
     pub baseline: PhaseConfig,
