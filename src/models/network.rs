@@ -1,5 +1,8 @@
 //! The convolutional body of a model: a program with its stages and its cut.
 
+use std::collections::BTreeMap;
+
+use super::cut::Cut;
 use crate::nn::program::Program;
 
 /// The convolutional body of a model.
@@ -15,8 +18,8 @@ pub(super) struct Network {
     pub(super) upper: usize,
     /// The first step that trains in phase 2; those between are frozen and computed again.
     pub(super) upper_trainable: usize,
-    /// Channels of the last maps.
-    pub(super) channels: usize,
+    /// Channels that it ends with.
+    pub(super) features: usize,
 }
 
 /// A stage: all steps up to `end` that are in none before it.
@@ -34,6 +37,25 @@ impl NetworkStage {
 }
 
 impl Network {
+    /// The step before which it is cut.
+    pub(super) fn step_of(&self, cut: Cut) -> usize {
+        match cut {
+            Cut::Images => 0,
+            Cut::Upper => self.upper,
+            Cut::Features => self.program.steps.len(),
+        }
+    }
+
+    /// The first step that trains after this cut.
+    pub(super) fn trainable_from(&self, cut: Cut) -> usize {
+        if cut == Cut::Upper { self.upper_trainable } else { self.step_of(cut) }
+    }
+
+    /// The tensors of the steps `from..to`, by name and shape.
+    pub(super) fn tensors(&self, from: usize, to: usize) -> BTreeMap<String, Vec<usize>> {
+        self.program.convs(from, to).flat_map(|(_, step)| step.tensors()).collect()
+    }
+
     /// Names of the tensors that train from this step on, sorted.
     pub(super) fn trainable(&self, from: usize) -> Vec<String> {
         let mut names: Vec<_> =
@@ -46,7 +68,7 @@ impl Network {
     #[cfg(test)]
     pub(super) fn parameters(&self, from: usize) -> usize {
         let names = self.trainable(from);
-        let tensors = self.program.convs(from, self.program.steps.len()).flat_map(|(_, step)| step.tensors());
+        let tensors = self.tensors(from, self.program.steps.len()).into_iter();
         tensors.filter(|(name, _)| names.contains(name)).map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }
 }

@@ -1,96 +1,58 @@
-//! The pretrained networks, by name.
+//! A pretrained network, by name.
 
 use std::fmt;
-use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::base::error::{Error, Result};
+use crate::base::error::Error;
 
-/// The pretrained networks. The names on the command line are those in brackets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", try_from = "String")]
-pub enum Backbone {
-    /// ResNet-18 (`resnet18`).
-    Resnet18,
-    /// ResNet-34 (`resnet34`).
-    Resnet34,
-    /// ResNet-50 (`resnet50`), the default.
-    Resnet50,
-    /// ResNet-101 (`resnet101`).
-    Resnet101,
-    /// ResNet-152 (`resnet152`).
-    Resnet152,
-    /// EfficientNet-Lite0 (`efficientnet-lite0`), whose weights are in the repository.
-    EfficientnetLite0,
-    /// ViT-Base/16 (`vit-base16`), as a frozen backbone.
-    VitBase16,
-    /// ConvNeXt-Tiny (`convnext-tiny`), as a frozen backbone.
-    ConvnextTiny,
+/// A pretrained network. Which there are, and what else they are called, is said where the networks are: in `models/families/`,
+/// each with a constant here; so is how a name is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Backbone {
+    name: &'static str,
+    embedded: bool,
 }
 
 impl Backbone {
-    /// All of them, in the order of the list above.
-    pub const ALL: [Self; 8] = [
-        Self::Resnet18,
-        Self::Resnet34,
-        Self::Resnet50,
-        Self::Resnet101,
-        Self::Resnet152,
-        Self::EfficientnetLite0,
-        Self::VitBase16,
-        Self::ConvnextTiny,
-    ];
+    /// For the constants of the families.
+    pub(crate) const fn named(name: &'static str) -> Self {
+        Self { name, embedded: false }
+    }
+
+    /// The same, with weights in the repository.
+    pub(crate) const fn with_embedded_weights(self) -> Self {
+        Self { embedded: true, ..self }
+    }
 
     /// The name in settings and on the command line.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Resnet18 => "resnet18",
-            Self::Resnet34 => "resnet34",
-            Self::Resnet50 => "resnet50",
-            Self::Resnet101 => "resnet101",
-            Self::Resnet152 => "resnet152",
-            Self::EfficientnetLite0 => "efficientnet-lite0",
-            Self::VitBase16 => "vit-base16",
-            Self::ConvnextTiny => "convnext-tiny",
-        }
+        self.name
+    }
+
+    /// Whether its weights are in the repository: [`WeightsFrom::Embedded`](super::WeightsFrom::Embedded).
+    pub fn has_embedded_weights(self) -> bool {
+        self.embedded
     }
 }
 
 impl fmt::Display for Backbone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.name)
     }
 }
 
-impl FromStr for Backbone {
-    type Err = Error;
-
-    /// Its name here, or as timm, torchvision or Keras spell it: `efficientnet-lite0`, `tf_efficientnet_lite0.in1k`, `resnet-50`,
-    /// `ResNet50`, `vit_base_patch16_224`.
-    fn from_str(name: &str) -> Result<Self> {
-        // The other names of those whose weights are the ones that petal takes; the hub's repositories are named so, too.
-        const ALSO: [(&str, Backbone); 3] = [
-            ("vitbasepatch16224", Backbone::VitBase16),
-            ("vitb16", Backbone::VitBase16),
-            ("tfefficientnetlite0", Backbone::EfficientnetLite0),
-        ];
-        const TAGS: [&str; 4] = [".tv_in1k", ".fb_in1k", ".in1k", ""];
-        let letters = |name: &str| name.to_lowercase().replace(['-', '_', ' '], "");
-        let lower = name.to_lowercase();
-        let bare = lower.rsplit('/').next().unwrap_or_default();
-        let bare = TAGS.iter().find_map(|tag| bare.strip_suffix(tag)).unwrap_or(bare);
-        let own = Self::ALL.into_iter().find(|backbone| letters(backbone.name()) == letters(bare));
-        let also = || ALSO.iter().find(|(other, _)| *other == letters(bare)).map(|(_, backbone)| *backbone);
-        own.or_else(also).ok_or_else(|| Error::unknown("backbone", name, &Self::ALL.map(Self::name)))
+impl Serialize for Backbone {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
     }
 }
 
-impl TryFrom<String> for Backbone {
-    type Error = String;
-
-    fn try_from(name: String) -> std::result::Result<Self, String> {
-        name.parse().map_err(|error: Error| error.in_a_line())
+impl<'de> Deserialize<'de> for Backbone {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(|error: Error| D::Error::custom(error.in_a_line()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every setting in its range.
 
-use super::{Backbone, Config, Source, WeightsFrom};
+use super::{Config, Source, WeightsFrom};
 use crate::base::error::{Error, Result};
 
 impl Config {
@@ -44,7 +44,7 @@ impl Config {
         if let Source::Synthetic { per_class } = self.source {
             within("source.synthetic.per_class", per_class as f64, 10.0, 100_000.0)?;
         }
-        if self.weights == WeightsFrom::Embedded && self.backbone != Backbone::EfficientnetLite0 {
+        if self.weights == WeightsFrom::Embedded && !self.backbone.has_embedded_weights() {
             return Err(Error::config("weights", "embedded", &format!("hub, random or a file for {}", self.backbone))
                 .mend("only efficientnet-lite0 has its weights in the repository"));
         }
