@@ -3,17 +3,15 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use petal::config::{Config, PhaseConfig, Source};
+use petal::config::{Config, Source};
 use petal::learner::Learner;
 use petal::train::{LrFind, LrStep, Phase, Sweep, SweepEnd, Sweeping};
 use petal::{ErrorKind, files};
 
-use crate::support::{self, flowers};
+use crate::support::{flowers, small_for};
 
 fn small() -> Config {
-    let epochs = |epochs, learning_rate| PhaseConfig { epochs, patience: 9, learning_rate };
-    let (head, fine_tune, baseline) = (epochs(2, 1e-3), epochs(1, 1e-4), epochs(1, 1e-3));
-    Config { source: Source::Synthetic { per_class: 10 }, head, fine_tune, baseline, ..support::small() }
+    Config { source: Source::Synthetic { per_class: 10 }, ..small_for(2, 1, 1) }
 }
 
 /// Every number of the network, by name.

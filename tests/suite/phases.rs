@@ -11,7 +11,7 @@ use petal::project::Project;
 use petal::train::{Ended, Event, Phase, Runs, Standing};
 use petal::{ErrorKind, files};
 
-use crate::support::{flowers, small};
+use crate::support::{flowers, small_for};
 use crate::training::{bytes_of, numbers};
 
 fn fit(learner: &mut Learner, phase: &Phase) -> Fitted {
@@ -20,8 +20,7 @@ fn fit(learner: &mut Learner, phase: &Phase) -> Fitted {
 
 /// Small pictures, two epochs of each phase.
 fn settings() -> Config {
-    let epochs = |learning_rate| PhaseConfig { epochs: 2, patience: 9, learning_rate };
-    Config { image_size: 32, head: epochs(1e-3), fine_tune: epochs(1e-4), ..small() }
+    Config { image_size: 32, ..small_for(2, 2, 2) }
 }
 
 fn open(project: &Project, splits: &Splits, config: &Config) -> Learner {

@@ -16,7 +16,7 @@ use petal::{Error, ErrorKind, Purpose, Seed, files};
 use serde_json::Value;
 
 use super::{as_child, child, names, petal, wait_for_word};
-use crate::support::{flowers, small};
+use crate::support::{flowers, small, small_for};
 
 /// A run of nothing but numbers.
 fn run(folder: &Path) -> Run {
@@ -421,8 +421,7 @@ fn trained(open: &dyn Fn() -> Learner, phases: &[Phase], stops: bool) -> (Vec<(S
 #[test]
 fn f41_stopped_anywhere_and_gone_on_with_every_checkpoint_has_the_same_bytes() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let epochs = |epochs, learning_rate| PhaseConfig { epochs, patience: 9, learning_rate };
-    let config = Config { head: epochs(2, 1e-3), fine_tune: epochs(2, 1e-4), ..small() };
+    let config = small_for(2, 2, 2);
     // The cache changes nothing either.
     let configs = [config.clone(), Config { cache: false, ..config }];
     let [whole, stopped] = [0, 1].map(|index| {

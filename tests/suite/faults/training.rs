@@ -17,7 +17,7 @@ use petal::train::{Ended, Event, Phase};
 use petal::{ErrorKind, files};
 
 use super::{names, petal};
-use crate::support::{flowers, small};
+use crate::support::{flowers, small, small_for};
 use crate::training::{bytes_of, numbers};
 
 const ON: ControlFlow<()> = ControlFlow::Continue(());
@@ -167,10 +167,9 @@ fn f43_after_a_stop_in_fine_tuning_the_model_is_the_best_and_not_the_last_step()
 #[test]
 fn f44_batches_of_one_photo_train_and_leave_the_running_statistics_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let one = |epochs, learning_rate| PhaseConfig { epochs, patience: 9, learning_rate };
     // Fifty photos in batches of seven: the last is of one. Then all of one.
     for batch_size in [7, 1] {
-        let config = Config { batch_size, head: one(1, 1e-3), fine_tune: one(1, 1e-4), ..small() };
+        let config = Config { batch_size, ..small_for(1, 1, 1) };
         let (project, splits) = flowers(folder.path(), &config);
         assert_eq!(splits.train.samples.len() % batch_size, usize::from(batch_size == 7));
         let mut learner = Learner::new(&project, &splits, &config).unwrap();
