@@ -157,6 +157,16 @@ impl Kernel for Add<'_> {
     }
 }
 
+/// `y = act(x)`, number by number.
+///
+/// # Panics
+/// Where the two lengths differ.
+pub fn forward_activation(act: Activation, x: &[f32], y: &mut [f32]) {
+    assert_eq!(x.len(), y.len(), "x and y");
+    let (low, high) = act.bounds();
+    y.iter_mut().zip(x).for_each(|(y, &x)| *y = clamp(x, low, high));
+}
+
 /// Takes the gradient before the activation from the gradient after it, in place: `dy` stays where the activation let its
 /// input through, and is zero elsewhere. `y` is the activation's output: [`Relu`](Activation::Relu) lets through where
 /// `y > 0`, [`Relu6`](Activation::Relu6) where `0 < y < 6`.

@@ -36,7 +36,7 @@ mod simd;
 mod tests;
 mod winograd;
 
-pub use elementwise::{add_to, backward_activation};
+pub use elementwise::{add_to, backward_activation, forward_activation};
 pub use geometry::{Activation, Conv, Padding};
 pub use memory::{Buffer, Memory};
 pub use pool::MaxPool;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{D, DType, Device, Tensor, Var};
+use candle_core::{Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
 use super::network::Network;
@@ -11,10 +11,9 @@ use super::{baseline, efficientnet_lite, resnet};
 use crate::base::config::Backbone;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::{Purpose, Seed, Stream};
-use crate::nn::linear::linear;
+use crate::kernels::Activation;
 use crate::nn::operation::with_values;
-use crate::nn::program::{self, Program, Size};
-use crate::nn::stage::Stage;
+use crate::nn::program::{Program, Runner, Size, Stage};
 use crate::nn::{Gradients, Params, Workspace};
 
 /// Where a network is cut into a frozen and a trainable part.
@@ -78,6 +77,10 @@ pub struct Model {
     architecture: Architecture,
     params: Params,
     body: Body,
+    /// All steps: those of the body, where it is of our own, and the head's.
+    program: Program,
+    /// The head's first step.
+    head: usize,
     ops: Ops,
     workspace: Workspace,
 }
@@ -124,10 +127,24 @@ impl Model {
                 resnet::resnet(*backbone).map_or(Body::Zoo(*backbone), Body::Staged)
             }
         };
+        let (prefix, mut program) = match (&body, architecture) {
+            (Body::Zoo(_), _) => ("", Program::default()),
+            (Body::Staged(network), Architecture::Baseline { .. }) => ("", network.program.clone()),
+            (Body::Staged(network), Architecture::Transfer { .. }) => ("backbone.", network.program.clone()),
+        };
+        program = program.under(prefix);
+        let head = program.steps.len();
+        let features = match &body {
+            Body::Staged(network) => network.channels,
+            Body::Zoo(backbone) => super::registry::weights(*backbone).features,
+        };
+        add_head(&mut program, architecture, features);
         let mut model = Self {
             architecture: architecture.clone(),
             params: Params::default(),
             body,
+            program,
+            head,
             ops,
             workspace: Workspace::default(),
         };
@@ -161,11 +178,9 @@ impl Model {
 
     /// Names of what trains after this cut, sorted; no running statistics.
     pub fn trainable(&self, cut: Cut) -> Vec<String> {
-        let mut names: Vec<String> = head_shapes(&self.architecture, self.features()).into_keys().collect();
-        if let (Body::Staged(network), false) = (&self.body, cut == Cut::Features) {
-            let from = if cut == Cut::Upper { network.upper_trainable } else { 0 };
-            names.extend(network.trainable(from).into_iter().map(|name| format!("{}{name}", self.prefix())));
-        }
+        let parameters = self.program.parameters(self.trains_from(cut)..self.program.steps.len());
+        let trains = parameters.filter(|(_, parameter)| parameter.trains);
+        let mut names: Vec<String> = trains.map(|(_, parameter)| parameter.name).collect();
         names.sort();
         names
     }
@@ -175,10 +190,8 @@ impl Model {
         let mut names: Vec<String> = match (&self.body, cut) {
             (_, Cut::Images) => Vec::new(),
             (Body::Zoo(_), _) => self.params.shapes("backbone.").into_keys().map(|n| format!("backbone.{n}")).collect(),
-            (Body::Staged(network), cut) => {
-                let to = if cut == Cut::Upper { network.upper } else { network.program.steps.len() };
-                let tensors = network.program.convs(0, to).flat_map(|(_, step)| step.tensors());
-                tensors.map(|(name, _)| format!("{}{name}", self.prefix())).collect()
+            (Body::Staged(_), cut) => {
+                self.program.parameters(0..self.step(cut)).map(|(_, parameter)| parameter.name).collect()
             }
         };
         names.sort();
@@ -205,15 +218,8 @@ impl Model {
     /// # Errors
     /// [`ErrorKind::Config`] if the backbone is from candle-transformers and the cut is not [`Cut::Features`].
     pub fn frozen(&self, cut: Cut, height: usize, width: usize) -> Result<Frozen<'_>> {
-        let to = match &self.body {
-            Body::Zoo(_) => self.check_zoo(cut)?,
-            Body::Staged(network) => match cut {
-                Cut::Images => 0,
-                Cut::Upper => network.upper,
-                Cut::Features => network.program.steps.len(),
-            },
-        };
-        self.frozen_steps(0, to, Size { h: height, w: width, c: 3 })
+        self.check_zoo(cut)?;
+        self.frozen_steps(0, self.step(cut), Size { h: height, w: width, c: 3 })
     }
 
     /// What comes before the cut, without a graph, for images `[B, 3, H, W]`: `[B, 3, H, W]` again, activations
@@ -225,22 +231,9 @@ impl Model {
 
     /// What comes after the cut, with a graph for backward: logits `[B, K]`. With a stream, dropout is on.
     pub fn after(&self, at_cut: &Tensor, cut: Cut, dropout: Option<&mut Stream>) -> Result<Tensor> {
-        let at_head = match (&self.body, cut) {
-            (_, Cut::Features) => at_cut.clone(),
-            (Body::Zoo(_), _) => {
-                self.check_zoo(cut)?;
-                at_cut.clone()
-            }
-            (Body::Staged(network), _) => {
-                let (from, trainable) = match cut {
-                    Cut::Upper => (network.upper, network.upper_trainable),
-                    _ => (0, 0),
-                };
-                let program = network.program.range(from, network.program.steps.len());
-                self.flat_stage(&program, trainable - from, &at_cut.detach(), false)?
-            }
-        };
-        self.head(&at_head, dropout)
+        self.check_zoo(cut)?;
+        let from = self.step(cut);
+        self.stage(from, self.trains_from(cut), &at_cut.detach(), false, dropout)
     }
 
     /// The gradients of a loss that was computed from [`Model::after`]. Not by `loss.backward()`: that would leave out what our own
@@ -255,19 +248,23 @@ impl Model {
     /// # Errors
     /// [`ErrorKind::Tensor`] for a shape that is not one of a picture, where the cut is before the features.
     pub fn inference(&self, cut: Cut, shape: &[usize]) -> Result<Inference<'_>> {
-        if matches!(self.body, Body::Zoo(_)) && cut == Cut::Upper {
-            self.check_zoo(cut)?;
-        }
-        let body = match (&self.body, cut, shape) {
-            (_, Cut::Features, _) => None,
-            (Body::Zoo(_), _, &[_, h, w]) => Some(self.frozen(Cut::Features, h, w)?),
-            (Body::Staged(network), cut, &[c, h, w]) => {
-                let from = if cut == Cut::Upper { network.upper } else { 0 };
-                Some(self.frozen_steps(from, network.program.steps.len(), Size { h, w, c })?)
+        let end = self.program.steps.len();
+        let (zoo, rest) = match (&self.body, cut, shape) {
+            (_, Cut::Features, shape) => {
+                let size = Size { h: 1, w: 1, c: shape.iter().product() };
+                (None, self.frozen_steps(self.head, end, size)?)
+            }
+            (Body::Zoo(_), Cut::Images, &[_, h, w]) => {
+                let size = Size { h: 1, w: 1, c: self.features() };
+                (Some(self.frozen(Cut::Features, h, w)?), self.frozen_steps(self.head, end, size)?)
+            }
+            (_, cut, &[c, h, w]) => {
+                self.check_zoo(cut)?;
+                (None, self.frozen_steps(self.step(cut), end, Size { h, w, c })?)
             }
             _ => return Err(Error::new(ErrorKind::Tensor, format!("a picture has three dimensions; got {shape:?}"))),
         };
-        Ok(Inference { model: self, body })
+        Ok(Inference { zoo, rest })
     }
 
     /// What comes after the cut, without a graph or dropout: logits `[B, K]`. For more than one batch,
@@ -299,8 +296,7 @@ impl Model {
         let Body::Staged(network) = &self.body else {
             return Err(Error::new(ErrorKind::Config, "this backbone has no maps"));
         };
-        let tail = network.program.range(network.maps, network.program.steps.len());
-        self.head(&self.flat_stage(&tail, tail.steps.len(), maps, true)?, None)
+        self.stage(network.maps, self.program.steps.len(), maps, true, None)
     }
 
     /// Stage by stage: output shape and parameters, and how many of them train after this cut.
@@ -323,10 +319,8 @@ impl Model {
                 let sizes = network.program.sizes(Size { h: image_size, w: image_size, c: 3 });
                 let mut from = 0;
                 for stage in &network.stages {
-                    let convs = network.program.convs(from, stage.end);
-                    let names = convs.flat_map(|(_, step)| step.tensors());
-                    let mut names = names.map(|(name, _)| format!("{}{name}", self.prefix()));
-                    let (parameters, trainable) = count(&mut names)?;
+                    let parameters = self.program.parameters(from..stage.end);
+                    let (parameters, trainable) = count(&mut parameters.map(|(_, parameter)| parameter.name))?;
                     let Size { h, w, c } = sizes[stage.end];
                     lines.push(StageSummary { name: stage.name.clone(), output: vec![c, h, w], parameters, trainable });
                     from = stage.end;
@@ -340,26 +334,22 @@ impl Model {
                 lines.push(StageSummary { name: backbone.name().into(), output, parameters, trainable });
             }
         }
-        let head = head_shapes(&self.architecture, self.features());
-        let classes = head.values().last().map_or(0, |shape| shape[0]);
-        let (parameters, trainable) = count(&mut head.into_keys())?;
+        let classes = match self.architecture {
+            Architecture::Baseline { classes, .. } | Architecture::Transfer { classes, .. } => classes,
+        };
+        let head = self.program.parameters(self.head..self.program.steps.len());
+        let (parameters, trainable) = count(&mut head.map(|(_, parameter)| parameter.name))?;
         lines.push(StageSummary { name: "head".into(), output: vec![classes], parameters, trainable });
         Ok(lines)
     }
 
-    /// Numbers a photo that training keeps in memory, for images of this side: those at the cut, then of each step behind it.
+    /// Numbers a photo that training keeps in memory, for images of this side: those at the cut, then of each step behind it, up to
+    /// the head.
     pub fn lens(&self, cut: Cut, image_size: usize) -> Vec<usize> {
         let image = Size { h: image_size, w: image_size, c: 3 };
         match (&self.body, cut) {
             (_, Cut::Features) if self.is_transfer() => vec![self.features()],
-            (Body::Staged(network), cut) => {
-                let from = match cut {
-                    Cut::Images => 0,
-                    Cut::Upper => network.upper,
-                    Cut::Features => network.program.steps.len(),
-                };
-                network.program.kept(image, from)
-            }
+            (Body::Staged(_), cut) => self.program.range(0..self.head).kept(image, self.step(cut)),
             (Body::Zoo(_), _) => vec![image.len(), self.features()],
         }
     }
@@ -368,37 +358,45 @@ impl Model {
         matches!(self.architecture, Architecture::Transfer { .. })
     }
 
-    fn prefix(&self) -> &'static str {
-        if self.is_transfer() { "backbone." } else { "" }
+    /// The first step behind a cut.
+    fn step(&self, cut: Cut) -> usize {
+        match (&self.body, cut) {
+            (_, Cut::Images) => 0,
+            (Body::Staged(network), Cut::Upper) => network.upper,
+            (_, _) => self.head,
+        }
     }
 
-    fn check_zoo(&self, cut: Cut) -> Result<usize> {
-        if cut == Cut::Features {
-            return Ok(0);
+    /// The first step that trains behind a cut.
+    fn trains_from(&self, cut: Cut) -> usize {
+        match (&self.body, cut) {
+            (Body::Staged(network), Cut::Upper) => network.upper_trainable,
+            (_, cut) => self.step(cut),
+        }
+    }
+
+    fn check_zoo(&self, cut: Cut) -> Result<()> {
+        if cut == Cut::Features || matches!(self.body, Body::Staged(_)) {
+            return Ok(());
         }
         Err(Error::new(ErrorKind::Config, "this backbone serves frozen only: its layers cannot be trained")
             .mend("set fine_tune.epochs = 0, or use a ResNet or EfficientNet-Lite0"))
     }
 
     fn shapes(&self) -> Result<BTreeMap<String, Vec<usize>>> {
-        let mut shapes = head_shapes(&self.architecture, self.features());
-        match &self.body {
-            Body::Staged(network) => {
-                let convs = network.program.convs(0, network.program.steps.len());
-                let tensors = convs.flat_map(|(_, step)| step.tensors());
-                shapes.extend(tensors.map(|(name, shape)| (format!("{}{name}", self.prefix()), shape)));
-            }
-            Body::Zoo(backbone) => {
-                let tensors = Zoo::shapes(*backbone)?.into_iter();
-                shapes.extend(tensors.map(|(name, shape)| (format!("backbone.{name}"), shape)));
-            }
+        let parameters = self.program.parameters(0..self.program.steps.len());
+        let mut shapes: BTreeMap<_, _> = parameters.map(|(_, parameter)| (parameter.name, parameter.shape)).collect();
+        if let Body::Zoo(backbone) = &self.body {
+            let tensors = Zoo::shapes(*backbone)?.into_iter();
+            shapes.extend(tensors.map(|(name, shape)| (format!("backbone.{name}"), shape)));
         }
         Ok(shapes)
     }
 
     fn frozen_steps(&self, from: usize, to: usize, input: Size) -> Result<Frozen<'_>> {
+        let program = self.program.range(from..to);
         let how = match (&self.body, self.ops) {
-            (Body::Zoo(backbone), _) => {
+            (Body::Zoo(backbone), _) if to == self.head => {
                 let mut tensors = BTreeMap::new();
                 for name in self.params.shapes("backbone.").into_keys() {
                     let tensor = self.params.get(&format!("backbone.{name}"))?.var.as_tensor().detach();
@@ -407,73 +405,47 @@ impl Model {
                 let device = tensors.values().next().map_or(Device::Cpu, |tensor| tensor.device().clone());
                 How::Zoo(Zoo::new(*backbone, &tensors, &device)?)
             }
-            (Body::Staged(network), Ops::Kernels) => {
-                let program = network.program.range(from, to);
-                How::Fused(program::Packed::read(&program, &self.params, self.prefix(), input)?)
-            }
-            (Body::Staged(network), Ops::Candle) => How::Composed(network.program.range(from, to)),
+            (_, Ops::Kernels) => How::Fused(Runner::new(&program, &self.params, input)?),
+            (_, Ops::Candle) => How::Composed(program),
         };
-        let flat = matches!(&self.body, Body::Staged(network) if to == network.program.steps.len());
-        Ok(Frozen { model: self, how, flat })
+        Ok(Frozen { model: self, how, flat: to >= self.head })
     }
 
-    /// Runs a program whose steps train from `trainable_from` on; gives `[B, h·w·C]`.
-    fn flat_stage(&self, program: &Program, trainable_from: usize, x: &Tensor, input_gradient: bool) -> Result<Tensor> {
-        let stage = self.stage(program, trainable_from);
-        match self.ops {
-            Ops::Kernels => stage.fused_flat(x, input_gradient),
-            Ops::Candle => flat(&stage.composed(x)?),
-        }
-    }
-
-    fn stage<'a>(&'a self, program: &'a Program, trainable_from: usize) -> Stage<'a> {
+    /// Runs all steps from `from` on, of which those from `trainable_from` on train; gives logits `[B, K]`.
+    fn stage(
+        &self,
+        from: usize,
+        trainable_from: usize,
+        x: &Tensor,
+        input_gradient: bool,
+        dropout: Option<&mut Stream>,
+    ) -> Result<Tensor> {
+        let program = self.program.range(from..self.program.steps.len());
         let Self { params, workspace, .. } = self;
-        Stage { program, trainable_from, params, prefix: self.prefix(), workspace }
-    }
-
-    fn head(&self, features: &Tensor, dropout: Option<&mut Stream>) -> Result<Tensor> {
-        let [first, second] = head_names(&self.architecture);
-        let hidden = self.linear(first, features)?;
-        let hidden = (&hidden * hidden.gt(0f64)?.to_dtype(DType::F32)?.detach())?;
-        let hidden = match (&self.architecture, dropout) {
-            (Architecture::Transfer { dropout: p, .. }, Some(stream)) if *p > 0.0 => {
-                (&hidden * mask(&hidden, *p, stream)?)?
-            }
-            _ => hidden,
+        let stage = Stage { program: &program, trainable_from: trainable_from - from, params, workspace };
+        let logits = match self.ops {
+            Ops::Kernels => stage.fused(&maps(x)?, input_gradient, dropout)?,
+            Ops::Candle => stage.composed(&maps(x)?, dropout)?,
         };
-        self.linear(second, &hidden)
-    }
-
-    fn linear(&self, name: &str, x: &Tensor) -> Result<Tensor> {
-        let [weight, bias] = ["weight", "bias"].map(|part| self.params.get(&format!("{name}.{part}")));
-        let (weight, bias) = (&weight?.var, &bias?.var);
-        if x.dim(D::Minus1)? != weight.dim(1)? {
-            let what = format!("{name} takes {} numbers a photo; got {}", weight.dim(1)?, x.dim(D::Minus1)?);
-            return Err(Error::new(ErrorKind::Tensor, what).mend("use the image size that the model was made for"));
-        }
-        match self.ops {
-            Ops::Kernels => linear(x, weight, bias, &self.workspace),
-            Ops::Candle => Ok(x.matmul(&weight.t()?)?.broadcast_add(bias)?),
-        }
+        Ok(logits.flatten_from(1)?)
     }
 }
 
 /// What comes after a cut, ready to run.
 #[derive(Debug)]
 pub struct Inference<'a> {
-    model: &'a Model,
-    /// Gives what the head takes; none where the input already is that.
-    body: Option<Frozen<'a>>,
+    /// What gives the features, where it is none of our programs.
+    zoo: Option<Frozen<'a>>,
+    rest: Frozen<'a>,
 }
 
 impl Inference<'_> {
     /// Logits `[B, K]`, without a graph.
     pub fn logits(&self, at_cut: &Tensor) -> Result<Tensor> {
-        let at_head = match &self.body {
-            Some(body) => body.run(at_cut)?,
-            None => at_cut.clone(),
-        };
-        Ok(self.model.head(&at_head, None)?.detach())
+        match &self.zoo {
+            Some(zoo) => self.rest.run(&zoo.run(at_cut)?),
+            None => self.rest.run(at_cut),
+        }
     }
 
     /// Probabilities of the classes, `[B][K]`.
@@ -493,7 +465,7 @@ pub struct Frozen<'a> {
 
 #[derive(Debug)]
 enum How {
-    Fused(program::Packed),
+    Fused(Runner),
     Composed(Program),
     Zoo(Zoo),
 }
@@ -504,30 +476,33 @@ impl Frozen<'_> {
         let x = x.detach();
         let y = match &self.how {
             How::Zoo(zoo) => return Ok(zoo.features(&x)?.detach()),
-            How::Composed(program) => self.model.stage(program, program.steps.len()).composed(&x)?.detach(),
+            How::Composed(program) => {
+                let Model { params, workspace, .. } = self.model;
+                let stage = Stage { program, trainable_from: program.steps.len(), params, workspace };
+                stage.composed(&maps(&x)?, None)?.detach()
+            }
             How::Fused(frozen) => {
-                let values = with_values(&x.permute((0, 2, 3, 1))?.contiguous()?, |x| frozen.run(x))?;
+                let x = maps(&x)?.permute((0, 2, 3, 1))?.contiguous()?;
+                let values = with_values(&x, |x| frozen.run(x))?;
                 let Size { h, w, c } = frozen.output();
                 Tensor::from_vec(values, (x.dim(0)?, h, w, c), x.device())?.permute((0, 3, 1, 2))?
             }
         };
-        if self.flat { flat(&y) } else { Ok(y) }
+        if self.flat { Ok(y.permute((0, 2, 3, 1))?.contiguous()?.flatten_from(1)?) } else { Ok(y) }
     }
 }
 
-/// `[B, C, h, w]` to `[B, h·w·C]`.
-fn flat(maps: &Tensor) -> Result<Tensor> {
-    Ok(maps.permute((0, 2, 3, 1))?.contiguous()?.flatten_from(1)?)
-}
-
-fn head_names(architecture: &Architecture) -> [&'static str; 2] {
-    match architecture {
-        Architecture::Baseline { .. } => ["dense1", "dense2"],
-        Architecture::Transfer { .. } => ["head.linear1", "head.linear2"],
+/// `[B, C, h, w]`, or `[B, D]` as maps of one pixel.
+fn maps(x: &Tensor) -> Result<Tensor> {
+    match *x.dims() {
+        [pictures, features] => Ok(x.reshape((pictures, features, 1, 1))?),
+        _ => Ok(x.clone()),
     }
 }
 
-fn head_shapes(architecture: &Architecture, features: usize) -> BTreeMap<String, Vec<usize>> {
+/// Adds the head's steps: dense, ReLU, dropout, dense.
+fn add_head(program: &mut Program, architecture: &Architecture, features: usize) {
+    let [first, second] = head_names(architecture);
     let (inputs, hidden, classes) = match architecture {
         Architecture::Baseline { classes, image_size } => {
             // Three times: two pixels go at the borders, then every other one.
@@ -536,13 +511,19 @@ fn head_shapes(architecture: &Architecture, features: usize) -> BTreeMap<String,
         }
         Architecture::Transfer { hidden, classes, .. } => (features, *hidden, *classes),
     };
-    let [first, second] = head_names(architecture);
-    BTreeMap::from([
-        (format!("{first}.weight"), vec![hidden, inputs]),
-        (format!("{first}.bias"), vec![hidden]),
-        (format!("{second}.weight"), vec![classes, hidden]),
-        (format!("{second}.bias"), vec![classes]),
-    ])
+    let mut x = program.linear(program.steps.len(), first, inputs, hidden);
+    x = program.activation(x, Activation::Relu);
+    if let Architecture::Transfer { dropout, .. } = architecture {
+        x = program.dropout(x, *dropout);
+    }
+    program.linear(x, second, hidden, classes);
+}
+
+fn head_names(architecture: &Architecture) -> [&'static str; 2] {
+    match architecture {
+        Architecture::Baseline { .. } => ["dense1", "dense2"],
+        Architecture::Transfer { .. } => ["head.linear1", "head.linear2"],
+    }
 }
 
 /// First values of a tensor, by its name and shape.
@@ -593,13 +574,6 @@ fn ends_residual(name: &str, architecture: &Architecture) -> bool {
     name.starts_with("backbone.layer") && name.ends_with(last)
 }
 
-/// Inverted dropout: 0 with probability `p`, else `1 / (1 − p)`; one draw a number, in row-major order.
-fn mask(like: &Tensor, p: f64, stream: &mut Stream) -> Result<Tensor> {
-    let keep = (1.0 / (1.0 - p)) as f32;
-    let values: Vec<f32> = (0..like.elem_count()).map(|_| if stream.chance(p) { 0.0 } else { keep }).collect();
-    Ok(Tensor::from_vec(values, like.dims(), like.device())?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -621,15 +595,5 @@ mod tests {
         let summary = resnet50.summary(Cut::Upper, 224).unwrap();
         assert_eq!(summary[4].output, [2048, 7, 7]);
         assert_eq!(summary.iter().map(|line| line.trainable).sum::<usize>(), 525_829 + 16_936_448);
-    }
-
-    #[test]
-    fn dropout_keeps_the_mean() {
-        let ones = Tensor::ones((100, 100), DType::F32, &Device::Cpu).unwrap();
-        let mut stream = Seed(1).stream(Purpose::Dropout, 0, 0);
-        let mask = mask(&ones, 0.3, &mut stream).unwrap();
-        let mean = mask.mean_all().unwrap().to_scalar::<f32>().unwrap();
-        // Three standard deviations of the mean of 10,000 draws are 0.02.
-        assert!((mean - 1.0).abs() < 0.02, "{mean}");
     }
 }

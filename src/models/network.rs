@@ -33,20 +33,22 @@ impl NetworkStage {
     }
 }
 
+#[cfg(test)]
 impl Network {
     /// Names of the tensors that train from this step on, sorted.
     pub(super) fn trainable(&self, from: usize) -> Vec<String> {
-        let mut names: Vec<_> =
-            self.program.convs(from, self.program.steps.len()).flat_map(|(_, step)| step.trainable()).collect();
+        let mut names: Vec<_> = self.training(from).map(|parameter| parameter.name).collect();
         names.sort();
         names
     }
 
     /// Numbers in the tensors that train from this step on.
-    #[cfg(test)]
     pub(super) fn parameters(&self, from: usize) -> usize {
-        let names = self.trainable(from);
-        let tensors = self.program.convs(from, self.program.steps.len()).flat_map(|(_, step)| step.tensors());
-        tensors.filter(|(name, _)| names.contains(name)).map(|(_, shape)| shape.iter().product::<usize>()).sum()
+        self.training(from).map(|parameter| parameter.count()).sum()
+    }
+
+    fn training(&self, from: usize) -> impl Iterator<Item = crate::nn::steps::Parameter> {
+        let parameters = self.program.parameters(from..self.program.steps.len());
+        parameters.map(|(_, parameter)| parameter).filter(|parameter| parameter.trains)
     }
 }
