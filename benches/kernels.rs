@@ -11,8 +11,10 @@ use half::f16;
 use petal::kernels::{
     Activation, Conv, MaxPool, Memory, Padding,
     adam::Adam,
-    conv::{self, BackwardWeights, ForwardWeights, InputGradient, WeightGradient},
-    expand::{self, Gradients, Layer},
+    conv::{
+        self, BackwardWeights, ForwardWeights, InputGradient, WeightGradient,
+        pair::{self, Gradients, Layer},
+    },
     half_floats, linear, pool,
 };
 use petal::{Purpose, Seed};
@@ -111,7 +113,7 @@ fn pairs(c: &mut Criterion) {
         let mut group = c.benchmark_group(name);
         let operations = |conv: &Conv| 2 * BATCH * conv.out_h() * conv.out_w() * conv.weights();
         group.throughput(Throughput::Elements(convs.iter().map(operations).sum::<usize>() as u64));
-        group.bench_function("forward", |b| b.iter(|| expand::forward(layers, &x, None, &memory, black_box(&mut y))));
+        group.bench_function("forward", |b| b.iter(|| pair::forward(layers, &x, None, &memory, black_box(&mut y))));
         group.bench_function("backward, all of it", |b| {
             b.iter(|| {
                 let [first, second] = &mut sums;
@@ -122,7 +124,7 @@ fn pairs(c: &mut Criterion) {
                     pointwise_sums: Some(WeightGradient { accumulate, sums: first }),
                     depthwise_sums: Some(WeightGradient { accumulate, sums: second }),
                 };
-                expand::backward(layers[0], &convs[1], &x, &dy, wanted, &memory);
+                pair::backward(layers[0], &convs[1], &x, &dy, wanted, &memory);
             });
         });
     }

@@ -1,6 +1,7 @@
 //! What is done number by number: bias, residual, activation, sums.
 
-use super::geometry::{Activation, Conv};
+use super::activation::{Activation, Values, clamp};
+use super::conv::Conv;
 use super::memory::Memory;
 use super::simd::{self, Kernel};
 use rayon::prelude::*;
@@ -43,14 +44,8 @@ impl Kernel for Epilogue<'_> {
                 }
             }
         }
+        Values { act: self.act, y: self.y }.run::<FMA>();
     }
-}
-
-/// `v` within `low..=high`. What is not a number stays so: a diverged network has to be noticed.
-#[inline(always)]
-pub(super) fn clamp(v: f32, low: f32, high: f32) -> f32 {
-    let v = if v < low { low } else { v };
-    if v > high { high } else { v }
 }
 
 /// `L` numbers from `at` on.
@@ -157,54 +152,10 @@ impl Kernel for Add<'_> {
     }
 }
 
-/// `y = act(x)`, number by number.
-///
-/// # Panics
-/// Where the two lengths differ.
-pub fn forward_activation(act: Activation, x: &[f32], y: &mut [f32]) {
-    assert_eq!(x.len(), y.len(), "x and y");
-    let (low, high) = act.bounds();
-    y.iter_mut().zip(x).for_each(|(y, &x)| *y = clamp(x, low, high));
-}
-
-/// Takes the gradient before the activation from the gradient after it, in place: `dy` stays where the activation let its
-/// input through, and is zero elsewhere. `y` is the activation's output: [`Relu`](Activation::Relu) lets through where
-/// `y > 0`, [`Relu6`](Activation::Relu6) where `0 < y < 6`.
-///
-/// # Panics
-/// Where the two lengths differ.
-pub fn backward_activation(act: Activation, y: &[f32], dy: &mut [f32]) {
-    assert_eq!(y.len(), dy.len(), "y and dy");
-    let Some(mask) = act.mask() else { return };
-    dy.par_chunks_mut(CHUNK).zip(y.par_chunks(CHUNK)).for_each(|(dy, y)| simd::run(Mask { mask, y, dy }));
-}
-
-/// Whether an activation with this [`mask`](Activation::mask) gave `y` without letting its input through.
-#[inline(always)]
-pub(super) fn is_blocked(y: f32, (low, high): (f32, f32)) -> bool {
-    // A NaN fails no comparison here, so it blocks nothing.
-    (y <= low) | (y >= high)
-}
-
-/// As [`backward_activation`], on one thread.
-pub(super) struct Mask<'a> {
-    pub(super) mask: (f32, f32),
-    pub(super) y: &'a [f32],
-    pub(super) dy: &'a mut [f32],
-}
-
-impl Kernel for Mask<'_> {
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        for (dy, &y) in self.dy.iter_mut().zip(self.y) {
-            *dy = if is_blocked(y, self.mask) { 0.0 } else { *dy };
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::activation::Slopes;
     use crate::kernels::simd::{Level, run_on};
     use crate::kernels::tests::numbers;
 
@@ -222,7 +173,7 @@ mod tests {
             let mut sums = vec![1.0; 20];
             run_on(level, AddRows { rows: &before, stride: 37, from: 10, sums: &mut sums });
             let mut dy = bias.clone();
-            run_on(level, Mask { mask: (0.0, 6.0), y: &y[..37], dy: &mut dy });
+            run_on(level, Slopes { act: Activation::Relu6, kept: &y[..37], dy: &mut dy });
             assert!((0..37).all(|i| dy[i] == if y[i] > 0.0 && y[i] < 6.0 { bias[i] } else { 0.0 }), "{level:?}");
             for (c, &sum) in sums.iter().enumerate() {
                 assert_eq!(sum, before.chunks(37).fold(1.0, |sum, row| sum + row[10 + c]), "{level:?}");

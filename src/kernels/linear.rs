@@ -3,9 +3,9 @@
 //! Inputs `x` are `[B, inputs]`, outputs `y` `[B, O]`, weights `[O, inputs]`, the bias `[O]`; the other sizes follow from the
 //! slices' lengths.
 
+use super::conv::layout::blocks;
 use super::elementwise::AddRows;
 use super::gemm::{Matrix, multiply};
-use super::layout::blocks;
 use super::simd;
 use rayon::prelude::*;
 

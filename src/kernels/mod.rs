@@ -7,36 +7,30 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | [`geometry`] | sizes, padding, activations |
 //! | [`conv`] | convolution, dense and depthwise: forward, gradients |
-//! | [`expand`] | a pointwise and a depthwise convolution as one |
+//! | [`conv::pair`] | a pointwise and a depthwise convolution as one |
+//! | [`Activation`] | ReLU and the others: values, gradients |
 //! | [`pool`] | max pooling, global average pooling |
 //! | [`linear`] | dense layers: forward, gradients |
 //! | [`adam`] | the optimizer's update |
 //! | [`Memory`] | memory to use again |
 //! | [`half_floats`] | `f32` to `f16` and back |
 
+mod activation;
 pub mod adam;
 pub mod conv;
-mod dense;
-mod depthwise;
-mod direct;
 mod elementwise;
-pub mod expand;
 mod gemm;
-pub mod geometry;
 pub mod half_floats;
-mod im2col;
-mod layout;
 pub mod linear;
 mod memory;
 pub mod pool;
 mod simd;
 #[cfg(test)]
 mod tests;
-mod winograd;
 
-pub use elementwise::{add_to, backward_activation, forward_activation};
-pub use geometry::{Activation, Conv, Padding};
+pub use activation::{Activation, Keeps, backward_activation, forward_activation};
+pub use conv::{Conv, Padding};
+pub use elementwise::add_to;
 pub use memory::{Buffer, Memory};
 pub use pool::MaxPool;

@@ -1,7 +1,7 @@
 //! Max pooling, and the average over whole pictures.
 
-use super::elementwise::{AddRows, is_blocked, lanes, lanes_mut};
-use super::geometry::Activation;
+use super::activation::{Activation, is_blocked};
+use super::elementwise::{AddRows, lanes, lanes_mut};
 use super::simd::{self, Kernel};
 use rayon::prelude::*;
 use std::ops::Range;

@@ -1,10 +1,9 @@
 //! Every function against a plain `f64` one, in odd sizes; and the same bytes from one thread and from two.
 
 use super::conv::{self, BackwardWeights, ForwardWeights, InputGradient, WeightGradient};
-use super::geometry::{Activation, Conv, Padding};
+use super::conv::{layout, suits};
 use super::pool::{MaxPool, average_pool_backward, average_pool_forward, max_pool_backward, max_pool_forward};
-use super::winograd::suits;
-use super::{Memory, add_to, backward_activation, half_floats, layout};
+use super::{Activation, Conv, Memory, Padding, add_to, backward_activation, half_floats};
 
 /// Largest difference allowed, relative to the norm (both L2), of f32 sums of up to some thousand terms.
 const TOLERANCE: f64 = 1e-6;

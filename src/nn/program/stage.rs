@@ -93,3 +93,68 @@ impl Operation for Fused {
         back.map_err(candle_core::Error::wrap)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Var};
+
+    use super::super::build::ConvStep;
+    use super::*;
+    use crate::kernels::Activation;
+    use crate::nn::steps::Pad;
+
+    fn numbers(count: usize, seed: usize) -> Vec<f32> {
+        (0..count).map(|i| ((i * 37 + seed * 11) % 101) as f32 / 25.0 - 2.0).collect()
+    }
+
+    fn largest_difference(a: &Tensor, b: &Tensor) -> f32 {
+        let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        values(a).iter().zip(values(b)).map(|(a, b)| (a - b).abs() / b.abs().max(1.0)).fold(0.0, f32::max)
+    }
+
+    /// A convolution whose output is added later, an activation that stands alone, and a head, under every activation.
+    #[test]
+    fn both_ways_agree_under_every_activation() {
+        for act in Activation::ALL {
+            let conv = |name: &str, input, residual| ConvStep {
+                input,
+                residual,
+                name: name.into(),
+                norm: None,
+                in_c: 3,
+                out_c: 3,
+                kernel: 3,
+                stride: 1,
+                pad: Pad::Even(1),
+                depthwise: false,
+                act,
+            };
+            let mut program = Program::default();
+            let a = program.conv(conv("a", 0, None));
+            let b = program.conv(conv("b", a, Some(a)));
+            let c = program.max_pool(b, 2, 2, 0);
+            let c = program.activation(c, act);
+            let c = program.linear(c, "c", 3 * 2 * 2, 7);
+            let c = program.activation(c, act);
+            program.linear(c, "d", 7, 2);
+            let mut params = Params::default();
+            for (index, parameter) in program.parameters(0..program.steps.len()) {
+                let values = numbers(parameter.count(), index).iter().map(|value| value / 4.0).collect();
+                params.insert(parameter.name, values, &parameter.shape, &Device::Cpu).unwrap();
+            }
+            let workspace = Workspace::default();
+            let stage = Stage { program: &program, trainable_from: 0, params: &params, workspace: &workspace };
+            let x = Tensor::from_vec(numbers(18 * 3 * 4 * 4, 5), (18, 3, 4, 4), &Device::Cpu).unwrap();
+            let x = Var::from_tensor(&x).unwrap();
+            let (fused, composed) = (stage.fused(&x, true, None).unwrap(), stage.composed(&x, None).unwrap());
+            assert!(largest_difference(&fused, &composed) < 1e-4, "{act:?}");
+            let loss = |y: &Tensor| y.sqr().unwrap().mean_all().unwrap();
+            let (own, candle) = (workspace.backward(&loss(&fused)).unwrap(), loss(&composed).backward().unwrap());
+            let vars = params.iter().map(|(name, param)| (name, &param.var)).chain([("x", &x)]);
+            for (name, var) in vars {
+                let off = largest_difference(&own.get(var).unwrap().unwrap(), candle.get(var).unwrap());
+                assert!(off < 1e-3, "{name} under {act:?}: {off}");
+            }
+        }
+    }
+}

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::step::{Bound, Description, Draws, Grain, Left, Needs, Place, Ready, Size, Step, Sum, Wanted};
 use crate::base::error::Result;
 use crate::base::seed::Stream;
-use crate::kernels::{self, Memory, add_to, backward_activation, forward_activation};
+use crate::kernels::{self, Keeps, Memory, add_to, backward_activation, forward_activation};
 
 /// An activation, number by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +30,11 @@ impl Step for Activation {
     }
 
     fn activation(&self) -> kernels::Activation {
-        self.0
+        seen_in_output(self.0)
     }
 
     fn needs(&self, place: &Place) -> Needs {
-        Needs { input: false, output: place.own != kernels::Activation::None, extra: 0 }
+        Needs { input: self.0.keeps() == Keeps::Input, output: place.own != kernels::Activation::None, extra: 0 }
     }
 
     fn ready(&self, place: &Place, _: &[Bound], _: Option<Draws>, _: &Memory) -> Result<Box<dyn Ready>> {
@@ -58,8 +58,10 @@ impl Ready for ReadyActivation {
         forward_activation(self.act, x, y);
     }
 
-    fn backward(&self, Left { y, .. }: Left, dy: &mut [f32], wanted: Wanted, _: &Memory) {
-        if self.own != kernels::Activation::None {
+    fn backward(&self, Left { x, y, .. }: Left, dy: &mut [f32], wanted: Wanted, _: &Memory) {
+        if self.act.keeps() == Keeps::Input {
+            backward_activation(self.act, x, dy);
+        } else if self.own != kernels::Activation::None {
             backward_activation(self.own, y, dy);
         }
         match wanted.input {
@@ -70,12 +72,20 @@ impl Ready for ReadyActivation {
     }
 }
 
+/// The activation, where its gradient can be told from what came out of it.
+pub(super) fn seen_in_output(act: kernels::Activation) -> kernels::Activation {
+    if act.keeps() == Keeps::Output { act } else { kernels::Activation::None }
+}
+
 /// The name that descriptions give an activation.
 pub(super) fn name(act: kernels::Activation) -> &'static str {
     match act {
         kernels::Activation::None => "none",
         kernels::Activation::Relu => "relu",
         kernels::Activation::Relu6 => "relu6",
+        kernels::Activation::Silu => "silu",
+        kernels::Activation::HardSwish => "hard_swish",
+        kernels::Activation::Gelu => "gelu",
     }
 }
 
@@ -90,5 +100,8 @@ pub(super) fn composed(x: &Tensor, act: kernels::Activation) -> Result<Tensor> {
             let between = (above(0.0)? - &saturated)?;
             Ok(((x * between)? + (saturated * 6.0)?)?)
         }
+        kernels::Activation::Silu => Ok((x * candle_nn::ops::sigmoid(x)?)?),
+        kernels::Activation::HardSwish => Ok(((x * composed(&(x + 3.0)?, kernels::Activation::Relu6)?)? / 6.0)?),
+        kernels::Activation::Gelu => Ok(x.gelu_erf()?),
     }
 }

@@ -9,7 +9,7 @@ use super::step::{Bound, Description, Draws, Left, Needs, Parameter, Place, Read
 use crate::base::error::Result;
 use crate::base::seed::Stream;
 use crate::kernels::conv::{self, BackwardWeights, ForwardWeights, InputGradient, WeightGradient};
-use crate::kernels::{self, Activation, Buffer, Memory, Padding, backward_activation};
+use crate::kernels::{self, Activation, Buffer, Keeps, Memory, Padding, backward_activation, forward_activation};
 use crate::nn::operation::with_values;
 use crate::nn::workspace::Workspace;
 
@@ -102,7 +102,7 @@ impl Step for Conv {
     }
 
     fn activation(&self) -> Activation {
-        self.act
+        activation::seen_in_output(self.act)
     }
 
     fn goes_through_activation(&self) -> bool {
@@ -110,7 +110,9 @@ impl Step for Conv {
     }
 
     fn needs(&self, place: &Place) -> Needs {
-        Needs { input: true, output: place.own != Activation::None, extra: 0 }
+        // What went into an activation is there only where it is made apart.
+        let extra = if self.act.keeps() == Keeps::Input { self.output(place.input).len() } else { 0 };
+        Needs { input: true, output: place.own != Activation::None, extra }
     }
 
     fn ready(&self, place: &Place, tensors: &[Bound], _: Option<Draws>, memory: &Memory) -> Result<Box<dyn Ready>> {
@@ -191,8 +193,22 @@ impl ReadyConv {
 }
 
 impl Ready for ReadyConv {
-    fn forward(&self, x: &[f32], residual: Option<&[f32]>, y: &mut [f32], _: Option<&mut [f32]>, memory: &Memory) {
-        conv::forward(&self.weights, x, &self.folded.bias, residual, self.act, memory, y);
+    fn forward(
+        &self,
+        x: &[f32],
+        residual: Option<&[f32]>,
+        y: &mut [f32],
+        before_activation: Option<&mut [f32]>,
+        memory: &Memory,
+    ) {
+        let forward = |act, y: &mut [f32]| conv::forward(&self.weights, x, &self.folded.bias, residual, act, memory, y);
+        match before_activation {
+            None => forward(self.act, y),
+            Some(before) => {
+                forward(Activation::None, before);
+                forward_activation(self.act, before, y);
+            }
+        }
     }
 
     fn ready_backward(&mut self, wants_input: bool, memory: &Memory) -> Result<()> {
@@ -203,8 +219,10 @@ impl Ready for ReadyConv {
         if self.folded.trains() { vec![self.sums_len()] } else { Vec::new() }
     }
 
-    fn backward(&self, Left { x, y, .. }: Left, dy: &mut [f32], wanted: Wanted, memory: &Memory) {
-        if self.place.own != Activation::None {
+    fn backward(&self, Left { x, y, extra }: Left, dy: &mut [f32], wanted: Wanted, memory: &Memory) {
+        if self.act.keeps() == Keeps::Input {
+            backward_activation(self.act, extra, dy);
+        } else if self.place.own != Activation::None {
             backward_activation(self.place.own, y, dy);
         }
         let input = self.input_gradient(wanted.input, self.place.through);

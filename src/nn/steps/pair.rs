@@ -11,8 +11,8 @@ use super::step::{Bound, Description, Draws, Left, Needs, Parameter, Place, Read
 use crate::base::error::Result;
 use crate::base::seed::Stream;
 use crate::kernels::conv::WeightGradient;
-use crate::kernels::expand::{self, Layer};
-use crate::kernels::{Activation, Buffer, Memory, backward_activation};
+use crate::kernels::conv::pair::{self, Layer};
+use crate::kernels::{Activation, Buffer, Keeps, Memory, backward_activation};
 use crate::nn::workspace::Workspace;
 
 /// `depthwise(pointwise(x)) + residual`, each with its norm and activation.
@@ -28,8 +28,12 @@ pub struct Pair {
 pub fn fuse(first: &dyn Step, second: &dyn Step, input: Size) -> Option<Arc<dyn Step>> {
     let conv = |step| (step as &dyn Any).downcast_ref::<Conv>();
     let (pointwise, depthwise) = (conv(first)?, conv(second)?);
+    // What went into their activations is never there.
+    if [pointwise, depthwise].iter().any(|conv| conv.act.keeps() == Keeps::Input) {
+        return None;
+    }
     let between = pointwise.output(input);
-    expand::suits(&pointwise.geometry(input), &depthwise.geometry(between))
+    pair::suits(&pointwise.geometry(input), &depthwise.geometry(between))
         .then(|| Arc::new(Pair { pointwise: pointwise.clone(), depthwise: depthwise.clone() }) as Arc<dyn Step>)
 }
 
@@ -96,7 +100,7 @@ fn layer(conv: &ReadyConv) -> Layer<'_> {
 
 impl Ready for ReadyPair {
     fn forward(&self, x: &[f32], residual: Option<&[f32]>, y: &mut [f32], _: Option<&mut [f32]>, memory: &Memory) {
-        expand::forward([layer(&self.pointwise), layer(&self.depthwise)], x, residual, memory, y);
+        pair::forward([layer(&self.pointwise), layer(&self.depthwise)], x, residual, memory, y);
     }
 
     fn ready_backward(&mut self, wants_input: bool, memory: &Memory) -> Result<()> {
@@ -127,8 +131,8 @@ impl Ready for ReadyPair {
         }
         let input = self.pointwise.input_gradient(wanted.input, self.place.through);
         let depthwise = self.depthwise.back.as_ref();
-        let wanted = expand::Gradients { depthwise, input, pointwise_sums, depthwise_sums };
-        expand::backward(layer(&self.pointwise), &self.depthwise.conv, x, dy, wanted, memory);
+        let wanted = pair::Gradients { depthwise, input, pointwise_sums, depthwise_sums };
+        pair::backward(layer(&self.pointwise), &self.depthwise.conv, x, dy, wanted, memory);
     }
 
     fn finish(&self, sums: Vec<Buffer>, workspace: &Workspace) -> Result<()> {

@@ -3,10 +3,10 @@
 //! Its patches would be many times as large as the picture, and its matrices too narrow to multiply well. Instead, each
 //! number of the picture meets the weights of a block of output channels while their sums stay in registers.
 
-use super::elementwise::{AddRows, add, lanes, lanes_mut, sum_turned};
-use super::geometry::Conv;
-use super::memory::Memory;
-use super::simd::{self, Kernel, mul_add};
+use super::Conv;
+use crate::kernels::elementwise::{AddRows, add, lanes, lanes_mut, sum_turned};
+use crate::kernels::memory::Memory;
+use crate::kernels::simd::{self, Kernel, mul_add};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -30,7 +30,7 @@ pub(super) fn suits(conv: &Conv) -> bool {
     !conv.depthwise && conv.depth() <= MAX_DEPTH && conv.kernel > 1 && conv.out_c.is_multiple_of(LANES)
 }
 
-/// As [`dense::forward`](super::dense::forward), with weights `[kernel, kernel, in_c, out_c]`.
+/// As [`im2col::forward`](super::im2col::forward), with weights `[kernel, kernel, in_c, out_c]`.
 pub(super) fn forward(
     conv: &Conv,
     x: &[f32],
@@ -48,7 +48,7 @@ pub(super) fn forward(
     });
 }
 
-/// As [`dense::backward`](super::dense::backward), of the weights.
+/// As [`im2col::backward`](super::im2col::backward), of the weights.
 pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], accumulate: bool, memory: &Memory, sums: &mut [f32]) {
     let (row, tasks) = (conv.out_w() * conv.out_c, conv.out_h().div_ceil(ROWS));
     let mut parts = memory.buffer(dy.len() / conv.out_len() * tasks * sums.len());
@@ -267,7 +267,7 @@ fn add_multiple<const FMA: bool, const L: usize>(sums: &mut [f32; L], factor: f3
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::geometry::Padding;
+    use crate::kernels::Padding;
     use crate::kernels::simd::{Level, run_on};
     use crate::kernels::tests::{distance, numbers};
 

@@ -3,11 +3,24 @@
 //! Pictures are `[B, H, W, C]`; for the layout of weights see [`Conv`]. All functions panic where the geometry has a size of
 //! zero or a kernel larger than the padded picture.
 
-use super::elementwise::{Epilogue, backward_activation};
-use super::geometry::{Activation, Conv};
-use super::layout::{hwo_to_ohw, ohwi_to_oihw};
+mod depthwise;
+mod direct;
+mod geometry;
+mod im2col;
+pub(super) mod layout;
+pub mod pair;
+mod patches;
+mod winograd;
+
+pub use geometry::{Conv, Padding};
+
+use super::activation::{Activation, backward_activation};
+use super::elementwise::Epilogue;
 use super::memory::{Buffer, Memory};
-use super::{dense, depthwise, simd};
+use super::simd;
+use layout::{hwo_to_ohw, ohwi_to_oihw};
+#[cfg(test)]
+pub(super) use winograd::suits;
 
 /// Weights in the order in which the forward pass reads them. Worth keeping where the same weights are used again.
 #[derive(Debug)]
@@ -24,7 +37,7 @@ impl ForwardWeights {
     /// Where a slice isn't as long as `conv` says.
     pub fn pack(conv: &Conv, weight: &[f32], scale: Option<&[f32]>, memory: &Memory) -> Self {
         check_weights(conv, weight, scale);
-        let pack = if conv.depthwise { depthwise::pack } else { dense::pack_forward };
+        let pack = if conv.depthwise { depthwise::pack } else { im2col::pack_forward };
         Self { conv: *conv, data: pack(conv, weight, scale, memory) }
     }
 }
@@ -43,7 +56,7 @@ impl BackwardWeights {
     /// Where a slice isn't as long as `conv` says.
     pub fn pack(conv: &Conv, weight: &[f32], scale: Option<&[f32]>, memory: &Memory) -> Self {
         check_weights(conv, weight, scale);
-        let pack = if conv.depthwise { depthwise::pack } else { dense::pack_backward };
+        let pack = if conv.depthwise { depthwise::pack } else { im2col::pack_backward };
         Self { conv: *conv, data: pack(conv, weight, scale, memory) }
     }
 }
@@ -74,7 +87,7 @@ pub fn forward(
         let residual = residual.map(|r| &r[start..][..y.len()]);
         simd::run(Epilogue { bias, residual, act, y });
     };
-    dense::forward(conv, x, data, false, finish, memory, y);
+    im2col::forward(conv, x, data, false, finish, memory, y);
 }
 
 /// The gradient of the input: `dx += …` where `accumulate`, else `dx = …`.
@@ -90,7 +103,7 @@ pub fn backward_input(weights: &BackwardWeights, dy: &[f32], accumulate: bool, m
         let input = InputGradient { weights: &data[..], before: Activation::None, accumulate, dx };
         return depthwise::backward(conv, &[], dy, Some(input), None, memory);
     }
-    dense::backward_input(conv, dy, data, accumulate, memory, dx);
+    im2col::backward_input(conv, dy, data, accumulate, memory, dx);
 }
 
 /// How many numbers the sums of [`backward_weight`] are.
@@ -112,7 +125,7 @@ pub fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], accumulate: bool, mem
     if conv.depthwise {
         return depthwise::backward(conv, x, dy, None, Some(WeightGradient { accumulate, sums }), memory);
     }
-    dense::backward(conv, x, dy, None, WeightGradient { accumulate, sums }, memory);
+    im2col::backward(conv, x, dy, None, WeightGradient { accumulate, sums }, memory);
 }
 
 /// A gradient of the input that is asked for.
@@ -170,12 +183,12 @@ pub fn backward(
     };
     match (input, weight) {
         (input, weight) if conv.depthwise => depthwise::backward(conv, x, dy, input.map(packed), weight, memory),
-        (Some(input), Some(weight)) if dense::in_one_pass(conv) => {
-            dense::backward(conv, x, dy, Some(packed(input)), weight, memory);
+        (Some(input), Some(weight)) if im2col::in_one_pass(conv) => {
+            im2col::backward(conv, x, dy, Some(packed(input)), weight, memory);
         }
         (input, weight) => {
             if let Some(weight) = weight {
-                dense::backward(conv, x, dy, None, weight, memory);
+                im2col::backward(conv, x, dy, None, weight, memory);
             }
             if let Some(InputGradient { weights, before, accumulate, dx }) = input {
                 backward_input(weights, dy, accumulate, memory, dx);

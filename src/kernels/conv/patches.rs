@@ -2,8 +2,8 @@
 //!
 //! After Chellapilla, Puri and Simard, "High Performance Convolutional Neural Networks for Document Processing" (2006).
 
-use super::elementwise::add;
-use super::geometry::Conv;
+use super::Conv;
+use crate::kernels::elementwise::add;
 
 /// Writes the patches that some rows of the output are made from: `columns` is `[rows * out_w, kernel * kernel * in_c]`, and
 /// its length says how many rows. Row `first` counts through the batch: `picture * out_h + row`.

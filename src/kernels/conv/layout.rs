@@ -8,7 +8,13 @@ use rayon::prelude::*;
 const SQUARE: usize = 16;
 
 /// To `[k, k, I, O]`.
-pub(super) fn oihw_to_hwio(outputs: usize, inputs: usize, weight: &[f32], scale: Option<&[f32]>, to: &mut [f32]) {
+pub(in crate::kernels) fn oihw_to_hwio(
+    outputs: usize,
+    inputs: usize,
+    weight: &[f32],
+    scale: Option<&[f32]>,
+    to: &mut [f32],
+) {
     let depth = weight.len() / outputs;
     let taps = depth / inputs;
     blocks(to, taps, SQUARE * outputs).into_par_iter().enumerate().for_each(|(block, mut to)| {
@@ -33,7 +39,7 @@ pub(super) fn oihw_to_hwio(outputs: usize, inputs: usize, weight: &[f32], scale:
 }
 
 /// To `[k, k, O, I]`, the kernel turned by half a turn: the weights of the transposed convolution.
-pub(super) fn oihw_to_turned_hwoi(
+pub(in crate::kernels) fn oihw_to_turned_hwoi(
     outputs: usize,
     inputs: usize,
     weight: &[f32],
@@ -53,7 +59,13 @@ pub(super) fn oihw_to_turned_hwoi(
 }
 
 /// To `[O, k, k, I]`.
-pub(super) fn oihw_to_ohwi(outputs: usize, inputs: usize, weight: &[f32], scale: Option<&[f32]>, to: &mut [f32]) {
+pub(in crate::kernels) fn oihw_to_ohwi(
+    outputs: usize,
+    inputs: usize,
+    weight: &[f32],
+    scale: Option<&[f32]>,
+    to: &mut [f32],
+) {
     let depth = weight.len() / outputs;
     let taps = depth / inputs;
     to.par_chunks_mut(depth).zip(weight.par_chunks(depth)).enumerate().for_each(|(o, (to, weight))| {
@@ -67,7 +79,7 @@ pub(super) fn oihw_to_ohwi(outputs: usize, inputs: usize, weight: &[f32], scale:
 }
 
 /// From `[O, k, k, I]`, with `taps` = k², to `[O, I, k, k]`.
-pub(super) fn ohwi_to_oihw(inputs: usize, taps: usize, from: &[f32], to: &mut [f32]) {
+pub(in crate::kernels) fn ohwi_to_oihw(inputs: usize, taps: usize, from: &[f32], to: &mut [f32]) {
     let depth = inputs * taps;
     to.par_chunks_mut(depth).zip(from.par_chunks(depth)).for_each(|(to, from)| {
         for (tap, from) in from.chunks_exact(inputs).enumerate() {
@@ -79,14 +91,14 @@ pub(super) fn ohwi_to_oihw(inputs: usize, taps: usize, from: &[f32], to: &mut [f
 }
 
 /// Divides each of `count` equal parts of a slice into blocks of `len`; gives the first block of each part, then the second, …
-pub(super) fn blocks(slice: &mut [f32], count: usize, len: usize) -> Vec<Vec<&mut [f32]>> {
+pub(in crate::kernels) fn blocks(slice: &mut [f32], count: usize, len: usize) -> Vec<Vec<&mut [f32]>> {
     let part = slice.len() / count;
     let mut parts: Vec<_> = slice.chunks_mut(part).map(|part| part.chunks_mut(len)).collect();
     (0..part.div_ceil(len)).map(|_| parts.iter_mut().filter_map(Iterator::next).collect()).collect()
 }
 
 /// From `[k, k, C]`, with `taps` = k², to `[C, k, k]`.
-pub(super) fn hwo_to_ohw(channels: usize, taps: usize, from: &[f32], to: &mut [f32]) {
+pub(in crate::kernels) fn hwo_to_ohw(channels: usize, taps: usize, from: &[f32], to: &mut [f32]) {
     for (tap, from) in from.chunks_exact(channels).enumerate().take(taps) {
         for (to, from) in to[tap..].iter_mut().step_by(taps).zip(from) {
             *to = *from;

@@ -6,12 +6,12 @@
 //! The gradient of the weights is the same the other way round: 36 products of transformed inputs and gradients, whose sums over all
 //! tiles are taken back to weights once.
 
-use super::dense::Block;
-use super::elementwise::{AddRows, add, lanes, lanes_mut};
-use super::gemm::{Matrix, multiply};
-use super::geometry::Conv;
-use super::memory::{Buffer, Memory};
-use super::simd::{self, Kernel};
+use super::Conv;
+use super::im2col::Block;
+use crate::kernels::elementwise::{AddRows, add, lanes, lanes_mut};
+use crate::kernels::gemm::{Matrix, multiply};
+use crate::kernels::memory::{Buffer, Memory};
+use crate::kernels::simd::{self, Kernel};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -49,7 +49,7 @@ pub(super) const MIN_TILES: usize = 64;
 const SUM: usize = IN + 1;
 
 /// Whether this way is the faster one. Depends on the geometry alone.
-pub(super) fn suits(conv: &Conv) -> bool {
+pub(in crate::kernels) fn suits(conv: &Conv) -> bool {
     let &Conv { in_c, out_c, kernel, stride, depthwise, .. } = conv;
     let whole = in_c.is_multiple_of(LANES) && out_c.is_multiple_of(LANES);
     let large = conv.out_h().min(conv.out_w()) > OUT && in_c * out_c <= MAX_WEIGHTS;
@@ -65,7 +65,7 @@ pub(super) fn pack(conv: &Conv, weight: &[f32], memory: &Memory) -> Buffer {
     packed
 }
 
-/// As [`dense::forward`](super::dense::forward), with weights from [`pack`].
+/// As [`im2col::forward`](super::im2col::forward), with weights from [`pack`].
 pub(super) fn forward(
     conv: &Conv,
     x: &[f32],
@@ -423,7 +423,7 @@ fn sums_transform([a, b, c, d, e, f]: [f32; IN]) -> [f32; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::geometry::Padding;
+    use crate::kernels::Padding;
     use crate::kernels::simd::{Level, run_on};
     use crate::kernels::tests::{distance, numbers};
 

@@ -4,12 +4,13 @@
 //! sums stay in registers, and each weight is read once for all of them. Both gradients read the same numbers, so one
 //! pass makes both.
 
-use super::conv::{InputGradient, WeightGradient};
-use super::elementwise::{AddRows, add, clamp, is_blocked, lanes, lanes_mut, sum_parts};
-use super::geometry::{Activation, Conv};
+use super::Conv;
 use super::layout::oihw_to_hwio;
-use super::memory::{Buffer, Memory};
-use super::simd::{self, Kernel, mul_add};
+use super::{InputGradient, WeightGradient};
+use crate::kernels::activation::{Activation, Values, clamp, is_blocked};
+use crate::kernels::elementwise::{AddRows, add, lanes, lanes_mut, sum_parts};
+use crate::kernels::memory::{Buffer, Memory};
+use crate::kernels::simd::{self, Kernel, mul_add};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -47,7 +48,7 @@ pub(super) fn forward(
     rows.for_each(|(i, first, y)| {
         let x = &x[i * conv.in_len()..][..conv.in_len()];
         let residual = residual.map(|residual| &residual[i * picture + first * row..][..y.len()]);
-        simd::run(OutputRows { conv, x, from: 0, packed, bias, residual, bounds: act.bounds(), first, y });
+        simd::run(OutputRows { conv, x, from: 0, packed, bias, residual, act, first, y });
     });
 }
 
@@ -171,7 +172,7 @@ pub(super) struct OutputRows<'a> {
     pub(super) packed: &'a [f32],
     pub(super) bias: &'a [f32],
     pub(super) residual: Option<&'a [f32]>,
-    pub(super) bounds: (f32, f32),
+    pub(super) act: Activation,
     pub(super) first: usize,
     pub(super) y: &'a mut [f32],
 }
@@ -203,6 +204,7 @@ impl Kernel for OutputRows<'_> {
                 columns.pixel = columns.pixel.wrapping_add(STRIP * stride);
             }
         }
+        Values { act: self.act, y: self.y }.run::<FMA>();
     }
 }
 
@@ -234,6 +236,7 @@ impl OutputRows<'_> {
                 }
             }
         }
+        let (low, high) = self.act.bounds();
         for (i, mut y) in sums.into_iter().enumerate() {
             if EDGE && i >= strip.len {
                 break;
@@ -243,7 +246,7 @@ impl OutputRows<'_> {
                 add(&mut y, lanes::<L>(residual, at));
             }
             for y in &mut y {
-                *y = clamp(*y, self.bounds.0, self.bounds.1);
+                *y = clamp(*y, low, high);
             }
             *lanes_mut(self.y, at) = y;
         }
@@ -425,7 +428,7 @@ fn add_products<const FMA: bool, const L: usize>(sums: &mut [f32; L], a: &[f32; 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::geometry::Padding;
+    use crate::kernels::Padding;
     use crate::kernels::simd::{Level, run_on};
     use crate::kernels::tests::{distance, numbers};
 
@@ -434,10 +437,10 @@ mod tests {
         let (x, dy) = (&numbers(conv.in_len(), 1)[..], &numbers(conv.out_len(), 2)[..]);
         let (packed, bias) = (&numbers(conv.weights(), 3)[..], &numbers(conv.out_c, 4)[..]);
         let mut y = vec![0.0; dy.len()];
-        let bounds = Activation::Relu6.bounds();
-        run_on(level, OutputRows { conv, x, from: 0, packed, bias, residual: None, bounds, first: 0, y: &mut y });
+        let act = Activation::Relu6;
+        run_on(level, OutputRows { conv, x, from: 0, packed, bias, residual: None, act, first: 0, y: &mut y });
         let (mut dx, mut sums) = (vec![0.0; x.len()], vec![0.0; packed.len() + conv.out_c]);
-        let (mask, rows) = (Some(bounds), 0..conv.in_h);
+        let (mask, rows) = (act.mask(), 0..conv.in_h);
         let (accumulate, to) = (false, &mut sums);
         run_on(level, InputRows { conv, x, dy, packed, mask, accumulate, rows, dx: &mut dx, sums: to });
         [y, dx, sums]

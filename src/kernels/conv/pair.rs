@@ -4,13 +4,14 @@
 //! What lies between them is the largest thing that a network of such blocks makes, and cheap to make. So it is made some rows at a time,
 //! which stay in the cache until they are used, and made again on the way back instead of being kept.
 
-use super::conv::{BackwardWeights, ForwardWeights, InputGradient, WeightGradient};
+use super::Conv;
 use super::depthwise::{InputRows, OutputRows, rows_behind};
-use super::elementwise::{AddRows, Epilogue, Mask, sum_parts, sum_turned};
-use super::gemm::{Matrix, multiply};
-use super::geometry::{Activation, Conv};
-use super::memory::Memory;
-use super::simd;
+use super::{BackwardWeights, ForwardWeights, InputGradient, WeightGradient};
+use crate::kernels::activation::{Activation, Slopes};
+use crate::kernels::elementwise::{AddRows, Epilogue, sum_parts, sum_turned};
+use crate::kernels::gemm::{Matrix, multiply};
+use crate::kernels::memory::Memory;
+use crate::kernels::simd;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -71,7 +72,7 @@ pub fn forward(
             packed: &depthwise.weights.data,
             bias: depthwise.bias,
             residual: residual.map(|residual| &residual[i * picture + from * row..][..y.len()]),
-            bounds: depthwise.act.bounds(),
+            act: depthwise.act,
             first: from,
             y,
         });
@@ -91,7 +92,7 @@ pub struct Gradients<'a> {
     pub depthwise_sums: Option<WeightGradient<'a>>,
 }
 
-/// The gradients of a pair: of its input, and of the weights and biases of both, as [`conv::backward`](super::conv::backward) gives them.
+/// The gradients of a pair: of its input, and of the weights and biases of both, as [`conv::backward`](super::backward) gives them.
 ///
 /// `dy`, the gradient before the second activation, is `[B, out_h, out_w, channels]`.
 ///
@@ -152,9 +153,7 @@ pub fn backward(pointwise: Layer, second: &Conv, x: &[f32], dy: &[f32], wanted: 
         }
         if !dx.is_empty() {
             multiply(Matrix::new(&gradient, positions, out_c), Matrix::new(weights, out_c, in_c), accumulate, dx);
-            if let Some(mask) = before.mask() {
-                simd::run(Mask { mask, y: x, dy: dx });
-            }
+            simd::run(Slopes { act: before, kept: x, dy: dx });
         }
     });
     if let Some(WeightGradient { accumulate, sums }) = pointwise_sums {
@@ -191,8 +190,8 @@ fn check([first, second]: [Conv; 2], x: &[f32], y: &[f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::Padding;
     use crate::kernels::conv;
-    use crate::kernels::geometry::Padding;
     use crate::kernels::tests::{distance, numbers};
 
     /// A pair with numbers to go through it.

@@ -1,31 +1,4 @@
-//! Sizes, padding and activations of a convolution.
-
-/// What follows a convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// Nothing.
-    None,
-    /// `max(x, 0)`.
-    Relu,
-    /// `min(max(x, 0), 6)`.
-    Relu6,
-}
-
-impl Activation {
-    /// The smallest and the largest value that comes out.
-    pub(super) fn bounds(self) -> (f32, f32) {
-        match self {
-            Self::None => (f32::NEG_INFINITY, f32::INFINITY),
-            Self::Relu => (0.0, f32::INFINITY),
-            Self::Relu6 => (0.0, 6.0),
-        }
-    }
-
-    /// The bounds that a value must lie between for its gradient to pass; none where all pass.
-    pub(super) fn mask(self) -> Option<(f32, f32)> {
-        (self != Self::None).then(|| self.bounds())
-    }
-}
+//! Sizes and padding of a convolution.
 
 /// How many rows and columns of zeros surround a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,18 +81,18 @@ impl Conv {
     }
 
     /// How many inputs one output is made from.
-    pub(super) fn depth(&self) -> usize {
+    pub(in crate::kernels) fn depth(&self) -> usize {
         self.kernel * self.kernel * if self.depthwise { 1 } else { self.in_c }
     }
 
     /// Whether the input, as it lies in memory, is already the matrix to multiply.
-    pub(super) fn is_pointwise(&self) -> bool {
+    pub(in crate::kernels) fn is_pointwise(&self) -> bool {
         self.kernel == 1 && self.stride == 1 && self.pad == Padding::NONE
     }
 
     /// The convolution that takes the gradient of the output to the gradient of the input, with the kernel turned by half
     /// a turn. There is one where the stride is 1 and the padding less than the kernel.
-    pub(super) fn transposed(&self) -> Option<Self> {
+    pub(in crate::kernels) fn transposed(&self) -> Option<Self> {
         let last = self.kernel - 1;
         let Padding { top, left, bottom, right } = self.pad;
         let fits = self.stride == 1 && [top, left, bottom, right].iter().all(|&p| p <= last);
@@ -135,7 +108,7 @@ impl Conv {
 
     /// Which part `from..to` of the kernel lies on the picture, along an axis of `size` pixels with `pad` zeros before it,
     /// for output `o`.
-    pub(super) fn on_picture(&self, o: usize, pad: usize, size: usize) -> (usize, usize) {
+    pub(in crate::kernels) fn on_picture(&self, o: usize, pad: usize, size: usize) -> (usize, usize) {
         let start = o * self.stride;
         let from = pad.saturating_sub(start).min(self.kernel);
         let to = (size + pad).saturating_sub(start).min(self.kernel);
@@ -146,7 +119,7 @@ impl Conv {
     ///
     /// # Panics
     /// Where a size is zero, the kernel is larger than the padded picture, or it is depthwise and the channels differ.
-    pub(super) fn check(&self) {
+    pub(in crate::kernels) fn check(&self) {
         let Self { in_h, in_w, in_c, out_c, kernel, stride, pad, depthwise } = *self;
         assert!([in_h, in_w, in_c, out_c, kernel, stride].iter().all(|&n| n > 0), "a size is zero: {self:?}");
         let (h, w) = (in_h + pad.top + pad.bottom, in_w + pad.left + pad.right);

@@ -1,13 +1,15 @@
 //! Convolution in which every output channel sees every input channel: patches times weights.
 
-use super::conv::{InputGradient, WeightGradient};
-use super::elementwise::{AddRows, Mask, backward_activation, sum_parts};
-use super::gemm::{Matrix, multiply};
-use super::geometry::Conv;
-use super::im2col::{col2im, im2col};
+use super::Conv;
 use super::layout::{oihw_to_hwio, oihw_to_ohwi, oihw_to_turned_hwoi};
-use super::memory::{Buffer, Memory};
-use super::{direct, simd, winograd};
+use super::patches::{col2im, im2col};
+use super::{InputGradient, WeightGradient};
+use super::{direct, winograd};
+use crate::kernels::activation::{Slopes, backward_activation};
+use crate::kernels::elementwise::{AddRows, sum_parts};
+use crate::kernels::gemm::{Matrix, multiply};
+use crate::kernels::memory::{Buffer, Memory};
+use crate::kernels::simd;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -231,9 +233,7 @@ fn weight_block(
         if let Some(InputGradient { weights, before, accumulate, dx }) = input.as_deref_mut() {
             let dx = &mut dx[(first - rows.start) * out_w * in_c..][..positions * in_c];
             multiply(Matrix::new(dy, positions, out_c), Matrix::new(weights, out_c, in_c), *accumulate, dx);
-            if let Some(mask) = before.mask() {
-                simd::run(Mask { mask, y: patches, dy: dx });
-            }
+            simd::run(Slopes { act: *before, kept: patches, dy: dx });
         }
     }
 }
