@@ -19,14 +19,14 @@ fn main() -> Result<()> {
 
     // 2. Phase by phase. This finds the run above finished, and trains nothing again.
     let mut learner = Learner::new(&project, &splits, &config)?;
-    learner.fit(&Phase::head(&config))?;
-    learner.fit(&Phase::fine_tune(&config))?;
+    learner.fit_head()?;
+    learner.fit_upper()?;
 
     // 3. The loop itself: photos to features, features to logits, loss, backward, Adam.
     let other = Config { seed: 7, ..config };
     let learner = Learner::new(&project, &splits, &other)?;
     let (model, seed) = (learner.model(), Seed(other.seed));
-    let train = learner.loader(Split::Train).augmented(other.augment, seed);
+    let train = learner.train_loader();
     let frozen = model.frozen(Cut::Features, other.image_size, other.image_size)?;
     let mut adam = Adam::new(model.trainable_vars(Cut::Features)?, other.head.learning_rate)?;
     for epoch in 0..2 {

@@ -51,9 +51,9 @@ pub mod prelude {
     pub use crate::base::seed::Seed;
     pub use crate::data::{Dataset, Decision, Decisions, Loader, Split, Splits};
     pub use crate::eval::{Cleaner, Evaluation, Prediction, compare};
-    pub use crate::learner::{Background, Learner, Predictions, train_baseline};
+    pub use crate::learner::{Background, Learner, Predictions};
     pub use crate::models::Cut;
-    pub use crate::recipe::fine_tune;
+    pub use crate::recipe::{fine_tune, train_baseline};
     pub use crate::report::{Figure, Table, View, Watch};
     pub use crate::train::{Cache, LrFind, Phase, RunRecord, Runs, Sweep};
 }

@@ -2,13 +2,15 @@
 //!
 //! The cache is the one that the hub's own clients use, laid out by hf-hub.
 
+mod request;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use hf_hub::{Cache, Repo, RepoType};
 
-use super::transfer::Request;
+use self::request::{Request, is_sha256};
 use super::weights;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
@@ -84,7 +86,9 @@ impl Hub {
         let repo = Repo::with_revision(repository.into(), RepoType::Model, revision.into());
         let cache = Cache::new(self.cache.clone()).repo(repo.clone());
         let request = Request {
-            hub: self,
+            endpoint: &self.endpoint,
+            token: self.token.as_deref(),
+            all: &self.cache,
             url: format!(
                 "{}/{}/resolve/{}/{file}",
                 self.endpoint.trim_end_matches('/'),
@@ -145,10 +149,6 @@ fn verify(path: &Path, records: &Path, folder: &str) -> Result<Fetched> {
         files::write_bytes(&record, got.as_bytes())?;
     }
     Ok(Fetched { bytes, path: blob, sha256: got, from_cache: false })
-}
-
-pub(super) fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub fn load(backbone: Backbone, from: &WeightsFrom, device: &Device, models: &Pa
         WeightsFrom::Random => Ok(None),
         WeightsFrom::Hub => load_from_hub(&Hub::from_env()?, backbone, device, models).map(Some),
         WeightsFrom::Embedded => load_embedded(backbone, device).map(Some),
-        WeightsFrom::File(path) => load_file(path, device).map(Some),
+        WeightsFrom::File(path) => load_file(backbone, path, device).map(Some),
     }
 }
 
@@ -60,7 +60,7 @@ pub fn load_from_hub(hub: &Hub, backbone: Backbone, device: &Device, models: &Pa
     let fetched = hub.fetch(weights.name, weights.revision, weights.file, &models.join("cache/weights"))?;
     let tensors = parse(&fetched.bytes, device).map_err(|error| error.at(fetched.path))?;
     let origin = Origin { name: weights.name.into(), sha256: fetched.sha256, licence: Some(weights.licence.into()) };
-    Ok(Loaded { tensors: without_classifier(tensors), origin })
+    Ok(Loaded { tensors: without_classifier(backbone, tensors), origin })
 }
 
 /// Sets a model's backbone. Everything is checked before anything is set.
@@ -169,7 +169,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<SafeTensors<'_>> {
     })
 }
 
-fn load_file(path: &Path, device: &Device) -> Result<Loaded> {
+fn load_file(backbone: Backbone, path: &Path, device: &Device) -> Result<Loaded> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     if ["pth", "pt", "bin", "ckpt", "pkl", "pickle"].contains(&extension.as_str()) {
         return Err(pickle().at(path));
@@ -178,37 +178,33 @@ fn load_file(path: &Path, device: &Device) -> Result<Loaded> {
     let tensors = parse(&bytes, device).map_err(|error| error.at(path))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Loaded {
-        tensors: without_classifier(tensors),
+        tensors: without_classifier(backbone, tensors),
         origin: Origin { name, sha256: files::sha256(&bytes), licence: None },
     })
 }
 
 fn load_embedded(backbone: Backbone, device: &Device) -> Result<Loaded> {
-    // Compiled in, so that neither a notebook nor an installed command depends on where the repository is.
-    const LITE0: &[u8] = include_bytes!("../../models/pretrained/tf_efficientnet_lite0.in1k.f16.safetensors");
-    if backbone != Backbone::EfficientnetLite0 {
-        return Err(Error::config(
-            "weights",
-            format_args!("embedded with {backbone}"),
-            "efficientnet-lite0, the one in the repository",
-        )
-        .mend("set backbone to efficientnet-lite0, or weights to hub or a file"));
-    }
-    let weights = registry::weights(backbone);
+    let member = registry::member(backbone);
+    let Some(bytes) = member.embedded else {
+        let own = Backbone::ALL.into_iter().filter(|one| one.has_embedded_weights()).map(Backbone::name);
+        let own = own.collect::<Vec<_>>().join(" or ");
+        let allowed = format!("{own}, the one in the repository");
+        return Err(Error::config("weights", format_args!("embedded with {backbone}"), &allowed)
+            .mend(format!("set backbone to {own}, or weights to hub or a file")));
+    };
+    let weights = member.weights;
     let origin = Origin {
         name: format!("{}, rounded to f16", weights.name),
-        sha256: files::sha256(LITE0),
+        sha256: files::sha256(bytes),
         licence: Some(weights.licence.into()),
     };
-    Ok(Loaded { tensors: without_classifier(parse(LITE0, device)?), origin })
+    Ok(Loaded { tensors: without_classifier(backbone, parse(bytes, device)?), origin })
 }
 
-/// The 1000 classes of ImageNet go; `head.norm` is a part of ConvNeXt itself.
-fn without_classifier(mut tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
-    tensors.retain(|name, _| {
-        let classifier = ["fc.", "classifier.", "head."].iter().any(|prefix| name.starts_with(prefix));
-        !classifier || name.starts_with("head.norm.")
-    });
+/// The 1000 classes of ImageNet go.
+fn without_classifier(backbone: Backbone, mut tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+    let classifier = registry::member(backbone).classifier;
+    tensors.retain(|name, _| !name.starts_with(classifier));
     tensors
 }
 

@@ -261,7 +261,7 @@ impl Splits {
             view = view.hint("splits.duplicates() shows those that are (nearly) the same side by side");
         }
         view.facts([("folder", self.root.display().to_string())])
-            .hint("next: splits.train.show_batch(&config, 12)?, then Learner::new(&project, &splits, &config)?")
+            .hint("next: let mut learner = Learner::new(&project, &splits, &config)?; then learner.show_batch(12)?")
     }
 }
 
@@ -272,7 +272,7 @@ impl Subset {
         self.samples.iter().for_each(|sample| counts[sample.target] += 1);
         let table = Table::new([("class", Cells::Text(self.classes.to_vec())), ("photos", Cells::Counts(counts))]);
         let title = format!("{}: {}", self.split, counted(self.samples.len(), "photo"));
-        with(View::new(title), table).hint("show_batch(&config, 12)? shows some of them")
+        with(View::new(title), table).hint("learner.show_batch(12)? shows some of those to train on")
     }
 }
 

@@ -69,7 +69,7 @@ impl History {
     /// The curves, then a row an epoch.
     pub fn view(&self) -> View {
         if self.epochs.is_empty() {
-            return View::new("no epoch was trained yet").hint("next: learner.fit(&Phase::head(&config))");
+            return View::new("no epoch was trained yet").hint("next: learner.fit_head()?");
         }
         let title = match self.best() {
             Some(best) => format!(

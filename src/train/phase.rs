@@ -35,8 +35,8 @@ impl Phase {
         Self::new("head", Cut::Features, config.head)
     }
 
-    /// Phase 2: the head and the backbone's upper layers.
-    pub fn fine_tune(config: &Config) -> Self {
+    /// Phase 2: the head and the backbone's upper layers. Settings call it `fine_tune`, and the files of a run `fine-tune`.
+    pub fn upper(config: &Config) -> Self {
         Self::new("fine-tune", Cut::Upper, config.fine_tune)
     }
 

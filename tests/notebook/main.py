@@ -233,7 +233,7 @@ OPEN = 'let project: Project = Project::open("..")?;'
 def test_f47_the_stop_button_costs_at_most_an_epoch(folder: Path) -> None:
     """It kills the process with all variables. The same cells again find what was trained, and train the rest."""
     cells = [OPEN, SMALL.replace("head: epochs(2)", "head: epochs(150)"), "let mut learner: Learner = Learner::new(&project, &splits, &config)?;"]
-    fit = "learner.fit(&Phase::head(&config))?;"
+    fit = "learner.fit_head()?;"
     with Kernel(folder) as kernel:
         for cell in [DEP, "use petal::prelude::*;", *cells]:
             well(kernel, cell)
@@ -265,15 +265,15 @@ def test_f62_a_changed_cell_trains_and_the_same_one_is_found(folder: Path) -> No
             well(kernel, cell)
         rows = re.compile(r"^ *\d+ .*%", re.MULTILINE)
         losses = lambda said: [row.split()[1:] for row in rows.findall(re.sub(r" +\d[\d.]* s .*", "", said))]
-        first = well(kernel, "learner.fit(&Phase::head(&config))?;")
+        first = well(kernel, "learner.fit_head()?;")
         assert "learning rate 1e-3" in first and len(losses(first)) == 2, first
-        changed = well(kernel, "learner.fit(&Phase { learning_rate: 3e-2, ..Phase::head(&config) })?;")
+        changed = well(kernel, "learner.fit(&Phase { learning_rate: 3e-2, ..learner.head() })?;")
         for words in ("learning_rate was 0.001, is 0.03", "trains anew", "the earlier result stays in", "learning rate 3e-2", "finished: "):
             assert words in changed, f"{words}: {changed}"
         assert len(losses(changed)) == 2 and losses(changed) != losses(first), (first, changed)
-        again = well(kernel, "learner.fit(&Phase::head(&config))?;")
+        again = well(kernel, "learner.fit_head()?;")
         assert "finished before with the same settings" in again and not losses(again), again
-        more = well(kernel, "learner.fit(&Phase { epochs: 4, ..Phase::head(&config) })?;")
+        more = well(kernel, "learner.fit(&Phase { epochs: 4, ..learner.head() })?;")
         assert "going on after epoch 2" in more and len(losses(more)) == 2, more
         assert well(kernel, 'println!("{}", learner.history()?.epochs.len());') == "4\n"
     assert len(list(folder.parent.glob("models/runs/*/last.safetensors"))) == 2
@@ -315,11 +315,11 @@ def test_f52_after_a_panic_in_a_cell_the_variables_are_there_and_training_goes_o
             well(kernel, cell)
         well(kernel, "let mut learner: Learner = Learner::new(&project, &splits, &config)?;")
         panics = 'if matches!(event, petal::train::Event::Step { done: 24, .. }) { panic!("as a cell may") }'
-        cell = f"learner.fit_with(&Phase::head(&config), &mut |event| {{ {panics}; ControlFlow::Continue(()) }})?;"
+        cell = f"learner.fit_with(&learner.head(), &mut |event| {{ {panics}; ControlFlow::Continue(()) }})?;"
         problem = kernel.run(cell, timeout=900).problem()
         assert problem and "as a cell may" in problem, f"no panic: {problem}"
-        well(kernel, "learner.fit(&Phase::head(&config))?;")
-        well(kernel, "learner.fit(&Phase::fine_tune(&config))?;")
+        well(kernel, "learner.fit_head()?;")
+        well(kernel, "learner.fit_upper()?;")
         shown = well(kernel, 'println!("{} photos", learner.evaluate(Split::Test)?.predictions.len());')
         assert "5 photos" in shown, shown
     # To the same bytes as without the panic.

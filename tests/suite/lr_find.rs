@@ -107,20 +107,20 @@ fn nothing_of_it_stays_in_the_model_or_on_the_disk() {
 
     fit(&mut learner, &Phase::head(&config));
     let (before, on_disk) = (numbers(&learner), files_below(folder.path()));
-    for phase in [Phase::head(&config), Phase::fine_tune(&config)] {
+    for phase in [Phase::head(&config), Phase::upper(&config)] {
         let sweep = Sweep { steps: 20, ..Sweep::default() };
         learner.lr_find_with(&phase, &sweep, &mut quiet).unwrap();
         assert!(numbers(&learner) == before, "{}", phase.name);
         assert_eq!(files_below(folder.path()), on_disk, "{}", phase.name);
     }
-    fit(&mut learner, &Phase::fine_tune(&config));
+    fit(&mut learner, &Phase::upper(&config));
 
     // A training without any test in between ends with the same bytes.
     let plain = tempfile::tempdir().unwrap();
     let (project, splits) = flowers(plain.path(), &config);
     let mut other = Learner::new(&project, &splits, &config).unwrap();
     fit(&mut other, &Phase::head(&config));
-    fit(&mut other, &Phase::fine_tune(&config));
+    fit(&mut other, &Phase::upper(&config));
     assert!(numbers(&other) == numbers(&learner));
     let model_file = |learner: &Learner| files::sha256_file(&learner.run().best()).unwrap();
     assert_eq!(model_file(&other), model_file(&learner));

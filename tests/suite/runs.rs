@@ -102,7 +102,7 @@ fn a_run_folder_tells_all_of_it_and_its_page_needs_nothing_else() {
     }
 
     // More training: what was measured before is not shown as if it were of the new weights.
-    fit(&mut learner, &Phase::fine_tune(&config));
+    fit(&mut learner, &Phase::upper(&config));
     let record = RunRecord::read(&run).unwrap();
     if record.history.best().unwrap().phase == "fine-tune" {
         assert!(record.measured("test").is_none());

@@ -430,7 +430,7 @@ fn f41_stopped_anywhere_and_gone_on_with_every_checkpoint_has_the_same_bytes() {
         let config = &configs[index];
         let (project, splits) = flowers(folders[index].path(), config);
         let open = |kind| Learner::in_run(&project, &splits, config, kind, None).unwrap();
-        let transfer = [Phase::head(config), Phase::fine_tune(config)];
+        let transfer = [Phase::head(config), Phase::upper(config)];
         [
             trained(&|| open(Kind::Transfer), &transfer, index == 1),
             trained(&|| open(Kind::Baseline), &[Phase::baseline(config)], index == 1),

@@ -1,9 +1,40 @@
 //! EfficientNet-Lite0 (Tan & Le 2019, <https://arxiv.org/abs/1905.11946>, in TensorFlow's "lite" form: no squeeze-and-excitation,
 //! ReLU6), with the names and numbers of timm's `tf_efficientnet_lite0`.
 
-use super::network::{Network, NetworkStage};
+use crate::base::config::Backbone;
 use crate::kernels::Activation;
+use crate::models::family::{Build, IMAGENET, Member, Weights};
+use crate::models::init;
+use crate::models::network::{Network, NetworkStage};
 use crate::nn::program::{ConvStep, Norm, Pad, Program};
+use crate::pixels::{Filter, Preprocess};
+
+#[allow(non_upper_case_globals)]
+impl Backbone {
+    /// EfficientNet-Lite0 (`efficientnet-lite0`), whose weights are in the repository.
+    pub const EfficientnetLite0: Self = Self::named("efficientnet-lite0").with_embedded_weights();
+}
+
+/// Lite0, with the weights that were published for TensorFlow.
+pub(super) const MEMBERS: &[Member] = &[Member {
+    backbone: Backbone::EfficientnetLite0,
+    also: &[],
+    weights: Weights {
+        name: "timm/tf_efficientnet_lite0.in1k",
+        revision: "main",
+        file: "model.safetensors",
+        licence: "Apache-2.0",
+        preprocess: Preprocess { filter: Filter::Bicubic, mean: [0.5; 3], std: [0.5; 3], ..IMAGENET },
+        features: 1280,
+        parameters: 3_371_008,
+        paper: "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, arXiv:1905.11946",
+    },
+    classifier: "classifier.",
+    // Compiled in, so that neither a notebook nor an installed command depends on where the repository is.
+    embedded: Some(include_bytes!("../../../models/pretrained/tf_efficientnet_lite0.in1k.f16.safetensors")),
+    build: Build::Steps(efficientnet_lite0),
+    init: init::convolutional,
+}];
 
 /// Stage by stage: repeats, kernel, stride, expansion, output channels.
 const STAGES: [(usize, usize, usize, usize, usize); 7] = [
@@ -17,7 +48,7 @@ const STAGES: [(usize, usize, usize, usize, usize); 7] = [
 ];
 
 /// Builds the body. In phase 2, `blocks.5`, `blocks.6`, `conv_head` and `bn2` train.
-pub(super) fn efficientnet_lite0() -> Network {
+fn efficientnet_lite0() -> Network {
     let mut program = Program::default();
     let mut x = program.conv(convolution("conv_stem", "bn1", 0, (3, 32), 3, 2, Activation::Relu6));
     let mut stages = vec![NetworkStage::new("conv_stem", &program)];
@@ -56,7 +87,7 @@ pub(super) fn efficientnet_lite0() -> Network {
     stages.push(NetworkStage::new("conv_head", &program));
     let maps = program.steps.len();
     program.average_pool(x);
-    Network { program, maps, stages, upper, upper_trainable: upper, channels: 1280 }
+    Network { program, maps, stages, upper, upper_trainable: upper, features: 1280 }
 }
 
 fn convolution(
@@ -88,10 +119,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_as_published() {
-        // timm.create_model("tf_efficientnet_lite0", num_classes=0): sum(p.numel() for p in m.parameters())
+    fn phase_two_trains_the_last_two_stages_and_what_is_behind_them() {
         let network = efficientnet_lite0();
-        assert_eq!(network.parameters(0), 3_371_008);
         assert!(network.trainable(network.upper_trainable).iter().all(|name| {
             ["blocks.5.", "blocks.6.", "conv_head.", "bn2."].iter().any(|prefix| name.starts_with(prefix))
         }));

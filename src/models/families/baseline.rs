@@ -1,15 +1,15 @@
 //! The small network from scratch: what a pretrained one is compared with.
 
-use super::network::{Network, NetworkStage};
 use crate::kernels::Activation;
+use crate::models::network::{Network, NetworkStage};
 use crate::nn::program::{ConvStep, Pad, Program};
 
 /// Width of the hidden dense layer.
-pub(super) const HIDDEN: usize = 128;
+pub(in crate::models) const HIDDEN: usize = 128;
 
 /// Convolutions 32, 64, 128 (3×3, valid, ReLU), each with 2×2 max pooling behind it. Grad-CAM sees the last
 /// convolution.
-pub(super) fn baseline() -> Network {
+pub(in crate::models) fn baseline() -> Network {
     let mut program = Program::default();
     let mut stages = Vec::new();
     let (mut x, mut in_c) = (0, 3);
@@ -36,5 +36,5 @@ pub(super) fn baseline() -> Network {
     }
     let maps = program.steps.len();
     program.max_pool(x, 2, 2, 0);
-    Network { program, maps, stages, upper: 0, upper_trainable: 0, channels: in_c }
+    Network { program, maps, stages, upper: 0, upper_trainable: 0, features: in_c }
 }

@@ -1,4 +1,4 @@
-//! One file from the hub into its cache.
+//! One request to the hub: a file into its cache.
 //!
 //! The transfer is [`net::download`](crate::net::download)'s: hf-hub 0.5 compares no hash, sets no time limit, appends
 //! whatever a server answers to a file that it goes on with, and hands the token to the storage's host.
@@ -11,14 +11,18 @@ use hf_hub::CacheRepo;
 use ureq::Agent;
 use ureq::http::StatusCode;
 
-use super::hub::{Hub, is_sha256};
 use crate::base::error::{Error, Result};
 use crate::net::client::client;
 use crate::net::download::{Download, Failure, Tried, with_retries};
 
 /// A file that is wanted.
 pub(super) struct Request<'a> {
-    pub(super) hub: &'a Hub,
+    /// The hub's address.
+    pub(super) endpoint: &'a str,
+    /// The token for it.
+    pub(super) token: Option<&'a str>,
+    /// The folder of the whole cache.
+    pub(super) all: &'a Path,
     /// Where it is on the hub.
     pub(super) url: String,
     /// Its repository's folder in the cache.
@@ -28,7 +32,7 @@ pub(super) struct Request<'a> {
 impl Request<'_> {
     /// Downloads it into the cache, and gives its place there.
     pub(super) fn download(&self, cache: &CacheRepo, file: &str) -> Result<PathBuf> {
-        let agent = client(&self.hub.endpoint);
+        let agent = client(self.endpoint);
         let Description { commit, sha256, bytes } = with_retries(|| self.describe(&agent))?;
         // The names that hf-hub uses, so that two clients keep out of each other's way.
         let blob = cache.blob_path(&sha256);
@@ -40,7 +44,7 @@ impl Request<'_> {
     }
 
     fn transfer<'a>(&'a self, sha256: &'a str, bytes: Option<u64>) -> Download<'a> {
-        Download { url: &self.url, sha256, bytes, token: self.hub.token.as_deref(), by_hand: self.by_hand() }
+        Download { url: &self.url, sha256, bytes, token: self.token, by_hand: self.by_hand() }
     }
 
     /// Asks for the headers alone. Redirects within the host are followed; the one to the storage says what we want.
@@ -53,7 +57,7 @@ impl Request<'_> {
             let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
             match (response.status(), text("location")) {
                 (status, Some(to)) if status.is_redirection() && to.starts_with('/') && !to.starts_with("//") => {
-                    let host = self.hub.endpoint.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+                    let host = self.endpoint.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
                     url = format!("{host}{to}");
                 }
                 (status, _) if status.is_redirection() || status.is_success() => {
@@ -79,7 +83,7 @@ impl Request<'_> {
 
     /// The hub says so of what does not exist, too.
     fn forbidden(&self, failure: Failure) -> Failure {
-        let mend = match self.hub.token {
+        let mend = match self.token {
             Some(_) => "the token is wrong or has no right to this repository: set another one as HF_TOKEN",
             None => "it is private, gated or does not exist: set HF_TOKEN to a token with the right to read it",
         };
@@ -93,7 +97,7 @@ impl Request<'_> {
              cache into {}; or train what needs no download: `--backbone efficientnet-lite0 --weights embedded`",
             self.url,
             self.folder,
-            self.hub.cache.display()
+            self.all.display()
         )
     }
 }
@@ -103,6 +107,11 @@ struct Description {
     commit: String,
     sha256: String,
     bytes: Option<u64>,
+}
+
+/// Whether this is a SHA-256 in lower-case hex.
+pub(super) fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Points from a snapshot to the content, as all clients of the hub do; a copy where links are not allowed.

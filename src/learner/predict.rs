@@ -1,4 +1,4 @@
-//! Predictions for many photos.
+//! A learner predicts photos, one or many.
 
 use std::path::{Path, PathBuf};
 
@@ -21,9 +21,23 @@ pub struct Predictions {
     pub classes: Vec<String>,
 }
 
-shows!(Predictions);
+shows!(Predictions, Labelled);
 
 impl Learner {
+    /// Predicts one photo.
+    pub fn predict(&self, path: impl AsRef<Path>) -> Result<Labelled> {
+        let model = self.trained()?;
+        check_there(path.as_ref())?;
+        let paths = [path.as_ref().to_path_buf()];
+        let (mut found, mut unreadable) =
+            eval::predict(&model, &self.info.preprocess, &paths, &self.config.limits, &self.project.device)?;
+        match (found.pop(), unreadable.pop()) {
+            (Some(prediction), _) => Ok(Labelled { prediction, classes: self.info.classes.clone() }),
+            (None, Some(unreadable)) => Err(unreadable.error),
+            (None, None) => Err(Error::new(ErrorKind::Image, "nothing came back for this photo").at(path.as_ref())),
+        }
+    }
+
     /// Predicts photos: files as they are, folders with all that is in them and below. A file that cannot be read is no error: it stands in
     /// [`Predictions::unreadable`].
     ///
@@ -38,18 +52,18 @@ impl Learner {
     /// # Errors
     /// [`ErrorKind::Io`] for a path that is not there; [`ErrorKind::Config`] if this run has not finished a phase yet.
     pub fn predict_all<P: AsRef<Path>>(&self, paths: &[P]) -> Result<Predictions> {
-        self.check_trained()?;
+        let model = self.trained()?;
         let paths: Vec<PathBuf> = paths.iter().map(|path| path.as_ref().to_path_buf()).collect();
         paths.iter().try_for_each(|path| check_there(path))?;
         let eval::predict::Named { photos, hidden } = eval::predict::photos(&paths)?;
         let (predictions, unreadable) =
-            eval::predict(&self.model, &self.info.preprocess, &photos, &self.config.limits, &self.project.device)?;
+            eval::predict(&model, &self.info.preprocess, &photos, &self.config.limits, &self.project.device)?;
         Ok(Predictions { predictions, unreadable, hidden, classes: self.info.classes.clone() })
     }
 }
 
 /// Whether a path leads anywhere.
-pub(super) fn check_there(path: &Path) -> Result<()> {
+fn check_there(path: &Path) -> Result<()> {
     if path.exists() {
         return Ok(());
     }
@@ -73,5 +87,25 @@ impl Predictions {
     /// Writes a row a photo: path, true class (empty), predicted class, the probability of each class.
     pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
         eval::evaluation::write_predictions(path.as_ref(), &self.classes, &self.predictions)
+    }
+}
+/// A prediction with the names of its classes.
+#[derive(Clone, Debug)]
+pub struct Labelled {
+    /// The prediction.
+    pub prediction: Prediction,
+    /// Class names, in the order of its probabilities.
+    pub classes: Vec<String>,
+}
+
+impl Labelled {
+    /// The most probable class.
+    pub fn class(&self) -> &str {
+        self.classes.get(self.prediction.best().0).map_or("", String::as_str)
+    }
+
+    /// The photo and the probability of each class.
+    pub fn view(&self) -> View {
+        report::predicted(&self.prediction, &self.classes)
     }
 }
