@@ -1,10 +1,7 @@
 //! What a model is built from.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use super::families::baseline;
 use crate::base::config::Backbone;
 
 /// What it takes to build a network, apart from its numbers.
@@ -43,27 +40,15 @@ impl Architecture {
         if self.is_transfer() { "backbone." } else { "" }
     }
 
+    /// Number of classes.
+    pub(super) fn classes(&self) -> usize {
+        match self {
+            Self::Baseline { classes, .. } | Self::Transfer { classes, .. } => *classes,
+        }
+    }
+
     /// Names of the head's two dense layers.
     pub(super) fn head_names(&self) -> [&'static str; 2] {
         if self.is_transfer() { ["head.linear1", "head.linear2"] } else { ["dense1", "dense2"] }
-    }
-
-    /// The head's tensors by name and shape, over a body that ends with so many channels.
-    pub(super) fn head_shapes(&self, features: usize) -> BTreeMap<String, Vec<usize>> {
-        let (inputs, hidden, classes) = match self {
-            Self::Baseline { classes, image_size } => {
-                // Three times: two pixels go at the borders, then every other one.
-                let side = (0..3).fold(*image_size, |side, _| (side - 2) / 2);
-                (side * side * features, baseline::HIDDEN, *classes)
-            }
-            Self::Transfer { hidden, classes, .. } => (features, *hidden, *classes),
-        };
-        let [first, second] = self.head_names();
-        BTreeMap::from([
-            (format!("{first}.weight"), vec![hidden, inputs]),
-            (format!("{first}.bias"), vec![hidden]),
-            (format!("{second}.weight"), vec![classes, hidden]),
-            (format!("{second}.bias"), vec![classes]),
-        ])
     }
 }

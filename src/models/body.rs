@@ -10,7 +10,7 @@ use super::network::Network;
 use super::{init, registry};
 use crate::base::config::Backbone;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::nn::program::Size;
+use crate::nn::program::{Program, Size};
 
 /// What a model is before its head. Its tensors are named as in the published file.
 #[derive(Debug)]
@@ -45,6 +45,14 @@ impl Body {
         match self {
             Self::Staged(network) => network.features,
             Self::Whole(member) => member.weights.features,
+        }
+    }
+
+    /// Its steps, none where it comes from elsewhere.
+    pub(super) fn program(&self) -> Program {
+        match self {
+            Self::Staged(network) => network.program.clone(),
+            Self::Whole(_) => Program::default(),
         }
     }
 

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 
-use super::body::Body;
-use super::head::Head;
+use super::family::Member;
 use super::ops::Ops;
 use super::zoo::Zoo;
 use crate::base::error::Result;
+use crate::base::seed::Stream;
 use crate::nn::operation::with_values;
-use crate::nn::program::{self, Program, Size};
-use crate::nn::stage::Stage;
+use crate::nn::program::{Program, Runner, Size, Stage};
 use crate::nn::{Params, Workspace};
 
 /// What comes before a cut, ready to run.
@@ -25,68 +24,65 @@ pub struct Frozen<'a> {
 
 #[derive(Debug)]
 enum How {
-    Fused(program::Packed),
+    Fused(Runner),
     Composed(Program),
     Zoo(Zoo),
 }
 
-/// The numbers of a body, and how it is computed.
+/// The numbers of a model, and how it is computed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Numbers<'a> {
     pub(super) params: &'a Params,
-    /// What the names of its tensors begin with there.
-    pub(super) prefix: &'static str,
     pub(super) ops: Ops,
     pub(super) workspace: &'a Workspace,
 }
 
 impl<'a> Numbers<'a> {
     /// A program whose steps train from `trainable_from` on, over these numbers.
-    pub(super) fn stage<'b>(&self, program: &'b Program, trainable_from: usize) -> Stage<'b>
+    fn stage<'b>(&self, program: &'b Program, trainable_from: usize) -> Stage<'b>
     where
         'a: 'b,
     {
-        let Self { params, prefix, workspace, .. } = *self;
-        Stage { program, trainable_from, params, prefix, workspace }
+        let Self { params, workspace, .. } = *self;
+        Stage { program, trainable_from, params, workspace }
     }
 
-    /// Runs such a program; gives `[B, h·w·C]`.
-    pub(super) fn flat_stage(
+    /// Runs such a program to its end, with a graph; gives logits `[B, K]`.
+    pub(super) fn logits(
         &self,
         program: &Program,
         trainable_from: usize,
         x: &Tensor,
         input_gradient: bool,
+        dropout: Option<&mut Stream>,
     ) -> Result<Tensor> {
-        let stage = self.stage(program, trainable_from);
-        match self.ops {
-            Ops::Kernels => stage.fused_flat(x, input_gradient),
-            Ops::Candle => flat(&stage.composed(x)?),
-        }
+        let (stage, x) = (self.stage(program, trainable_from), maps(x)?);
+        let logits = match self.ops {
+            Ops::Kernels => stage.fused(&x, input_gradient, dropout)?,
+            Ops::Candle => stage.composed(&x, dropout)?,
+        };
+        Ok(logits.flatten_from(1)?)
     }
 
-    /// The steps `from..to` of a body, made ready for inputs of this size; all of one that has no steps.
-    pub(super) fn frozen(self, body: &Body, from: usize, to: usize, input: Size) -> Result<Frozen<'a>> {
-        let (how, flat) = match body {
-            Body::Whole(member) => {
-                let mut tensors = BTreeMap::new();
-                for name in self.params.shapes(self.prefix).into_keys() {
-                    let tensor = self.params.get(&format!("{}{name}", self.prefix))?.var.as_tensor().detach();
-                    tensors.insert(name, tensor);
-                }
-                let device = tensors.values().next().map_or(Device::Cpu, |tensor| tensor.device().clone());
-                (How::Zoo(Zoo::new(member.backbone, &tensors, &device)?), false)
-            }
-            Body::Staged(network) => {
-                let program = network.program.range(from, to);
-                let how = match self.ops {
-                    Ops::Kernels => How::Fused(program::Packed::read(&program, self.params, self.prefix, input)?),
-                    Ops::Candle => How::Composed(program),
-                };
-                (how, to == network.program.steps.len())
-            }
+    /// Steps made ready for inputs of this size; `flat`: to give `[B, h·w·C]`.
+    pub(super) fn frozen(self, program: Program, input: Size, flat: bool) -> Result<Frozen<'a>> {
+        let how = match self.ops {
+            Ops::Kernels => How::Fused(Runner::new(&program, self.params, input)?),
+            Ops::Candle => How::Composed(program),
         };
         Ok(Frozen { numbers: self, how, flat })
+    }
+
+    /// A network from elsewhere, whose tensors lie below `prefix`.
+    pub(super) fn whole(self, member: &Member, prefix: &str) -> Result<Frozen<'a>> {
+        let mut tensors = BTreeMap::new();
+        for name in self.params.shapes(prefix).into_keys() {
+            let tensor = self.params.get(&format!("{prefix}{name}"))?.var.as_tensor().detach();
+            tensors.insert(name, tensor);
+        }
+        let device = tensors.values().next().map_or(Device::Cpu, |tensor| tensor.device().clone());
+        let how = How::Zoo(Zoo::new(member.backbone, &tensors, &device)?);
+        Ok(Frozen { numbers: self, how, flat: false })
     }
 }
 
@@ -96,33 +92,36 @@ impl Frozen<'_> {
         let x = x.detach();
         let y = match &self.how {
             How::Zoo(zoo) => return Ok(zoo.features(&x)?.detach()),
-            How::Composed(program) => self.numbers.stage(program, program.steps.len()).composed(&x)?.detach(),
-            How::Fused(frozen) => {
-                let values = with_values(&x.permute((0, 2, 3, 1))?.contiguous()?, |x| frozen.run(x))?;
-                let Size { h, w, c } = frozen.output();
+            How::Composed(program) => {
+                self.numbers.stage(program, program.steps.len()).composed(&maps(&x)?, None)?.detach()
+            }
+            How::Fused(runner) => {
+                let x = maps(&x)?.permute((0, 2, 3, 1))?.contiguous()?;
+                let values = with_values(&x, |x| runner.run(x))?;
+                let Size { h, w, c } = runner.output();
                 Tensor::from_vec(values, (x.dim(0)?, h, w, c), x.device())?.permute((0, 3, 1, 2))?
             }
         };
-        if self.flat { flat(&y) } else { Ok(y) }
+        if self.flat { Ok(y.permute((0, 2, 3, 1))?.contiguous()?.flatten_from(1)?) } else { Ok(y) }
     }
 }
 
 /// What comes after a cut, ready to run.
 #[derive(Debug)]
 pub struct Inference<'a> {
-    pub(super) head: Head<'a>,
-    /// Gives what the head takes; none where the input already is that.
-    pub(super) body: Option<Frozen<'a>>,
+    /// A network from elsewhere that gives what the steps take; none where the input already is that.
+    pub(super) whole: Option<Frozen<'a>>,
+    /// The steps to the end of the head.
+    pub(super) steps: Frozen<'a>,
 }
 
 impl Inference<'_> {
     /// Logits `[B, K]`, without a graph.
     pub fn logits(&self, at_cut: &Tensor) -> Result<Tensor> {
-        let at_head = match &self.body {
-            Some(body) => body.run(at_cut)?,
-            None => at_cut.clone(),
-        };
-        Ok(self.head.run(&at_head, None)?.detach())
+        match &self.whole {
+            Some(whole) => self.steps.run(&whole.run(at_cut)?),
+            None => self.steps.run(at_cut),
+        }
     }
 
     /// Probabilities of the classes, `[B][K]`.
@@ -131,7 +130,10 @@ impl Inference<'_> {
     }
 }
 
-/// `[B, C, h, w]` to `[B, h·w·C]`.
-fn flat(maps: &Tensor) -> Result<Tensor> {
-    Ok(maps.permute((0, 2, 3, 1))?.contiguous()?.flatten_from(1)?)
+/// `[B, C, h, w]`, or `[B, D]` as maps of one pixel.
+fn maps(x: &Tensor) -> Result<Tensor> {
+    match *x.dims() {
+        [pictures, features] => Ok(x.reshape((pictures, features, 1, 1))?),
+        _ => Ok(x.clone()),
+    }
 }

@@ -1,17 +1,18 @@
 //! A classifier: pretrained backbone and new head, or the baseline.
 
+use std::collections::BTreeMap;
+
 use candle_core::{Device, Tensor, Var};
 
 use super::architecture::Architecture;
 use super::body::{Body, trainable_backbones};
 use super::cut::Cut;
 use super::frozen::{Frozen, Inference, Numbers};
-use super::head::Head;
-use super::init;
 use super::ops::Ops;
+use super::{head, init};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::{Purpose, Seed, Stream};
-use crate::nn::program::Size;
+use crate::nn::program::{Program, Size};
 use crate::nn::{Gradients, Params, Workspace};
 
 /// A network with its numbers.
@@ -20,6 +21,8 @@ pub struct Model {
     architecture: Architecture,
     params: Params,
     body: Body,
+    /// The steps of the body, where it has any, and of the head behind them.
+    program: Program,
     ops: Ops,
     workspace: Workspace,
 }
@@ -36,7 +39,10 @@ impl Model {
     pub fn with_ops(architecture: &Architecture, seed: Seed, device: &Device, ops: Ops) -> Result<Self> {
         let (body, init) = Body::of(architecture)?;
         let prefix = architecture.prefix();
-        let mut shapes = architecture.head_shapes(body.features());
+        let mut program = body.program().under(prefix);
+        head::add(&mut program, architecture, body.features());
+        let steps = program.parameters(body.end()..program.steps.len());
+        let mut shapes: BTreeMap<_, _> = steps.map(|(_, head)| (head.name, head.shape)).collect();
         shapes.extend(body.shapes().into_iter().map(|(name, shape)| (format!("{prefix}{name}"), shape)));
         let mut params = Params::default();
         for (index, (name, shape)) in shapes.iter().enumerate() {
@@ -47,7 +53,7 @@ impl Model {
             };
             params.insert(name, values, shape, device)?;
         }
-        Ok(Self { architecture: architecture.clone(), params, body, ops, workspace: Workspace::default() })
+        Ok(Self { architecture: architecture.clone(), params, body, program, ops, workspace: Workspace::default() })
     }
 
     /// What it was built from.
@@ -77,7 +83,7 @@ impl Model {
 
     /// Names of what trains after this cut, sorted; no running statistics.
     pub fn trainable(&self, cut: Cut) -> Vec<String> {
-        let mut names: Vec<String> = self.architecture.head_shapes(self.features()).into_keys().collect();
+        let mut names = self.head_names();
         names.extend(self.prefixed(self.body.trainable(cut)));
         names.sort();
         names
@@ -88,6 +94,12 @@ impl Model {
         let mut names: Vec<String> = self.prefixed(self.body.read_before(cut)).collect();
         names.sort();
         names
+    }
+
+    /// Names of the head's tensors.
+    pub(super) fn head_names(&self) -> Vec<String> {
+        let steps = self.program.parameters(self.body.end()..self.program.steps.len());
+        steps.map(|(_, parameter)| parameter.name).collect()
     }
 
     fn prefixed(&self, names: Vec<String>) -> impl Iterator<Item = String> {
@@ -112,11 +124,10 @@ impl Model {
     /// # Errors
     /// [`ErrorKind::Config`] if the backbone is from candle-transformers and the cut is not [`Cut::Features`].
     pub fn frozen(&self, cut: Cut, height: usize, width: usize) -> Result<Frozen<'_>> {
-        let to = match cut {
-            Cut::Features => self.body.end(),
-            _ => self.body.network()?.step_of(cut),
-        };
-        self.numbers().frozen(&self.body, 0, to, Size { h: height, w: width, c: 3 })
+        match (&self.body, cut) {
+            (Body::Whole(member), Cut::Features) => self.numbers().whole(member, self.architecture.prefix()),
+            _ => self.ready(0, self.step_of(cut)?, Size { h: height, w: width, c: 3 }),
+        }
     }
 
     /// What comes before the cut, without a graph, for images `[B, 3, H, W]`: `[B, 3, H, W]` again, activations
@@ -128,15 +139,12 @@ impl Model {
 
     /// What comes after the cut, with a graph for backward: logits `[B, K]`. With a stream, dropout is on.
     pub fn after(&self, at_cut: &Tensor, cut: Cut, dropout: Option<&mut Stream>) -> Result<Tensor> {
-        if cut == Cut::Features {
-            return self.head().run(at_cut, dropout);
-        }
-        let network = self.body.network()?;
-        let from = network.step_of(cut);
-        let program = network.program.range(from, network.program.steps.len());
-        let at_cut = at_cut.detach();
-        let at_head = self.numbers().flat_stage(&program, network.trainable_from(cut) - from, &at_cut, false)?;
-        self.head().run(&at_head, dropout)
+        let (from, trainable_from) = match cut {
+            Cut::Features => (self.body.end(), self.body.end()),
+            _ => (self.step_of(cut)?, self.body.network()?.trainable_from(cut)),
+        };
+        let program = self.program.range(from..self.program.steps.len());
+        self.numbers().logits(&program, trainable_from - from, &at_cut.detach(), false, dropout)
     }
 
     /// The gradients of a loss that was computed from [`Model::after`]. Not by `loss.backward()`: that would leave out what our own
@@ -151,16 +159,17 @@ impl Model {
     /// # Errors
     /// [`ErrorKind::Tensor`] for a shape that is not one of a picture, where the cut is before the features.
     pub fn inference(&self, cut: Cut, shape: &[usize]) -> Result<Inference<'_>> {
-        let from = match cut {
-            Cut::Upper => self.body.network()?.step_of(cut),
-            Cut::Images | Cut::Features => 0,
-        };
-        let body = match (cut, shape) {
-            (Cut::Features, _) => None,
-            (_, &[c, h, w]) => Some(self.numbers().frozen(&self.body, from, self.body.end(), Size { h, w, c })?),
+        let end = self.program.steps.len();
+        let features = |c| self.ready(self.body.end(), end, Size { h: 1, w: 1, c });
+        let (whole, steps) = match (&self.body, cut, shape) {
+            (_, Cut::Features, shape) => (None, features(shape.iter().product())?),
+            (Body::Whole(_), Cut::Images, &[_, h, w]) => {
+                (Some(self.frozen(Cut::Features, h, w)?), features(self.features())?)
+            }
+            (_, cut, &[c, h, w]) => (None, self.ready(self.step_of(cut)?, end, Size { h, w, c })?),
             _ => return Err(Error::new(ErrorKind::Tensor, format!("a picture has three dimensions; got {shape:?}"))),
         };
-        Ok(Inference { head: self.head(), body })
+        Ok(Inference { whole, steps })
     }
 
     /// What comes after the cut, without a graph or dropout: logits `[B, K]`. For more than one batch,
@@ -184,14 +193,14 @@ impl Model {
             Error::new(ErrorKind::Config, what).mend(format!("use the baseline, or one of {}", trainable_backbones()))
         })?;
         let (_, c, h, w) = images.dims4()?;
-        self.numbers().frozen(&self.body, 0, network.maps, Size { h, w, c })?.run(images)
+        self.ready(0, network.maps, Size { h, w, c })?.run(images)
     }
 
     /// Logits `[B, K]` from the last stage's maps `[B, C, h, w]`, with a graph that reaches the maps.
     pub fn logits_from_maps(&self, maps: &Tensor) -> Result<Tensor> {
         let network = self.body.network().map_err(|_| Error::new(ErrorKind::Config, "this backbone has no maps"))?;
-        let tail = network.program.range(network.maps, network.program.steps.len());
-        self.head().run(&self.numbers().flat_stage(&tail, tail.steps.len(), maps, true)?, None)
+        let tail = self.program.range(network.maps..self.program.steps.len());
+        self.numbers().logits(&tail, tail.steps.len(), maps, true, None)
     }
 
     /// Numbers a photo that training keeps in memory, for images of this side: those at the cut, then of each step behind it.
@@ -204,12 +213,17 @@ impl Model {
 
     fn numbers(&self) -> Numbers<'_> {
         let Self { params, ops, workspace, .. } = self;
-        Numbers { params, prefix: self.architecture.prefix(), ops: *ops, workspace }
+        Numbers { params, ops: *ops, workspace }
     }
 
-    fn head(&self) -> Head<'_> {
-        let Self { architecture, params, ops, workspace, .. } = self;
-        Head { architecture, params, ops: *ops, workspace }
+    /// The steps `from..to`, made ready for inputs of this size.
+    fn ready(&self, from: usize, to: usize, input: Size) -> Result<Frozen<'_>> {
+        self.numbers().frozen(self.program.range(from..to), input, to >= self.body.end())
+    }
+
+    /// The step that a cut lies before.
+    fn step_of(&self, cut: Cut) -> Result<usize> {
+        if cut == Cut::Features { Ok(self.body.end()) } else { Ok(self.body.network()?.step_of(cut)) }
     }
 }
 

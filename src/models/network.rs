@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::cut::Cut;
 use crate::nn::program::Program;
+use crate::nn::steps::Parameter;
 
 /// The convolutional body of a model.
 #[derive(Clone, Debug)]
@@ -53,13 +54,12 @@ impl Network {
 
     /// The tensors of the steps `from..to`, by name and shape.
     pub(super) fn tensors(&self, from: usize, to: usize) -> BTreeMap<String, Vec<usize>> {
-        self.program.convs(from, to).flat_map(|(_, step)| step.tensors()).collect()
+        self.program.parameters(from..to).map(|(_, parameter)| (parameter.name, parameter.shape)).collect()
     }
 
     /// Names of the tensors that train from this step on, sorted.
     pub(super) fn trainable(&self, from: usize) -> Vec<String> {
-        let mut names: Vec<_> =
-            self.program.convs(from, self.program.steps.len()).flat_map(|(_, step)| step.trainable()).collect();
+        let mut names: Vec<_> = self.training(from).map(|parameter| parameter.name).collect();
         names.sort();
         names
     }
@@ -67,8 +67,11 @@ impl Network {
     /// Numbers in the tensors that train from this step on.
     #[cfg(test)]
     pub(super) fn parameters(&self, from: usize) -> usize {
-        let names = self.trainable(from);
-        let tensors = self.tensors(from, self.program.steps.len()).into_iter();
-        tensors.filter(|(name, _)| names.contains(name)).map(|(_, shape)| shape.iter().product::<usize>()).sum()
+        self.training(from).map(|parameter| parameter.count()).sum()
+    }
+
+    fn training(&self, from: usize) -> impl Iterator<Item = Parameter> {
+        let parameters = self.program.parameters(from..self.program.steps.len());
+        parameters.map(|(_, parameter)| parameter).filter(|parameter| parameter.trains)
     }
 }

@@ -55,10 +55,9 @@ impl Model {
                 lines.push(StageSummary { name: member.backbone.name().into(), output, parameters, trainable });
             }
         }
-        let head = self.architecture().head_shapes(self.features());
-        let classes = head.values().last().map_or(0, |shape| shape[0]);
-        let (parameters, trainable) = count(&mut head.into_keys())?;
-        lines.push(StageSummary { name: "head".into(), output: vec![classes], parameters, trainable });
+        let (parameters, trainable) = count(&mut self.head_names().into_iter())?;
+        let output = vec![self.architecture().classes()];
+        lines.push(StageSummary { name: "head".into(), output, parameters, trainable });
         Ok(lines)
     }
 }
