@@ -51,6 +51,7 @@ pub mod prelude {
     pub use crate::base::seed::Seed;
     pub use crate::data::{Dataset, Decision, Decisions, Loader, Split, Splits};
     pub use crate::eval::{Cleaner, Evaluation, Prediction, compare};
+    pub use crate::explain;
     pub use crate::learner::{Background, Learner, Predictions};
     pub use crate::models::Cut;
     pub use crate::recipe::{fine_tune, train_baseline};

@@ -39,7 +39,7 @@ pub mod training;
 pub mod view;
 pub mod watch;
 
-pub use cam::grad_cam;
+pub use cam::cam;
 pub use figure::Figure;
 pub use predictions::{all_predicted, predicted};
 pub use table::Table;

@@ -1,0 +1,33 @@
+//! Grad-CAM++: a map counts as much as those of its fields say that speak for the class, each by how few they are.
+
+use candle_core::Tensor;
+
+use super::method::Method;
+use crate::base::error::Result;
+
+/// Added to the denominator, as pytorch-grad-cam does.
+const EPSILON: f64 = 1e-6;
+
+/// Grad-CAM++ (Chattopadhay et al. 2018, arXiv:1710.11063): a map's weight is the sum of its positive gradients, each times
+/// `g² / (2 g² + g³ Σ A)`, so that several small places of a class count as one large place does. As in pytorch-grad-cam, 1e-6 is added to
+/// the denominator: it shows where gradients are as small as a thousandth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GradCamPlusPlus;
+
+impl Method for GradCamPlusPlus {
+    fn name(&self) -> &'static str {
+        "gradcam++"
+    }
+
+    fn title(&self) -> &'static str {
+        "Grad-CAM++"
+    }
+
+    fn weights(&self, maps: &Tensor, gradients: &Tensor) -> Result<Tensor> {
+        let square = gradients.sqr()?;
+        let by_map = maps.sum_keepdim((2, 3))?.broadcast_mul(&(&square * gradients)?)?;
+        // Equation 19. Where the gradient is 0, so is the share.
+        let shares = (&square / (((&square * 2.0)? + by_map)? + EPSILON)?)?;
+        Ok((gradients.relu()? * shares)?.sum_keepdim((2, 3))?)
+    }
+}
