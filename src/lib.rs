@@ -105,6 +105,7 @@ pub mod prelude {
     pub use crate::base::seed::{Purpose, Seed, Stream};
     pub use crate::data::{Batch, Dataset, Decision, Decisions, Loader, Split, Splits};
     pub use crate::eval::{Cleaner, Evaluation, Prediction, compare};
+    pub use crate::explain;
     pub use crate::learner::{Background, Fitted, Learner, Predictions};
     pub use crate::models::{Cut, Model};
     pub use crate::nn::{loss, optim::Adam};

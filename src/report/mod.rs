@@ -45,7 +45,7 @@ pub mod view;
 pub mod watch;
 pub mod words;
 
-pub use cam::grad_cam;
+pub use cam::cam;
 pub use figure::Figure;
 pub use predictions::{all_predicted, predicted};
 pub use table::Table;

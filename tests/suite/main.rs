@@ -4,6 +4,7 @@ mod advice;
 mod bad_input;
 mod cache;
 mod command;
+mod contributing;
 mod data;
 mod faults;
 mod formats;
