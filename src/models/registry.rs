@@ -122,4 +122,23 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_readme_lists_each_backbone() {
+        let readme = include_str!("../../README.md");
+        let thousands = |number: usize| {
+            let digits = number.to_string();
+            let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+            groups.collect::<Vec<_>>().join(",")
+        };
+        for member in members() {
+            let Weights { name, preprocess, features, parameters, licence, .. } = member.weights;
+            let (features, parameters) = (thousands(features), thousands(parameters));
+            let row = format!(
+                "| `{}` | {name} | {} | {features} | {parameters} | {licence} |",
+                member.backbone, preprocess.size
+            );
+            assert!(readme.lines().any(|line| line == row), "README.md lacks: {row}");
+        }
+    }
 }

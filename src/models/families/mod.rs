@@ -19,4 +19,5 @@ families! {
     efficientnet_lite,
     vit,
     convnext,
+    mobilenet_v4,
 }

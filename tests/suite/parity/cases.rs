@@ -47,6 +47,7 @@ both_ways! {
     resnet18_is_torchvisions: transfer("resnet18", Backbone::Resnet18);
     resnet50_is_torchvisions: transfer("resnet50", Backbone::Resnet50);
     lite0_is_timms: embedded("lite0", Backbone::EfficientnetLite0);
+    mobilenetv4_is_timms: transfer("mobilenetv4", Backbone::Mobilenetv4ConvMedium);
 }
 
 /// A backbone with weights by formula, below petal's head.
