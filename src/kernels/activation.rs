@@ -4,10 +4,11 @@
 //! inside the kernels, and their gradient reads what came out. The smooth ones are a pass over finished numbers, and their gradient
 //! reads what went in: a new one is a new arm in this file, and no kernel knows of it.
 
-use super::elementwise::CHUNK;
-use super::simd::{self, Kernel};
+use super::exp::{exp, normal, sigmoid};
+use super::frame::CHUNK;
+use super::simd::{self, Kernel, clamp};
 use rayon::prelude::*;
-use std::f32::consts::{FRAC_1_SQRT_2, LOG2_E, TAU};
+use std::f32::consts::TAU;
 
 /// What follows a convolution or a dense layer.
 ///
@@ -106,6 +107,14 @@ impl Activation {
         }
     }
 
+    /// Finishes what a kernel has taken within these [`bounds`](Self::bounds): nothing, where they are all of it.
+    #[inline(always)]
+    pub(super) fn finish(self, y: &mut [f32]) {
+        if self.keeps() == Keeps::Input {
+            Values { act: self, y }.run::<false>();
+        }
+    }
+
     /// The bounds that an output must lie between for its gradient to pass; none where all pass.
     ///
     /// # Panics
@@ -159,9 +168,9 @@ pub fn backward_activation(act: Activation, kept: &[f32], dy: &mut [f32]) {
 }
 
 /// `y = act(y)`, in place, on one thread.
-pub(super) struct Values<'a> {
-    pub(super) act: Activation,
-    pub(super) y: &'a mut [f32],
+struct Values<'a> {
+    act: Activation,
+    y: &'a mut [f32],
 }
 
 impl Kernel for Values<'_> {
@@ -215,13 +224,6 @@ impl Slopes<'_> {
     }
 }
 
-/// `v` within `low..=high`. What is not a number stays so: a diverged network has to be noticed.
-#[inline(always)]
-pub(super) fn clamp(v: f32, low: f32, high: f32) -> f32 {
-    let v = if v < low { low } else { v };
-    if v > high { high } else { v }
-}
-
 /// Whether an activation with this [`mask`](Activation::mask) gave `y` without letting its input through.
 #[inline(always)]
 pub(super) fn is_blocked(y: f32, (low, high): (f32, f32)) -> bool {
@@ -229,47 +231,36 @@ pub(super) fn is_blocked(y: f32, (low, high): (f32, f32)) -> bool {
     (y <= low) | (y >= high)
 }
 
-/// σ(x).
-#[inline(always)]
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp(-x))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::simd::every_unit;
+    use crate::kernels::tests::numbers;
 
-/// Φ(x), the share of a normal distribution below `x`, by Chebyshev's approximation of erfc with a relative error of 1.2e-7
-/// (Press et al., "Numerical Recipes", section 6.2).
-#[inline(always)]
-fn normal(x: f32) -> f32 {
-    const TERMS: [f32; 10] = [
-        -1.265_512_2,
-        1.000_023_7,
-        0.374_091_96,
-        0.096_784_18,
-        -0.186_288_06,
-        0.278_868_07,
-        -1.135_204,
-        1.488_515_9,
-        -0.822_152_2,
-        0.170_872_77,
-    ];
-    let z = x.abs() * FRAC_1_SQRT_2;
-    let t = 1.0 / (1.0 + 0.5 * z);
-    let terms = TERMS.iter().rev().fold(0.0, |sum, term| sum * t + term);
-    let below = 0.5 * t * exp(terms - z * z);
-    if x > 0.0 { 1.0 - below } else { below }
-}
+    #[test]
+    fn every_vector_unit_gives_the_same_bytes() {
+        let (x, dy) = (numbers(1003, 1).iter().map(|x| 9.0 * x).collect::<Vec<_>>(), numbers(1003, 2));
+        for act in Activation::ALL {
+            every_unit::gives_the_same_bytes(|unit| {
+                let (mut y, mut dx) = (x.clone(), dy.clone());
+                unit.run(Values { act, y: &mut y });
+                unit.run(Slopes { act, kept: &x, dy: &mut dx });
+                (y, dx)
+            });
+        }
+    }
 
-/// eˣ between e⁻⁸⁷ and e⁸⁸, after Moshier's Cephes: without a branch or a call, so that it runs on vectors, and the same on each.
-#[inline(always)]
-fn exp(x: f32) -> f32 {
-    const TERMS: [f32; 6] = [0.5, 0.166_666_65, 4.166_579_6e-2, 8.333_452e-3, 1.398_2e-3, 1.987_569_1e-4];
-    /// 1.5 · 2²³: the last bits of a sum with it are the other number, rounded.
-    const ROUND: f32 = 12_582_912.0;
-    let x = clamp(x, -87.0, 88.0);
-    // x = n ln 2 + rest, with ln 2 in two parts, the first short enough for exact products.
-    let rounded = x * LOG2_E + ROUND;
-    let n = rounded - ROUND;
-    let rest = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
-    let terms = TERMS.iter().rev().fold(0.0, |sum, term| sum * rest + term);
-    let power = f32::from_bits(rounded.to_bits().wrapping_add(127) << 23);
-    (terms * rest * rest + rest + 1.0) * power
+    #[test]
+    fn an_activation_lets_the_gradient_through_where_it_is_open() {
+        let y = [-0.0, 0.0, 1e-30, 3.0, 6.0, 7.0, f32::NAN];
+        for (act, expected) in [
+            (Activation::None, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+            (Activation::Relu, [0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+            (Activation::Relu6, [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0]),
+        ] {
+            let mut dy = [1.0; 7];
+            backward_activation(act, &y, &mut dy);
+            assert_eq!(dy, expected, "{act:?}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Adam's update, all in one pass over memory.
 
-use super::elementwise::CHUNK;
+use super::frame::CHUNK;
 use super::simd::{self, Kernel};
 use rayon::prelude::*;
 
@@ -24,6 +24,18 @@ impl Adam {
     ///
     /// # Panics
     /// Where the lengths differ.
+    ///
+    /// ```
+    /// use petal::kernels::adam::Adam;
+    ///
+    /// // The first step: both means are corrected for having started at zero.
+    /// let (beta1, beta2, rate) = (0.9, 0.999, 0.01);
+    /// let adam = Adam { beta1, beta2, epsilon: 1e-7, step: rate / (1.0 - beta1), root: f64::sqrt(1.0 - beta2) };
+    /// let (mut p, mut m, mut v) = ([1.0, 1.0], [0.0; 2], [0.0; 2]);
+    /// adam.update(&mut p, &mut m, &mut v, &[0.5, -2.0]);
+    /// assert!((p[0] - 0.99).abs() < 1e-6 && (p[1] - 1.01).abs() < 1e-6);
+    /// assert!((m[0] - 0.05).abs() < 1e-7 && (v[1] - 0.004).abs() < 1e-7);
+    /// ```
     pub fn update(&self, p: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32]) {
         assert!([m.len(), v.len(), g.len()].iter().all(|&len| len == p.len()), "Adam's arrays differ in length");
         let moments = m.par_chunks_mut(CHUNK).zip(v.par_chunks_mut(CHUNK));
@@ -60,19 +72,18 @@ impl Kernel for Update<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::simd::{Level, run_on};
+    use crate::kernels::simd::every_unit;
     use crate::kernels::tests::numbers;
 
     #[test]
     fn every_vector_unit_gives_the_same_bytes() {
         let adam = &Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, step: 0.01, root: 0.3 };
         let g = &numbers(1237, 1)[..];
-        let all = |level| {
+        every_unit::gives_the_same_bytes(|unit| {
             let (mut p, mut m, mut v) = (numbers(1237, 2), numbers(1237, 3), numbers(1237, 4));
             v.iter_mut().for_each(|v| *v = v.abs());
-            run_on(level, Update { adam, p: &mut p, m: &mut m, v: &mut v, g });
+            unit.run(Update { adam, p: &mut p, m: &mut m, v: &mut v, g });
             (p, m, v)
-        };
-        assert!(Level::available().all(|level| all(level) == all(Level::Portable)));
+        });
     }
 }

@@ -3,10 +3,10 @@
 //! Inputs `x` are `[B, inputs]`, outputs `y` `[B, O]`, weights `[O, inputs]`, the bias `[O]`; the other sizes follow from the
 //! slices' lengths.
 
-use super::conv::layout::blocks;
-use super::elementwise::AddRows;
+use super::frame::blocks;
 use super::gemm::{Matrix, multiply};
 use super::simd;
+use super::sums::AddRows;
 use rayon::prelude::*;
 
 /// Outputs that one task makes. Few, since batches are small and the work must reach every core.
@@ -19,6 +19,14 @@ const INPUTS: usize = 512;
 ///
 /// # Panics
 /// Where the lengths don't fit each other, or one is zero.
+///
+/// ```
+/// use petal::kernels::linear;
+///
+/// let mut y = [0.0; 2];
+/// linear::forward(3, &[1.0, 2.0, 3.0], &[1.0, 0.0, -1.0, 0.5, 0.5, 0.5], &[10.0, 20.0], &mut y);
+/// assert_eq!(y, [8.0, 23.0]);
+/// ```
 pub fn forward(inputs: usize, x: &[f32], weight: &[f32], bias: &[f32], y: &mut [f32]) {
     let (batch, outputs) = check(inputs, x, weight, y);
     assert_eq!(bias.len(), outputs, "bias of a dense layer");
@@ -39,6 +47,14 @@ pub fn forward(inputs: usize, x: &[f32], weight: &[f32], bias: &[f32], y: &mut [
 ///
 /// # Panics
 /// As [`forward`].
+///
+/// ```
+/// use petal::kernels::linear;
+///
+/// let mut dx = [0.0; 3];
+/// linear::backward_input(3, &[1.0, 2.0], &[1.0, 0.0, -1.0, 0.5, 0.5, 0.5], &mut dx);
+/// assert_eq!(dx, [2.0, 1.0, 0.0]);
+/// ```
 pub fn backward_input(inputs: usize, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
     let (batch, outputs) = check(inputs, dx, weight, dy);
     multiply_by_blocks(Matrix::new(dy, batch, outputs), Matrix::new(weight, outputs, inputs), batch, dx);
@@ -48,6 +64,15 @@ pub fn backward_input(inputs: usize, dy: &[f32], weight: &[f32], dx: &mut [f32])
 ///
 /// # Panics
 /// As [`forward`].
+///
+/// ```
+/// use petal::kernels::linear;
+///
+/// let (mut dw, mut db) = ([0.0; 4], [0.0; 2]);
+/// // Two pictures of two inputs, two outputs.
+/// linear::backward_weight(2, &[1.0, 2.0, 3.0, 4.0], &[1.0, 0.0, 1.0, -1.0], &mut dw, &mut db);
+/// assert_eq!((dw, db), ([4.0, 6.0, -3.0, -4.0], [2.0, -1.0]));
+/// ```
 pub fn backward_weight(inputs: usize, x: &[f32], dy: &[f32], dw: &mut [f32], db: &mut [f32]) {
     let (batch, outputs) = check(inputs, x, dw, dy);
     assert_eq!(db.len(), outputs, "bias of a dense layer");

@@ -20,12 +20,15 @@ mod activation;
 pub mod adam;
 pub mod conv;
 mod elementwise;
+mod exp;
+mod frame;
 mod gemm;
 pub mod half_floats;
 pub mod linear;
 mod memory;
 pub mod pool;
 mod simd;
+mod sums;
 #[cfg(test)]
 mod tests;
 

@@ -15,6 +15,26 @@ pub(super) fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 
+/// `v` within `low..=high`. What is not a number stays so: a diverged network has to be noticed.
+#[inline(always)]
+pub(super) fn clamp(v: f32, low: f32, high: f32) -> f32 {
+    let v = if v < low { low } else { v };
+    if v > high { high } else { v }
+}
+
+/// `L` numbers from `at` on.
+#[inline(always)]
+pub(super) fn lanes<const L: usize>(from: &[f32], at: usize) -> &[f32; L] {
+    from[at..].first_chunk().unwrap_or_else(|| panic!("{L} numbers from {at} on, of {}", from.len()))
+}
+
+/// As [`lanes`], to write.
+#[inline(always)]
+pub(super) fn lanes_mut<const L: usize>(to: &mut [f32], at: usize) -> &mut [f32; L] {
+    let len = to.len();
+    to[at..].first_chunk_mut().unwrap_or_else(|| panic!("{L} numbers from {at} on, of {len}"))
+}
+
 /// A vector unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
@@ -90,10 +110,40 @@ fn run_avx512(kernel: impl Kernel) {
     kernel.run::<true>()
 }
 
-/// Runs `kernel` on one vector unit, which must be available.
+/// How the tests of a kernel run it on every vector unit of this machine.
 #[cfg(test)]
-pub(super) fn run_on(level: Level, kernel: impl Kernel) {
-    assert!(Level::available().any(|available| available == level), "{level:?} is not available");
-    // SAFETY: the level is one of those available.
-    unsafe { level.run(kernel) }
+pub(super) mod every_unit {
+    use super::{Kernel, Level};
+    use crate::kernels::tests::distance;
+
+    /// A vector unit that this machine has.
+    pub(in crate::kernels) struct Unit(Level);
+
+    impl Unit {
+        pub(in crate::kernels) fn run(&self, kernel: impl Kernel) {
+            // SAFETY: the level is one of those available.
+            unsafe { self.0.run(kernel) }
+        }
+    }
+
+    /// Checks that `all` gives the same on every unit, to the byte.
+    #[track_caller]
+    pub(in crate::kernels) fn gives_the_same_bytes<T: PartialEq>(all: impl Fn(&Unit) -> T) {
+        let portable = all(&Unit(Level::Portable));
+        for level in Level::available() {
+            assert!(all(&Unit(level)) == portable, "{level:?}");
+        }
+    }
+
+    /// Checks that `all` gives nearly the same on every unit: they differ in whether a product is rounded before it is added.
+    #[track_caller]
+    pub(in crate::kernels) fn agrees<const N: usize>(tolerance: f64, all: impl Fn(&Unit) -> [Vec<f32>; N]) {
+        let portable = all(&Unit(Level::Portable)).map(|v| v.iter().map(|&v| f64::from(v)).collect::<Vec<_>>());
+        for level in Level::available() {
+            for (i, (got, expected)) in all(&Unit(level)).iter().zip(&portable).enumerate() {
+                let distance = distance(got, expected);
+                assert!(distance < tolerance, "{level:?}, result {i}: {distance:e}");
+            }
+        }
+    }
 }

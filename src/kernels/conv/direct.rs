@@ -3,10 +3,13 @@
 //! Its patches would be many times as large as the picture, and its matrices too narrow to multiply well. Instead, each
 //! number of the picture meets the weights of a block of output channels while their sums stay in registers.
 
-use super::Conv;
-use crate::kernels::elementwise::{AddRows, add, lanes, lanes_mut, sum_turned};
+use super::geometry::Conv;
+use super::gradient::WeightGradient;
+use crate::kernels::elementwise::add;
+use crate::kernels::frame::picture_parts;
 use crate::kernels::memory::Memory;
-use crate::kernels::simd::{self, Kernel, mul_add};
+use crate::kernels::simd::{self, Kernel, lanes, lanes_mut, mul_add};
+use crate::kernels::sums::{AddRows, PartialSums};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -19,16 +22,8 @@ const STRIP: usize = 6;
 /// Weights whose gradients are made together.
 const WEIGHTS: usize = 9;
 
-/// The most inputs of an output for which there is too little to multiply.
-const MAX_DEPTH: usize = 160;
-
 /// Rows of the output that one task of a weight gradient takes.
 const ROWS: usize = 16;
-
-/// Whether this way is the faster one. Depends on the geometry alone.
-pub(super) fn suits(conv: &Conv) -> bool {
-    !conv.depthwise && conv.depth() <= MAX_DEPTH && conv.kernel > 1 && conv.out_c.is_multiple_of(LANES)
-}
 
 /// As [`im2col::forward`](super::im2col::forward), with weights `[kernel, kernel, in_c, out_c]`.
 pub(super) fn forward(
@@ -40,26 +35,26 @@ pub(super) fn forward(
     y: &mut [f32],
 ) {
     let (row, wide) = (conv.out_w() * conv.out_c, simd::has_wide_registers());
-    y.par_chunks_mut(row).enumerate().for_each(|(i, y)| {
-        let (picture, oy) = (i / conv.out_h(), i % conv.out_h());
-        let x = &x[picture * conv.in_len()..][..conv.in_len()];
-        simd::run(OutputRow { conv, x, packed, oy, accumulate, wide, y });
-        finish(i * row, y);
+    picture_parts(y, conv.out_len(), row).for_each(|(i, start, y)| {
+        let x = &x[i * conv.in_len()..][..conv.in_len()];
+        simd::run(OutputRow { conv, x, packed, oy: start / row, accumulate, wide, y });
+        finish(i * conv.out_len() + start, y);
     });
 }
 
-/// As [`im2col::backward`](super::im2col::backward), of the weights.
-pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], accumulate: bool, memory: &Memory, sums: &mut [f32]) {
+/// As [`im2col::backward_weight`](super::im2col::backward_weight).
+pub(super) fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], weight: WeightGradient, memory: &Memory) {
+    let WeightGradient { accumulate, sums } = weight;
     let (row, tasks) = (conv.out_w() * conv.out_c, conv.out_h().div_ceil(ROWS));
-    let mut parts = memory.buffer(dy.len() / conv.out_len() * tasks * sums.len());
-    parts.par_chunks_mut(sums.len()).enumerate().for_each(|(i, sums)| {
+    let mut partial = PartialSums::new(dy.len() / conv.out_len() * tasks, sums.len(), memory);
+    partial.of_tasks().into_par_iter().enumerate().for_each(|(i, sums)| {
         let (picture, first) = (i / tasks, i % tasks * ROWS);
         let x = &x[picture * conv.in_len()..][..conv.in_len()];
         let dy = &dy[picture * conv.out_len()..][..conv.out_len()];
         let dy = &dy[first * row..((first + ROWS) * row).min(dy.len())];
         simd::run(WeightSums { conv, x, dy, first, sums });
     });
-    sum_turned(&parts, conv, accumulate, memory, sums);
+    partial.add_up_turned(conv.out_c, accumulate, memory, sums);
 }
 
 /// How a row of outputs meets one row of the picture through one row of the kernel.
@@ -268,35 +263,25 @@ fn add_multiple<const FMA: bool, const L: usize>(sums: &mut [f32; L], factor: f3
 mod tests {
     use super::*;
     use crate::kernels::Padding;
-    use crate::kernels::simd::{Level, run_on};
-    use crate::kernels::tests::{distance, numbers};
-
-    /// Output and gradient of the weights, on one vector unit.
-    fn all(conv: &Conv, level: Level) -> [Vec<f32>; 2] {
-        let (x, dy) = (&numbers(conv.in_len(), 1)[..], &numbers(conv.out_len(), 2)[..]);
-        let packed = &numbers(conv.weights(), 3)[..];
-        let mut y = vec![0.0; dy.len()];
-        for (oy, y) in y.chunks_mut(conv.out_w() * conv.out_c).enumerate() {
-            run_on(level, OutputRow { conv, x, packed, oy, accumulate: false, wide: oy % 2 == 0, y });
-        }
-        let mut sums = vec![0.0; conv.weights() + conv.out_c];
-        run_on(level, WeightSums { conv, x, dy, first: 0, sums: &mut sums });
-        [y, sums]
-    }
+    use crate::kernels::simd::every_unit;
+    use crate::kernels::tests::numbers;
 
     #[test]
     fn every_vector_unit_agrees() {
         for (kernel, stride) in [(3, 1), (3, 2), (4, 3)] {
             let pad = Padding::same(29, 31, kernel, stride);
-            let conv = Conv { in_h: 29, in_w: 31, in_c: 3, out_c: 32, kernel, stride, pad, depthwise: false };
-            assert!(suits(&conv));
-            let portable = all(&conv, Level::Portable).map(|v| v.iter().map(|&v| v as f64).collect::<Vec<_>>());
-            for level in Level::available() {
-                for (got, expected) in all(&conv, level).iter().zip(&portable) {
-                    // They differ in whether a product is rounded before it is added.
-                    assert!(distance(got, expected) < 1e-6, "{level:?}, {conv:?}");
+            let conv = &Conv { in_h: 29, in_w: 31, in_c: 3, out_c: 32, kernel, stride, pad, depthwise: false };
+            let (x, dy) = (&numbers(conv.in_len(), 1)[..], &numbers(conv.out_len(), 2)[..]);
+            let packed = &numbers(conv.weights(), 3)[..];
+            every_unit::agrees(1e-6, |unit| {
+                let mut y = vec![0.0; dy.len()];
+                for (oy, y) in y.chunks_mut(conv.out_w() * conv.out_c).enumerate() {
+                    unit.run(OutputRow { conv, x, packed, oy, accumulate: false, wide: oy % 2 == 0, y });
                 }
-            }
+                let mut sums = vec![0.0; conv.weights() + conv.out_c];
+                unit.run(WeightSums { conv, x, dy, first: 0, sums: &mut sums });
+                [y, sums]
+            });
         }
     }
 }

@@ -2,64 +2,53 @@
 //!
 //! Pictures are `[B, H, W, C]`; for the layout of weights see [`Conv`]. All functions panic where the geometry has a size of
 //! zero or a kernel larger than the padded picture.
+//!
+//! Which algorithm a geometry takes, `plan` alone says; there is a file for each.
+//!
+//! ```
+//! use petal::kernels::conv::{self, BackwardWeights, ForwardWeights};
+//! use petal::kernels::{Activation, Conv, Memory, Padding};
+//!
+//! // One picture of 3×3 pixels and one channel; each output is the sum of 2×2 of them.
+//! let conv = Conv { in_h: 3, in_w: 3, in_c: 1, out_c: 1, kernel: 2, stride: 1, pad: Padding::NONE, depthwise: false };
+//! let (x, weight, memory) = ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0], [1.0; 4], Memory::default());
+//! let mut y = [0.0; 4];
+//! let packed = ForwardWeights::pack(&conv, &weight, None, &memory);
+//! conv::forward(&packed, &x, &[-20.0], None, Activation::Relu, &memory, &mut y);
+//! assert_eq!(y, [0.0, 0.0, 4.0, 8.0]);
+//!
+//! // Back: every output of equal weight.
+//! let (dy, mut dx) = ([1.0; 4], [0.0; 9]);
+//! let packed = BackwardWeights::pack(&conv, &weight, None, &memory);
+//! conv::backward_input(&packed, &dy, false, &memory, &mut dx);
+//! assert_eq!(dx, [1.0, 2.0, 1.0, 2.0, 4.0, 2.0, 1.0, 2.0, 1.0]);
+//! ```
 
 mod depthwise;
 mod direct;
 mod geometry;
+mod gradient;
+mod groups;
 mod im2col;
-pub(super) mod layout;
+mod layout;
 pub mod pair;
 mod patches;
+mod plan;
+#[cfg(test)]
+mod tests;
+mod weights;
 mod winograd;
 
 pub use geometry::{Conv, Padding};
+pub use gradient::{InputGradient, WeightGradient};
+pub use weights::{BackwardWeights, ForwardWeights};
 
-use super::activation::{Activation, backward_activation};
+use super::activation::{Activation, Keeps, backward_activation};
 use super::elementwise::Epilogue;
-use super::memory::{Buffer, Memory};
+use super::memory::Memory;
 use super::simd;
 use layout::{hwo_to_ohw, ohwi_to_oihw};
-#[cfg(test)]
-pub(super) use winograd::suits;
-
-/// Weights in the order in which the forward pass reads them. Worth keeping where the same weights are used again.
-#[derive(Debug)]
-pub struct ForwardWeights {
-    pub(super) conv: Conv,
-    pub(super) data: Buffer,
-}
-
-impl ForwardWeights {
-    /// Reorders `weight`, laid out as [`Conv`] says, for pictures of `conv`'s size. Each output channel's weights are multiplied
-    /// by its `scale`, where there is one.
-    ///
-    /// # Panics
-    /// Where a slice isn't as long as `conv` says.
-    pub fn pack(conv: &Conv, weight: &[f32], scale: Option<&[f32]>, memory: &Memory) -> Self {
-        check_weights(conv, weight, scale);
-        let pack = if conv.depthwise { depthwise::pack } else { im2col::pack_forward };
-        Self { conv: *conv, data: pack(conv, weight, scale, memory) }
-    }
-}
-
-/// The same in the order in which the gradient of the input reads them.
-#[derive(Debug)]
-pub struct BackwardWeights {
-    pub(super) conv: Conv,
-    pub(super) data: Buffer,
-}
-
-impl BackwardWeights {
-    /// As [`ForwardWeights::pack`].
-    ///
-    /// # Panics
-    /// Where a slice isn't as long as `conv` says.
-    pub fn pack(conv: &Conv, weight: &[f32], scale: Option<&[f32]>, memory: &Memory) -> Self {
-        check_weights(conv, weight, scale);
-        let pack = if conv.depthwise { depthwise::pack } else { im2col::pack_backward };
-        Self { conv: *conv, data: pack(conv, weight, scale, memory) }
-    }
-}
+use plan::{Backward, Dense, Forward};
 
 /// `y = act(conv(x) + bias + residual)`.
 ///
@@ -76,18 +65,18 @@ pub fn forward(
     memory: &Memory,
     y: &mut [f32],
 ) {
-    let ForwardWeights { conv, data } = weights;
+    let ForwardWeights { conv, way, data } = weights;
     check_batch(conv, x, y);
     assert_eq!(bias.len(), conv.out_c, "bias of {conv:?}");
     assert!(residual.is_none_or(|r| r.len() == y.len()), "residual of {conv:?}");
-    if conv.depthwise {
-        return depthwise::forward(conv, x, data, bias, residual, act, y);
-    }
     let finish = |start: usize, y: &mut [f32]| {
         let residual = residual.map(|r| &r[start..][..y.len()]);
         simd::run(Epilogue { bias, residual, act, y });
     };
-    im2col::forward(conv, x, data, false, finish, memory, y);
+    match way {
+        Forward::Depthwise => depthwise::forward(conv, x, data, bias, residual, act, y),
+        Forward::Dense(way) => dense(*way, conv, x, data, false, finish, memory, y),
+    }
 }
 
 /// The gradient of the input: `dx += …` where `accumulate`, else `dx = …`.
@@ -97,13 +86,35 @@ pub fn forward(
 /// # Panics
 /// Where a slice is not as long as the geometry and the other slices say.
 pub fn backward_input(weights: &BackwardWeights, dy: &[f32], accumulate: bool, memory: &Memory, dx: &mut [f32]) {
-    let BackwardWeights { conv, data } = weights;
+    let BackwardWeights { conv, way, data } = weights;
     check_batch(conv, dx, dy);
-    if conv.depthwise {
-        let input = InputGradient { weights: &data[..], before: Activation::None, accumulate, dx };
-        return depthwise::backward(conv, &[], dy, Some(input), None, memory);
+    match way {
+        Backward::Depthwise => {
+            let input = InputGradient { weights, before: Activation::None, accumulate, dx };
+            depthwise::backward(conv, &[], dy, Some(input.packed()), None, memory);
+        }
+        Backward::Transposed(conv, way) => dense(*way, conv, dy, data, accumulate, |_, _| (), memory, dx),
+        Backward::Scatter => im2col::scatter(conv, dy, data, accumulate, memory, dx),
     }
-    im2col::backward_input(conv, dy, data, accumulate, memory, dx);
+}
+
+/// A dense convolution by its way.
+#[expect(clippy::too_many_arguments, reason = "what the ways take, and which")]
+fn dense(
+    way: Dense,
+    conv: &Conv,
+    x: &[f32],
+    packed: &[f32],
+    accumulate: bool,
+    finish: impl Fn(usize, &mut [f32]) + Sync,
+    memory: &Memory,
+    y: &mut [f32],
+) {
+    match way {
+        Dense::Winograd => winograd::forward(conv, x, packed, accumulate, finish, memory, y),
+        Dense::Direct => direct::forward(conv, x, packed, accumulate, finish, y),
+        Dense::Im2col => im2col::forward(conv, x, packed, accumulate, finish, memory, y),
+    }
 }
 
 /// How many numbers the sums of [`backward_weight`] are.
@@ -118,51 +129,35 @@ pub fn sums_len(conv: &Conv) -> usize {
 ///
 /// # Panics
 /// Where a slice is not as long as `conv` and the other slices say; `sums` is to be as long as [`sums_len`].
+///
+/// ```
+/// use petal::kernels::{Conv, Memory, Padding, conv};
+///
+/// // Two pictures of one pixel and two channels, to one channel.
+/// let conv = Conv { in_h: 1, in_w: 1, in_c: 2, out_c: 1, kernel: 1, stride: 1, pad: Padding::NONE, depthwise: false };
+/// let mut sums = vec![0.0; conv::sums_len(&conv)];
+/// conv::backward_weight(&conv, &[1.0, 2.0, 3.0, 4.0], &[1.0, -1.0], false, &Memory::default(), &mut sums);
+/// let (mut dw, mut db) = ([0.0; 2], [0.0]);
+/// conv::finish_weight(&conv, &sums, &mut dw, &mut db);
+/// assert_eq!((dw, db), ([-2.0, -2.0], [0.0]));
+/// ```
 pub fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], accumulate: bool, memory: &Memory, sums: &mut [f32]) {
     conv.check();
     check_batch(conv, x, dy);
     assert_eq!(sums.len(), sums_len(conv), "sums of {conv:?}");
-    if conv.depthwise {
-        return depthwise::backward(conv, x, dy, None, Some(WeightGradient { accumulate, sums }), memory);
+    let weight = WeightGradient { accumulate, sums };
+    match Forward::of(conv) {
+        Forward::Depthwise => depthwise::backward(conv, x, dy, None, Some(weight), memory),
+        Forward::Dense(Dense::Winograd) => winograd::backward_weight(conv, x, dy, weight, memory),
+        Forward::Dense(Dense::Direct) => direct::backward_weight(conv, x, dy, weight, memory),
+        Forward::Dense(Dense::Im2col) => im2col::backward_weight(conv, x, dy, weight, memory),
     }
-    im2col::backward(conv, x, dy, None, WeightGradient { accumulate, sums }, memory);
-}
-
-/// A gradient of the input that is asked for.
-#[derive(Debug)]
-pub struct InputGradient<'a, W = &'a BackwardWeights> {
-    /// The weights to go back through.
-    pub weights: W,
-    /// The activation that the input came out of: what is added to `dx` is the gradient before it.
-    pub before: Activation,
-    /// Whether it is added to `dx`, or replaces it.
-    pub accumulate: bool,
-    /// The gradient, `[B, in_h, in_w, in_c]`.
-    pub dx: &'a mut [f32],
-}
-
-impl<'a, W: Copy> InputGradient<'a, W> {
-    /// The first `len` numbers of it; what remains is the rest.
-    pub(super) fn take(&mut self, len: usize) -> Self {
-        let (first, rest) = std::mem::take(&mut self.dx).split_at_mut(len);
-        self.dx = rest;
-        Self { dx: first, ..*self }
-    }
-}
-
-/// Sums of [`backward_weight`] that are asked for.
-#[derive(Debug)]
-pub struct WeightGradient<'a> {
-    /// Whether they are added to `sums`, or replace them.
-    pub accumulate: bool,
-    /// The sums.
-    pub sums: &'a mut [f32],
 }
 
 /// As [`backward_weight`] and [`backward_input`], both in one pass where that is faster.
 ///
 /// # Panics
-/// As they do.
+/// As they do; and where the gradient of the activation before reads [what went in](Keeps::Input), which isn't here.
 pub fn backward(
     conv: &Conv,
     x: &[f32],
@@ -176,19 +171,18 @@ pub fn backward(
         input.as_ref().is_none_or(|input| input.dx.len() == x.len() && input.weights.conv == *conv),
         "dx of {conv:?}"
     );
+    assert!(input.as_ref().is_none_or(|input| input.before.keeps() == Keeps::Output), "activation before {conv:?}");
     assert!(weight.as_ref().is_none_or(|weight| weight.sums.len() == sums_len(conv)), "sums of {conv:?}");
-    let packed = |InputGradient { weights, before, accumulate, dx }| {
-        let BackwardWeights { data, .. }: &BackwardWeights = weights;
-        InputGradient { weights: &data[..], before, accumulate, dx }
-    };
     match (input, weight) {
-        (input, weight) if conv.depthwise => depthwise::backward(conv, x, dy, input.map(packed), weight, memory),
-        (Some(input), Some(weight)) if im2col::in_one_pass(conv) => {
-            im2col::backward(conv, x, dy, Some(packed(input)), weight, memory);
+        (input, weight) if conv.depthwise => {
+            depthwise::backward(conv, x, dy, input.map(InputGradient::packed), weight, memory);
+        }
+        (Some(input), Some(weight)) if plan::in_one_pass(conv) && im2col::fills_threads(conv, dy) => {
+            im2col::backward(conv, x, dy, input.packed(), weight, memory);
         }
         (input, weight) => {
-            if let Some(weight) = weight {
-                im2col::backward(conv, x, dy, None, weight, memory);
+            if let Some(WeightGradient { accumulate, sums }) = weight {
+                backward_weight(conv, x, dy, accumulate, memory, sums);
             }
             if let Some(InputGradient { weights, before, accumulate, dx }) = input {
                 backward_input(weights, dy, accumulate, memory, dx);
@@ -210,12 +204,6 @@ pub fn finish_weight(conv: &Conv, sums: &[f32], dw: &mut [f32], db: &mut [f32]) 
     let turn = if conv.depthwise { hwo_to_ohw } else { ohwi_to_oihw };
     turn(conv.in_c, conv.kernel * conv.kernel, weights, dw);
     db.copy_from_slice(bias);
-}
-
-fn check_weights(conv: &Conv, weight: &[f32], scale: Option<&[f32]>) {
-    conv.check();
-    assert_eq!(weight.len(), conv.weights(), "weights of {conv:?}");
-    assert!(scale.is_none_or(|scale| scale.len() == conv.out_c), "scale of {conv:?}");
 }
 
 fn check_batch(conv: &Conv, x: &[f32], y: &[f32]) {

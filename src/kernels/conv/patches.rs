@@ -2,7 +2,7 @@
 //!
 //! After Chellapilla, Puri and Simard, "High Performance Convolutional Neural Networks for Document Processing" (2006).
 
-use super::Conv;
+use super::geometry::Conv;
 use crate::kernels::elementwise::add;
 
 /// Writes the patches that some rows of the output are made from: `columns` is `[rows * out_w, kernel * kernel * in_c]`, and

@@ -1,8 +1,13 @@
-//! Max pooling, and the average over whole pictures.
+//! Max pooling; and the average over whole pictures, in a file of its own.
 
-use super::activation::{Activation, is_blocked};
-use super::elementwise::{AddRows, lanes, lanes_mut};
-use super::simd::{self, Kernel};
+mod average;
+#[cfg(test)]
+mod tests;
+
+pub use average::{average_pool_backward, average_pool_forward};
+
+use crate::kernels::activation::{Activation, is_blocked};
+use crate::kernels::simd::{self, Kernel, lanes, lanes_mut};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -72,6 +77,19 @@ impl MaxPool {
 /// # Panics
 /// Where a slice is not as long as `pool` and the other slice say, or `pool` has a size of zero, a padding of more than half
 /// the window, or a window larger than the padded picture.
+///
+/// ```
+/// use petal::kernels::pool::{MaxPool, max_pool_backward, max_pool_forward};
+/// use petal::kernels::Activation;
+///
+/// // One picture of 2×4 pixels and one channel, in windows of 2×2.
+/// let pool = MaxPool { in_h: 2, in_w: 4, channels: 1, kernel: 2, stride: 2, pad: 0 };
+/// let (mut y, mut places, mut dx) = ([0.0; 2], [0.0; 2], [0.0; 8]);
+/// max_pool_forward(&pool, &[1.0, 2.0, 5.0, 0.0, 4.0, 3.0, 0.0, 5.0], &mut y, Some(&mut places));
+/// assert_eq!((y, places), ([4.0, 5.0], [2.0, 0.0]));
+/// max_pool_backward(&pool, &y, &places, &[1.0, -1.0], Activation::None, &mut dx);
+/// assert_eq!(dx, [0.0, 0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
+/// ```
 pub fn max_pool_forward(pool: &MaxPool, x: &[f32], y: &mut [f32], places: Option<&mut [f32]>) {
     pool.check(x, y);
     let row = pool.out_w() * pool.channels;
@@ -218,63 +236,5 @@ impl PoolGradient<'_> {
                 i += 1.0;
             }
         }
-    }
-}
-
-/// The average of each channel over each picture: `x` `[B, positions, C]` to `y` `[B, C]`, overwritten.
-///
-/// # Panics
-/// Where `positions` or `channels` is zero, or the lengths don't fit each other.
-pub fn average_pool_forward(positions: usize, channels: usize, x: &[f32], y: &mut [f32]) {
-    check_average(positions, channels, x, y);
-    y.par_chunks_mut(channels).zip(x.par_chunks(positions * channels)).for_each(|(y, x)| {
-        y.fill(0.0);
-        simd::run(AddRows { rows: x, stride: channels, from: 0, sums: y });
-        y.iter_mut().for_each(|y| *y /= positions as f32);
-    });
-}
-
-/// The gradient of the input: `dy` `[B, C]` to `dx` `[B, positions, C]`, overwritten.
-///
-/// # Panics
-/// As [`average_pool_forward`].
-pub fn average_pool_backward(positions: usize, channels: usize, dy: &[f32], dx: &mut [f32]) {
-    check_average(positions, channels, dx, dy);
-    dx.par_chunks_mut(positions * channels).zip(dy.par_chunks(channels)).for_each(|(dx, dy)| {
-        for dx in dx.chunks_exact_mut(channels) {
-            for (dx, &dy) in dx.iter_mut().zip(dy) {
-                *dx = dy / positions as f32;
-            }
-        }
-    });
-}
-
-fn check_average(positions: usize, channels: usize, x: &[f32], y: &[f32]) {
-    assert!(positions > 0 && channels > 0, "a size is zero");
-    let batch = y.len() / channels;
-    assert_eq!(y.len(), batch * channels, "pictures of {channels} channels");
-    assert_eq!(x.len(), batch * positions * channels, "{batch} pictures of {positions} positions, {channels} channels");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kernels::simd::{Level, run_on};
-    use crate::kernels::tests::numbers;
-
-    #[test]
-    fn every_vector_unit_gives_the_same_bytes() {
-        let pool = &MaxPool { in_h: 9, in_w: 7, channels: 37, kernel: 3, stride: 2, pad: 1 };
-        let (x, dy) = (&numbers(pool.in_len(), 1)[..], &numbers(pool.out_len(), 2)[..]);
-        let all = |level| {
-            let (mut y, mut places, mut dx) = (vec![0.0; dy.len()], vec![0.0; dy.len()], vec![0.0; x.len()]);
-            let row = pool.out_w() * pool.channels;
-            for (oy, (y, places)) in y.chunks_mut(row).zip(places.chunks_mut(row)).enumerate() {
-                run_on(level, PoolRow { pool, x, oy, y, places });
-            }
-            run_on(level, PoolGradient { pool, y: &y, places: &places, dy, mask: Some((0.0, 0.9)), dx: &mut dx });
-            (y, places, dx)
-        };
-        assert!(Level::available().all(|level| all(level) == all(Level::Portable)));
     }
 }
