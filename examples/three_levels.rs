@@ -4,9 +4,7 @@
 //! cargo run --release --example three_levels
 //! ```
 
-use petal::nn::{loss, optim::Adam};
 use petal::prelude::*;
-use petal::{Purpose, Seed};
 
 fn main() -> Result<()> {
     let project = Project::open("target/three_levels")?;
@@ -19,29 +17,25 @@ fn main() -> Result<()> {
 
     // 2. Phase by phase. This finds the run above finished, and trains nothing again.
     let mut learner = Learner::new(&project, &splits, &config)?;
-    learner.fit(&Phase::head(&config))?;
-    learner.fit(&Phase::fine_tune(&config))?;
+    learner.fit_head()?;
+    learner.fit_upper()?;
 
-    // 3. The loop itself: photos to features, features to logits, loss, backward, Adam.
+    // 3. The loop itself: photos to features, then steps: forward, loss, backward, Adam.
     let other = Config { seed: 7, ..config };
     let learner = Learner::new(&project, &splits, &other)?;
-    let (model, seed) = (learner.model(), Seed(other.seed));
-    let train = learner.loader(Split::Train).augmented(other.augment, seed);
-    let frozen = model.frozen(Cut::Features, other.image_size, other.image_size)?;
-    let mut adam = Adam::new(model.trainable_vars(Cut::Features)?, other.head.learning_rate)?;
+    let (model, seed, phase) = (learner.model(), Seed(other.seed), learner.head());
+    let photos = learner.train_loader();
+    let inputs = Inputs::direct(model, phase.cut, &photos)?;
+    let mut steps = Steps::new(model, &phase, seed, 2 * photos.len().div_ceil(other.batch_size))?;
     for epoch in 0..2 {
-        let mut order: Vec<usize> = (0..train.len()).collect();
-        seed.stream(Purpose::Shuffle, epoch, 0).shuffle(&mut order);
-        let mut sum = 0.0;
-        for (step, batch) in train.batches_of(&order, epoch).enumerate() {
-            let batch = batch?;
-            let mut dropout = seed.stream(Purpose::Dropout, epoch, step as u64);
-            let logits = model.after(&frozen.run(&batch.images)?, Cut::Features, Some(&mut dropout))?;
-            let loss = loss::cross_entropy(&logits, &batch.targets)?;
-            adam.step(&model.backward(&loss)?)?;
-            sum += f64::from(loss.to_scalar::<f32>()?) * batch.indices.len() as f64;
+        let (mut sum, mut correct) = (0.0, 0);
+        for (step, batch) in inputs.batches(&inputs.shuffled(seed, epoch), epoch)?.enumerate() {
+            let taken = steps.take(epoch, step, batch?)?;
+            sum += taken.loss * taken.photos as f64;
+            correct += taken.correct;
         }
-        println!("epoch {}: loss {:.4}", epoch + 1, sum / train.len() as f64);
+        let count = photos.len() as f64;
+        println!("epoch {}: loss {:.4}, accuracy {:.2}", epoch + 1, sum / count, correct as f64 / count);
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import sys
+from pathlib import Path
 
 
 def processor():
@@ -21,8 +22,7 @@ def row(name, results):
     mean = sum(accuracies) / len(accuracies)
     spread = math.sqrt(sum((a - mean) ** 2 for a in accuracies) / max(1, len(accuracies) - 1))
     intervals = ", ".join(
-        "{:.1f} ({:.1f}–{:.1f})".format(*(100 * x for x in (r["test"]["accuracy"], *r["test"]["accuracy_interval_95"])))
-        for r in results
+        "{:.1f} ({:.1f}–{:.1f})".format(*(100 * x for x in (r["test"]["accuracy"], *r["test"]["accuracy_interval_95"]))) for r in results
     )
     # One seed says nothing of how seeds differ.
     mean_text = f"{100 * mean:.1f} ± {100 * spread:.1f}" if len(results) > 1 else f"{100 * mean:.1f}"
@@ -38,7 +38,7 @@ def main():
     photos = set()
     for model, name in (("transfer", f"{backbone}, both phases"), ("baseline", "baseline CNN from scratch")):
         paths = sorted(glob.glob(os.path.join(folder, f"{model}-{backbone}-*.json")))
-        results = [json.load(open(path)) for path in paths]
+        results = [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
         if results:
             photos.update(result["test"]["photos"] for result in results)
             rows.append(row(f"{name} ({len(results)} seed{'s' if len(results) > 1 else ''})", results))
@@ -50,7 +50,7 @@ def main():
         "",
         f"Recipe `seed`, {count} test photos a seed, on {os.cpu_count()} cores of {processor()}; the whole `petal train`, cold caches.",
     ]
-    text = open(readme, encoding="utf-8").read()
+    text = Path(readme).read_text(encoding="utf-8")
     begin, end = "<!-- results: written by scripts/measure.sh -->", "<!-- end of results -->"
     before, rest = text.split(begin, 1)
     after = rest.split(end, 1)[1]

@@ -40,7 +40,9 @@ if [ -z "${PETAL_PHOTOS_ARCHIVE:-}" ]; then skipped+=("tests on real photos (PET
 
 check format cargo fmt --all --check
 check format-fuzz cargo fmt --manifest-path fuzz/Cargo.toml --check
-check scripts "$venv/bin/shellcheck" --external-sources scripts/*.sh .ci/run
+check scripts "$venv/bin/shellcheck" --external-sources scripts/*.sh .ci/run tests/fixtures/versions/*/*.sh
+check python "$venv/bin/ruff" check --no-cache .
+check format-python "$venv/bin/ruff" format --no-cache --check .
 check clippy cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 check documentation documentation
 check packages packages
@@ -57,9 +59,9 @@ else
     check "stored $notebook" "$venv/bin/python" scripts/kernel/run.py --stored "notebooks/$notebook.ipynb"
   done
   check set-up scripts/notebook.sh --setup
-  check notebook "$venv/bin/python" tests/notebook/main.py
+  check notebook "$venv/bin/pytest" --ignore=tests/notebook/test_browser.py
   if "$venv/bin/python" tests/notebook/chromium.py; then
-    check browser "$venv/bin/python" tests/notebook/browser.py
+    check browser "$venv/bin/pytest" tests/notebook/test_browser.py
   else
     skipped+=("the notebook in a browser (no Chromium: install it, or name one in PETAL_BROWSER)")
   fi

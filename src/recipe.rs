@@ -5,9 +5,9 @@ use crate::base::error::Result;
 use crate::base::project::Project;
 use crate::data::Splits;
 use crate::learner::Learner;
-use crate::train::Phase;
 
-/// Trains a new head on the pretrained network, then the head and the upper layers; the best epoch of both is kept.
+/// Trains a new head on the pretrained network, then the head and the upper layers, with a line an epoch on the standard output; the best
+/// epoch of both is kept. [`Learner::fine_tune`] of a new learner.
 ///
 /// ```no_run
 /// # use petal::prelude::*;
@@ -20,7 +20,13 @@ use crate::train::Phase;
 /// ```
 pub fn fine_tune(project: &Project, splits: &Splits, config: &Config) -> Result<Learner> {
     let mut learner = Learner::new(project, splits, config)?;
-    learner.fit(&Phase::head(config))?;
-    learner.fit(&Phase::fine_tune(config))?;
+    learner.fine_tune()?;
+    Ok(learner)
+}
+
+/// Trains the small network from scratch, with a line an epoch on the standard output, and gives its learner.
+pub fn train_baseline(project: &Project, splits: &Splits, config: &Config) -> Result<Learner> {
+    let mut learner = Learner::baseline(project, splits, config)?;
+    learner.fit_all()?;
     Ok(learner)
 }

@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use petal::ErrorKind;
 use petal::candle::Device;
-use petal::models::{model_file, weights};
+use petal::{export, models::weights};
 
 fuzz_target!(|bytes: &[u8]| {
     match weights::parse(bytes, &Device::Cpu) {
@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
-    if let Err(error) = model_file::load(file.path(), &Device::Cpu) {
+    if let Err(error) = export::load(file.path(), &Device::Cpu) {
         assert_eq!(error.kind(), ErrorKind::Weights, "{error}");
         assert_eq!(error.path(), Some(file.path()));
     }

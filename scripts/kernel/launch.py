@@ -51,7 +51,7 @@ def own_folder():
                 shutil.rmtree(file.parent, ignore_errors=True)
         workspace.KERNELS.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="kernel-", dir=workspace.KERNELS))
-        alive = open(folder / "alive", "w")
+        alive = open(folder / "alive", "w")  # noqa: SIM115 (open as long as the kernel lives)
         fcntl.flock(alive, fcntl.LOCK_EX)
     return folder, alive
 

@@ -1,6 +1,6 @@
 """Makes the build that every kernel starts from, and tells Jupyter of the kernel. Does nothing where both are as they should be.
 
-    prepare.py EVCXR        run with the kernel's path in the repository's .venv, by notebook.sh and test.sh
+prepare.py EVCXR        run with the kernel's path in the repository's .venv, by notebook.sh and test.sh
 """
 
 import json
@@ -77,7 +77,7 @@ def write_tools(folder: Path, sysroot: Path) -> None:
     (folder / "rustc").symlink_to(real["rustc"])
     metadata = shlex.join([sys.executable, str(Path(__file__).with_name("metadata.py"))])
     cargo = shlex.quote(str(real["cargo"]))
-    script = f'''#!/bin/sh
+    script = f"""#!/bin/sh
 if grep -qs petal Cargo.toml && ! grep -qs '"petal"' ../Cargo.lock; then cp ../repository.lock ../Cargo.lock; fi
 for word; do
   shift
@@ -88,7 +88,7 @@ for word; do
     *) exec {cargo} ${{offline:+--offline}} "$word" "$@" ;;
   esac
 done
-'''
+"""
     (folder / "cargo").write_text(script, encoding="utf-8")
     (folder / "cargo").chmod(0o755)
 

@@ -122,11 +122,7 @@ class Kernel:
 
 def is_idle(message: dict, request: str) -> bool:
     """Whether this message says that the kernel has done what `request` asked for."""
-    return (
-        message["msg_type"] == "status"
-        and message["content"]["execution_state"] == "idle"
-        and message["parent_header"].get("msg_id") == request
-    )
+    return message["msg_type"] == "status" and message["content"]["execution_state"] == "idle" and message["parent_header"].get("msg_id") == request
 
 
 def plain(text: str) -> str:

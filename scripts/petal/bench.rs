@@ -7,8 +7,8 @@ use candle_core::{Device, Tensor};
 use clap::Args;
 use petal::learner::backbone_model;
 use petal::models::{Architecture, Cut, Model};
-use petal::nn::{loss, optim::Adam};
 use petal::prelude::*;
+use petal::train::AtCut;
 use petal::{Purpose, files, pixels};
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -109,16 +109,17 @@ fn images(batch: usize, side: usize, device: &Device) -> Result<Tensor> {
 /// A training step from the images on, or from what a cache would hold.
 fn step_rate(model: &Model, images: &Tensor, targets: &Tensor, cut: Cut, cached: bool, times: usize) -> Result<f64> {
     // The recipe's fine-tuning rate. A much smaller one would make numbers so small that the processor slows down.
-    let mut adam = Adam::new(model.trainable_vars(cut)?, 1e-5)?;
+    let phase = Phase::new("bench", cut, PhaseConfig { epochs: 1, patience: 1, learning_rate: 1e-5 });
+    let mut steps = Steps::new(model, &phase, Seed(0), times + 1)?;
     let (_, _, height, width) = images.dims4()?;
     let frozen = (cut != Cut::Images).then(|| model.frozen(cut, height, width)).transpose()?;
     let compute = || frozen.as_ref().map_or_else(|| Ok(images.clone()), |frozen| frozen.run(images));
     let kept = compute()?;
-    rate(targets.dim(0)?, times, || {
-        let at_cut = if cached { kept.clone() } else { compute()? };
-        let mut dropout = Seed(0).stream(Purpose::Dropout, 0, 0);
-        let logits = model.after(&at_cut, cut, Some(&mut dropout))?;
-        adam.step(&model.backward(&loss::cross_entropy(&logits, targets)?)?)
+    let photos = targets.dim(0)?;
+    rate(photos, times, || {
+        let values = if cached { kept.clone() } else { compute()? };
+        let batch = AtCut { values, targets: targets.clone(), indices: (0..photos).collect() };
+        steps.take(0, 0, batch).map(drop)
     })
 }
 

@@ -7,7 +7,7 @@ use petal::config::Fit;
 use petal::eval;
 use petal::files::{self, output};
 use petal::learner::backbone_model;
-use petal::nn::store;
+use petal::nn::codec;
 use petal::prelude::*;
 use serde_json::json;
 
@@ -48,7 +48,7 @@ impl Options {
         let names: Vec<_> = features.paths.iter().map(|p| lossy(p.strip_prefix(&self.folder).unwrap_or(p))).collect();
         let dims = features.values.dims().to_vec();
         let metadata = json!({ "backbone": self.backbone.name(), "files": names }).to_string();
-        let bytes = store::to_bytes(&[("features".to_string(), features.values)].into(), &metadata)?;
+        let bytes = codec::to_bytes(&[("features".to_string(), features.values)].into(), &metadata)?;
         output::write(&self.out, FEATURES, &bytes)?;
         let mut text = format!("features {dims:?} of {} photos: {}\n", names.len(), shown(&self.out));
         text += &crate::output::hidden(&hidden);

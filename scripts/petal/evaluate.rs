@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use petal::data::{Loader, Split, Splits};
 use petal::eval::{self, Evaluation};
-use petal::models;
+use petal::export;
 use petal::prelude::*;
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ impl Options {
     pub(crate) fn run(self, project: &Project) -> Result<Output> {
         let csv = crate::csv::Table::at(self.csv.as_deref())?;
         let file = crate::model::file(project, &self.model)?;
-        let (model, info) = models::load(&file, &project.device)?;
+        let (model, info) = export::load(&file, &project.device)?;
         let splits = Splits::open(&project.data)?;
         if splits.classes.as_ref() != info.classes.as_slice() {
             let what = format!(

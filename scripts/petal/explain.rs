@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use petal::config::Limits;
+use petal::explain::{GradCam, Method, methods};
 use petal::files::Identity;
 use petal::prelude::*;
-use petal::{eval, models};
+use petal::{eval, export};
 use serde_json::json;
 
 use crate::LimitOptions;
@@ -27,6 +28,16 @@ pub(crate) struct Options {
     /// Explain this class instead of the predicted one.
     #[arg(long)]
     class: Option<String>,
+    #[arg(long, default_value = GradCam.name(), value_parser = method, help = methods())]
+    method: &'static dyn Method,
+}
+
+fn method(name: &str) -> Result<&'static dyn Method> {
+    methods::named(name)
+}
+
+fn methods() -> String {
+    format!("How the network's maps are weighed: {}", methods::ALL.map(Method::name).join(", "))
 }
 
 impl Options {
@@ -49,7 +60,7 @@ impl Options {
 
     /// Writes one picture a photo: the photo and what spoke for the class, side by side.
     pub(crate) fn run(self, project: &Project, limits: &LimitOptions) -> Result<Output> {
-        let (model, info) = models::load(&crate::model::file(project, &self.model)?, &project.device)?;
+        let (model, info) = export::load(&crate::model::file(project, &self.model)?, &project.device)?;
         self.check_apart()?;
         let class = self.class.as_ref().map(|name| info.class(name)).transpose()?;
         let photos = eval::predict::photos(&self.paths)?.photos;
@@ -62,7 +73,8 @@ impl Options {
         )?;
         let (mut text, mut rows) = (String::new(), Vec::new());
         for (number, prediction) in predictions.iter().enumerate() {
-            let figure = petal::report::grad_cam(
+            let figure = petal::report::cam(
+                self.method,
                 &model,
                 &info.preprocess,
                 &info.classes,
@@ -76,6 +88,6 @@ impl Options {
             text += &format!("{}\n", shown(&path));
             rows.push(json!({ "path": lossy(&prediction.path), "picture": lossy(&path), "class": info.classes[prediction.best().0] }));
         }
-        Ok(Output::done(text, json!({ "explained": rows })).but(&unreadable))
+        Ok(Output::done(text, json!({ "method": self.method.name(), "explained": rows })).but(&unreadable))
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use petal::config::Limits;
 use petal::prelude::*;
-use petal::{eval, models};
+use petal::{eval, export};
 use serde_json::json;
 
 use crate::LimitOptions;
@@ -29,7 +29,7 @@ impl Options {
     /// One line a photo: probability, class, file. Files that cannot be read get a line on stderr, and exit status 1.
     pub(crate) fn run(self, project: &Project, limits: &LimitOptions) -> Result<Output> {
         let csv = crate::csv::Table::at(self.csv.as_deref())?;
-        let (model, info) = models::load(&crate::model::file(project, &self.model)?, &project.device)?;
+        let (model, info) = export::load(&crate::model::file(project, &self.model)?, &project.device)?;
         let eval::predict::Named { photos, hidden } = eval::predict::photos(&self.paths)?;
         let limits = limits.over(Limits::default());
         let (predictions, unreadable) =

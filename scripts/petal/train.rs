@@ -7,9 +7,9 @@ use petal::config::Fit;
 use petal::data::{Dataset, Split};
 use petal::learner::{Kind, Learner};
 use petal::prelude::*;
-use petal::train::record::REPORT;
-use petal::train::{Ended, Phase};
-use petal::{files, models};
+use petal::train::Ended;
+use petal::train::run::record::REPORT;
+use petal::{export, files};
 use serde_json::json;
 
 use crate::LimitOptions;
@@ -83,9 +83,9 @@ impl Options {
                 splits
             }
         };
-        let (kind, phases) = match self.model {
-            Which::Baseline => (Kind::Baseline, vec![Phase::baseline(&config)]),
-            Which::Transfer => (Kind::Transfer, vec![Phase::head(&config), Phase::fine_tune(&config)]),
+        let kind = match self.model {
+            Which::Baseline => Kind::Baseline,
+            Which::Transfer => Kind::Transfer,
         };
         let mut learner = Learner::in_run(project, &splits, &config, kind, self.run.as_deref())?;
         let interrupt = Interrupt::watch()?;
@@ -94,8 +94,8 @@ impl Options {
             "to stop after the current step and keep everything: Ctrl-C, or the file {}",
             learner.run().stop_file().display()
         );
-        for phase in phases.iter().filter(|phase| phase.epochs > 0) {
-            let fitted = learner.fit_with(phase, &mut |event| training.show(event))?;
+        for phase in learner.phases() {
+            let fitted = learner.fit_with(&phase, &mut |event| training.show(event))?;
             training.clear();
             match fitted.ended {
                 Ended::Before => eprintln!("phase {} was finished before with the same settings", phase.name),
@@ -201,7 +201,7 @@ fn other_run(file: &Path, own: &str) -> Option<String> {
     if !file.exists() {
         return None;
     }
-    match models::info(file) {
+    match export::info(file) {
         Ok(info) => match info.run {
             Some(run) if run == own => None,
             Some(run) => Some(format!("run {run}")),

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::Split;
 use super::layout::{Labelled, Named, part_of};
 use super::left_out::{LeftOut, Reason};
 use super::names::folded;
+use super::sample::Split;
 use super::search::{Found, Search};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{self, cells};

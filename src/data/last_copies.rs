@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use super::Split;
 use super::manifest::Row;
+use super::sample::Split;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{self, Identity};
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::left_out::{LeftOut, Reason};
 use super::names::{check_distinct, name_of};
+use super::sample::{Sample, Split};
 use super::search::{Found, Search};
-use super::{Sample, Split};
 use crate::base::error::{Error, ErrorKind, Result};
 
 /// Classes and photos, as a folder or a table of labels says.

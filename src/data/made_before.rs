@@ -9,7 +9,7 @@ use super::manifest::{self, MadeWith, Row};
 use super::on_disk;
 use super::partition::fractions;
 use super::photo::size_of;
-use super::split::RESPLIT;
+use super::sample::RESPLIT;
 use super::{Dataset, Split, Splits};
 use crate::base::config::Config;
 use crate::base::error::{Error, ErrorKind, Result};

@@ -40,7 +40,10 @@ impl Dataset {
         // Another process may have made it meanwhile.
         match self.made_before(&project.data, config, &honoured)? {
             Some(splits) => Ok(splits),
-            None => plan.carry_out(&project.data),
+            None => {
+                plan.carry_out(&project.data)?;
+                Splits::open(&project.data)
+            }
         }
     }
 
@@ -53,7 +56,8 @@ impl Dataset {
         let honoured = Decisions::read(&project.data)?.honoured(self, &project.data)?;
         let plan = self.plan(&project.data, config, &honoured)?;
         let _lock = Lock::take(&project.data.join("lock"))?;
-        plan.carry_out(&project.data)
+        plan.carry_out(&project.data)?;
+        Splits::open(&project.data)
     }
 
     fn plan(&self, data: &Path, config: &Config, honoured: &Honoured) -> Result<Plan> {

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::split::RESPLIT;
-use super::{Decided, LeftOut, Split};
+use super::decisions::Decided;
+use super::left_out::LeftOut;
+use super::sample::{RESPLIT, Split};
 use crate::base::config::{Duplicates, Source, SplitConfig};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{self, cells};

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 
 use super::last_copies::{Kept, refuse, set_aside};
 use super::manifest::{self, MANIFEST, MadeWith, Row};
-use super::search::is_hidden;
-use super::{Split, Splits};
+use super::sample::Split;
+use super::search::{is_hidden, is_photo};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{self, Identity};
 
@@ -38,7 +38,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`ErrorKind::Dataset`] where a file that is not of the old split is in the way, or one of its photos is nowhere else; nothing is changed then.
-    pub(super) fn carry_out(mut self, data: &Path) -> Result<Splits> {
+    pub(super) fn carry_out(mut self, data: &Path) -> Result<()> {
         let rows: Vec<Row> = self.files.iter().map(|(_, row)| row.clone()).collect();
         put_right(data, &rows)?;
         let [manifest, unfinished, replaced] = [MANIFEST, UNFINISHED, REPLACED].map(|name| data.join(name));
@@ -66,8 +66,7 @@ impl Plan {
             files::copy(&manifest, &replaced)?;
         }
         self.made_with.write(data)?;
-        finish(data)?;
-        Splits::open(data)
+        finish(data)
     }
 
     /// Fails where a file that no manifest names is in the place of a photo, or one that another photo is to be read from.
@@ -245,7 +244,7 @@ pub(super) fn added(data: &Path, rows: &[Row]) -> Result<Vec<String>> {
         for path in files::sorted_dir(&folder)?.into_iter().filter(|path| !is_hidden(path)) {
             if path.is_dir() {
                 folders.push(path);
-            } else if depth > 1 && !known.contains(&path) && super::search::is_photo(&path) {
+            } else if depth > 1 && !known.contains(&path) && is_photo(&path) {
                 added.push(path.strip_prefix(data).unwrap_or(&path).to_string_lossy().replace('\\', "/"));
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Split;
+use super::sample::Split;
 use super::verify::Checked;
 use crate::base::config::SplitConfig;
 use crate::base::error::{Error, ErrorKind, Result};

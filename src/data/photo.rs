@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::split::RESPLIT;
+use super::sample::RESPLIT;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
 use crate::pixels::{self, Decoded, Limits, Rgb};

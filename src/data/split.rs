@@ -1,59 +1,16 @@
-//! Which photo is for learning, which for deciding, which for the final test.
+//! A data set in three parts, as it is on the disk.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::manifest::{self, MadeWith, Row};
-use super::{Sample, last_copies, on_disk};
+use super::sample::{RESPLIT, Sample, Split};
+use super::{last_copies, on_disk};
 use crate::base::config::Source;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
-
-/// The three parts of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Split {
-    /// To learn from.
-    Train,
-    /// To decide when to stop and which epoch is best.
-    Val,
-    /// To look at once, at the end.
-    Test,
-}
-
-impl Split {
-    /// All three.
-    pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
-
-    /// `train`, `val` or `test`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Val => "val",
-            Self::Test => "test",
-        }
-    }
-}
-
-impl fmt::Display for Split {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Split {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        let found = Self::ALL.into_iter().find(|split| split.name() == name);
-        found.ok_or_else(|| Error::unknown("split", name, &Self::ALL.map(Self::name)))
-    }
-}
 
 /// One part of a data set.
 #[derive(Clone, Debug)]
@@ -74,10 +31,9 @@ pub struct Subset {
 ///
 /// ```no_run
 /// # use petal::prelude::*;
-/// # fn cells(project: &Project, config: &Config) -> Result<()> {
+/// # fn cells(project: &Project) -> Result<()> {
 /// let splits = Splits::open(&project.data)?; // the split that was made before
 /// println!("{} photos to learn from", splits.train.samples.len());
-/// splits.train.show_batch(config, 12)?; // as the network sees them
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
@@ -171,7 +127,3 @@ fn fail_for(names: &[String], how: &str, mend: &str, manifest: &Path) -> Result<
     let what = format!("{} files in the split's folders {how}: {first}", names.len());
     Err(Error::new(ErrorKind::Dataset, what).at(manifest).mend(mend))
 }
-
-/// How to make a split anew.
-pub(super) const RESPLIT: &str =
-    "make the split anew with `petal split-dataset --replace` (in a notebook: photos.resplit(…))";

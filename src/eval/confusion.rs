@@ -1,6 +1,15 @@
 //! Which class was taken for which.
 
 /// Counts of photos: rows are the true classes, columns the predicted ones.
+///
+/// ```
+/// use petal::eval::Confusion;
+///
+/// // sklearn.metrics.confusion_matrix([0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 1, 0])
+/// let confusion = Confusion::new(3, [(0, 0), (0, 0), (0, 1), (1, 1), (1, 1), (2, 0)]);
+/// assert_eq!(confusion.rows(), [[2, 1, 0], [0, 2, 0], [1, 0, 0]]);
+/// assert_eq!((confusion.total(), confusion.most_confused()), (6, vec![(0, 1, 1), (2, 0, 1)]));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
     rows: Vec<Vec<usize>>,

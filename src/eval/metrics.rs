@@ -14,6 +14,14 @@ pub struct Interval {
 }
 
 /// Wilson's score interval (Wilson 1927) for `hits` of `total`, at 95 %. Of nothing, nothing is known: 0 to 1.
+///
+/// ```
+/// use petal::eval::metrics::wilson;
+///
+/// // scipy.stats.binomtest(230, 249).proportion_ci(method="wilson")
+/// let accuracy = wilson(230, 249);
+/// assert!((accuracy.low - 0.883906).abs() < 1e-6 && (accuracy.high - 0.950609).abs() < 1e-6);
+/// ```
 pub fn wilson(hits: usize, total: usize) -> Interval {
     if total == 0 {
         return Interval { value: 0.0, low: 0.0, high: 1.0 };
@@ -41,6 +49,17 @@ pub struct Scores {
 }
 
 /// The scores of each class.
+///
+/// ```
+/// use petal::eval::{Confusion, metrics::per_class};
+///
+/// // sklearn.metrics.precision_recall_fscore_support([0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 1, 0], zero_division=0)
+/// let confusion = Confusion::new(3, [(0, 0), (0, 0), (0, 1), (1, 1), (1, 1), (2, 0)]);
+/// let scores = per_class(&confusion);
+/// let f1: Vec<f64> = scores.iter().map(|class| class.f1).collect();
+/// assert_eq!(f1, [2.0 / 3.0, 0.8, 0.0]);
+/// assert_eq!((scores[1].precision, scores[1].recall, scores[1].support), (2.0 / 3.0, 1.0, 2));
+/// ```
 pub fn per_class(confusion: &Confusion) -> Vec<Scores> {
     let rows = confusion.rows();
     let ratio = |part: usize, whole: usize| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
@@ -72,6 +91,13 @@ pub fn average(scores: &[Scores], weight: impl Fn(&Scores) -> f64) -> Scores {
 
 /// Expected calibration error (Guo et al. 2017) over 15 bins of equal width: how far confidence is from accuracy, on
 /// average. Takes (confidence, right) of each photo.
+///
+/// ```
+/// use petal::eval::metrics::calibration_error;
+///
+/// // Two photos told with 80 %, one of them right; one told with 100 %, and right.
+/// assert!((calibration_error(&[(0.8, true), (0.8, false), (1.0, true)]) - 0.2).abs() < 1e-12);
+/// ```
 pub fn calibration_error(answers: &[(f64, bool)]) -> f64 {
     const BINS: usize = 15;
     let mut bins = [(0usize, 0.0, 0usize); BINS];

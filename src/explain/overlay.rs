@@ -1,6 +1,6 @@
 //! A heat map over its photo.
 
-use super::HeatMap;
+use super::heat_map::HeatMap;
 use crate::pixels::Rgb;
 
 /// The photo in grey, with the map's colours over it: the warmer a place, the more of its colour. `most` is the value that

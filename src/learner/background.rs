@@ -8,7 +8,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
-use super::{Fitted, Learner};
+use super::Learner;
+use super::fit::{Fitted, in_jupyter};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::report::live::Live;
 use crate::report::progress::{self, Lines};
@@ -91,7 +92,7 @@ impl Background {
     /// # Errors
     /// [`ErrorKind::Io`] if the run's folder cannot be written to.
     pub fn watch(&self) -> Result<Watch> {
-        Watch::new(&self.run, super::in_jupyter())
+        Watch::new(&self.run, in_jupyter())
     }
 
     /// Waits for its end, prints the lines of [`Learner::fit`] as they come, those from before first, and gives back the learner

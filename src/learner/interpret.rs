@@ -1,14 +1,65 @@
-//! A learner looks for photos that are in the wrong class.
+//! A learner says how good it is, where it looked, and which photos are likely in the wrong class.
 
-use super::{Learner, pretrain};
+use super::Learner;
+use super::network::Kind;
 use crate::base::error::Result;
-use crate::base::seed::Seed;
 use crate::data::Split;
 use crate::eval::{self, Cleaner, Evaluation, Prediction};
-use crate::models::{Architecture, Model};
+use crate::explain::{GradCam, Method};
+use crate::export::ModelInfo;
+use crate::report::{self, Figure};
 use crate::train::{self, Cache};
 
 impl Learner {
+    /// Predicts all photos of a split. The run's folder gets `predictions_<split>.csv`, the numbers in `metrics.json`, and a new page,
+    /// `report.html`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if this run has not finished a phase yet.
+    pub fn evaluate(&self, split: Split) -> Result<Evaluation> {
+        let model = self.trained()?;
+        let evaluation = eval::evaluate(&model, &self.loader(split), &self.info.name())?;
+        self.record_evaluation(split, &evaluation)?;
+        Ok(evaluation)
+    }
+
+    /// Grad-CAM of these predictions, for the predicted classes: photo and overlay side by side. Also written to
+    /// `visualizations/gradcam_example.png`.
+    pub fn grad_cam(&self, predictions: &[Prediction]) -> Result<Figure> {
+        self.cam(&GradCam, predictions)
+    }
+
+    /// The same for the class of this name, whatever was predicted.
+    pub fn grad_cam_of(&self, class: &str, predictions: &[Prediction]) -> Result<Figure> {
+        self.cam_of(&GradCam, class, predictions)
+    }
+
+    /// The same by another [method](crate::explain::methods). Also written to `visualizations/<its name>_example.png`.
+    ///
+    /// ```no_run
+    /// # use petal::prelude::*;
+    /// # fn cells(learner: &Learner) -> Result<()> {
+    /// let result = learner.evaluate(Split::Test)?;
+    /// learner.cam(&explain::HiResCam, &result.examples(6))?;
+    /// # Ok(()) }
+    /// ```
+    pub fn cam(&self, method: &dyn Method, predictions: &[Prediction]) -> Result<Figure> {
+        self.cam_for(method, predictions, None)
+    }
+
+    /// The same for the class of this name, whatever was predicted.
+    pub fn cam_of(&self, method: &dyn Method, class: &str, predictions: &[Prediction]) -> Result<Figure> {
+        self.cam_for(method, predictions, Some(self.info.class(class)?))
+    }
+
+    fn cam_for(&self, method: &dyn Method, predictions: &[Prediction], class: Option<usize>) -> Result<Figure> {
+        self.project.check_origin()?;
+        let model = self.trained()?;
+        let ModelInfo { preprocess, classes, .. } = &self.info;
+        let figure = report::cam(method, &model, preprocess, classes, predictions, class)?;
+        figure.save(self.project.visualizations.join(format!("{}_example.png", method.name())))
+    }
+
     /// The photos of these parts by their loss, the largest first, to be kept, relabelled or dropped: [`Cleaner`].
     ///
     /// Val and test photos are predicted by the network as it is. It has learned train photos by heart, wrong labels and all: those are
@@ -19,17 +70,17 @@ impl Learner {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if this run has not finished a phase yet, or no part is named.
     pub fn cleaner(&self, parts: &[Split]) -> Result<Cleaner> {
         self.project.check_origin()?;
-        self.check_trained()?;
+        let model = self.trained()?;
         let mut parts = parts.to_vec();
         parts.sort_unstable();
         parts.dedup();
-        let held_out = parts.contains(&Split::Train) && matches!(self.info.architecture, Architecture::Transfer { .. });
+        let held_out = parts.contains(&Split::Train) && self.kind() == Kind::Transfer;
         let evaluate = |part: Split| -> Result<(Split, Evaluation)> {
             Ok((
                 part,
                 match part {
                     Split::Train if held_out => self.held_out()?,
-                    _ => eval::evaluate(&self.model, &self.loader(part), &self.info.name())?,
+                    _ => eval::evaluate(&model, &self.loader(part), &self.info.name())?,
                 },
             ))
         };
@@ -41,8 +92,7 @@ impl Learner {
 
     /// The train photos as heads see them that have not learned from them.
     fn held_out(&self) -> Result<Evaluation> {
-        let model = Model::new(&self.info.architecture, Seed(self.config.seed), &self.project.device)?;
-        pretrain(&model, &self.config, &self.project)?;
+        let model = self.untrained()?;
         let loader = self.loader(Split::Train);
         let told = train::held_out(&model, &loader, &self.config, &Cache::folder(&self.project))?;
         let samples = loader.subset().samples.iter();

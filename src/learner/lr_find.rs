@@ -10,15 +10,15 @@ use crate::train::{self, LrFind, Phase, Sweep, Sweeping};
 
 impl Learner {
     /// Looks for the learning rate of a phase by Smith's range test: a mock training in which it grows from 1e-7 to 10 in 100 steps
-    /// ([`train::lr_find()`]). For [`Phase::head`] it runs on cached features, in seconds; for [`Phase::fine_tune`] and
+    /// ([`train::lr_find()`]). For [`Learner::head`] it runs on cached features, in seconds; for [`Learner::upper`] and
     /// [`Phase::baseline`] each step is one of that phase's. Nothing of it stays in the model or in the run.
     ///
     /// ```no_run
     /// # use petal::prelude::*;
-    /// # fn cells(learner: &Learner, config: &Config) -> Result<()> {
-    /// let found = learner.lr_find(&Phase::head(config))?; // as a cell's last line, it shows the curve
-    /// let rate = found.suggestion().map_or(1e-3, |suggestion| suggestion.valley);
-    /// let config = Config { head: PhaseConfig { learning_rate: rate, ..config.head }, ..config.clone() };
+    /// # fn cells(mut learner: Learner) -> Result<()> {
+    /// let found = learner.lr_find(&learner.head())?; // as a cell's last line, it shows the curve
+    /// let learning_rate = found.suggestion().map_or(1e-3, |suggestion| suggestion.valley);
+    /// learner.fit(&Phase { learning_rate, ..learner.head() })?;
     /// # Ok(()) }
     /// ```
     ///

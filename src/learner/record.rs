@@ -17,7 +17,7 @@ impl Learner {
             Ok(record) => view.and(record.view()),
             Err(_) => view
                 .line(format!("not trained yet; its run will be in {}", self.run.folder.display()))
-                .hint("next: summary()?, lr_find(&Phase::head(&config))?, fit(&Phase::head(&config))?"),
+                .hint("next: summary()?, lr_find(&learner.head())?, fit_head()?"),
         }
     }
 

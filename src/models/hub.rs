@@ -2,16 +2,18 @@
 //!
 //! The cache is the one that the hub's own clients use, laid out by hf-hub.
 
+mod request;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use hf_hub::{Cache, Repo, RepoType};
 
-use super::transfer::Request;
-use super::weights;
+use self::request::{Request, is_sha256};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
+use crate::nn::codec;
 
 /// How to reach the hub.
 #[derive(Clone)]
@@ -84,7 +86,9 @@ impl Hub {
         let repo = Repo::with_revision(repository.into(), RepoType::Model, revision.into());
         let cache = Cache::new(self.cache.clone()).repo(repo.clone());
         let request = Request {
-            hub: self,
+            endpoint: &self.endpoint,
+            token: self.token.as_deref(),
+            all: &self.cache,
             url: format!(
                 "{}/{}/resolve/{}/{file}",
                 self.endpoint.trim_end_matches('/'),
@@ -124,7 +128,7 @@ impl std::fmt::Debug for Hub {
 /// Reads a cached file `…/snapshots/<commit>/<file>` and compares its hash with the one that it had from the start.
 fn verify(path: &Path, records: &Path, folder: &str) -> Result<Fetched> {
     let blob = path.canonicalize().map_err(|cause| Error::io("open", path, &cause))?;
-    let bytes = weights::read(&blob)?;
+    let bytes = codec::read_bytes(&blob)?;
     let got = files::sha256(&bytes);
 
     let name = |path: Option<&Path>| path.and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
@@ -145,10 +149,6 @@ fn verify(path: &Path, records: &Path, folder: &str) -> Result<Fetched> {
         files::write_bytes(&record, got.as_bytes())?;
     }
     Ok(Fetched { bytes, path: blob, sha256: got, from_cache: false })
-}
-
-pub(super) fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]

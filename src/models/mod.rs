@@ -1,20 +1,29 @@
 //! Networks and their pretrained weights.
 
-mod baseline;
-mod efficientnet_lite;
+mod architecture;
+mod body;
+mod cut;
+mod families;
+mod family;
+mod frozen;
+mod head;
 pub mod hub;
+mod init;
 pub mod model;
-pub mod model_file;
 mod network;
+mod ops;
 pub mod registry;
-mod resnet;
-mod transfer;
+mod summary;
 pub mod weights;
 pub mod zoo;
 
+pub use architecture::Architecture;
+pub use cut::Cut;
+pub use frozen::{Frozen, Inference};
 pub use hub::Hub;
-pub use model::{Architecture, Cut, Frozen, Inference, Model, Ops, StageSummary};
-pub use model_file::{MODEL_FILE, ModelInfo, info, load, save, to_bytes};
+pub use model::Model;
+pub use ops::Ops;
 pub use registry::Weights;
+pub use summary::StageSummary;
 pub use weights::{Loaded, Origin};
 pub use zoo::Zoo;

@@ -2,75 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{D, DType, Device, Tensor, Var};
-use serde::{Deserialize, Serialize};
+use candle_core::{Device, Tensor, Var};
 
-use super::network::Network;
-use super::zoo::Zoo;
-use super::{baseline, efficientnet_lite, resnet};
-use crate::base::config::Backbone;
+use super::architecture::Architecture;
+use super::body::{Body, trainable_backbones};
+use super::cut::Cut;
+use super::frozen::{Frozen, Inference, Numbers};
+use super::ops::Ops;
+use super::{head, init};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::{Purpose, Seed, Stream};
-use crate::nn::linear::linear;
-use crate::nn::operation::with_values;
-use crate::nn::program::{self, Program, Size};
-use crate::nn::stage::Stage;
+use crate::nn::program::{Program, Size};
 use crate::nn::{Gradients, Params, Workspace};
-
-/// Where a network is cut into a frozen and a trainable part.
-/// In the order of the network: what comes after an earlier one is more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Cut {
-    /// Before everything: all layers train.
-    Images,
-    /// Before the upper layers, which train together with the head (phase 2).
-    Upper,
-    /// After the backbone: the head alone trains (phase 1).
-    Features,
-}
-
-/// What it takes to build a network, apart from its numbers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
-pub enum Architecture {
-    /// The small network from scratch: Conv 32, 64, 128 (3×3, valid, ReLU), each with 2×2 max pooling, Flatten (in the order H, W,
-    /// C, as Keras does), Dense 128, ReLU, Dense.
-    Baseline {
-        /// Number of classes.
-        classes: usize,
-        /// Side of the input, in pixels.
-        image_size: usize,
-    },
-    /// A pretrained backbone with a new head: global average pooling, Linear(D, hidden), ReLU, Dropout, Linear(hidden, classes).
-    Transfer {
-        /// The backbone.
-        backbone: Backbone,
-        /// Width of the head's hidden layer.
-        hidden: usize,
-        /// Dropout's probability.
-        dropout: f64,
-        /// Number of classes.
-        classes: usize,
-    },
-}
-
-/// How layers are computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ops {
-    /// By our kernels, on the CPU.
-    Kernels,
-    /// By Candle's own operations, on any device.
-    Candle,
-}
-
-impl Ops {
-    /// Our kernels on the CPU, Candle's operations elsewhere. `PETAL_OPS=candle` takes Candle's on the CPU too.
-    pub fn for_device(device: &Device) -> Self {
-        let asked = std::env::var_os("PETAL_OPS").is_some_and(|ops| ops == "candle");
-        if device.is_cpu() && !asked { Self::Kernels } else { Self::Candle }
-    }
-}
 
 /// A network with its numbers.
 #[derive(Debug)]
@@ -78,28 +21,10 @@ pub struct Model {
     architecture: Architecture,
     params: Params,
     body: Body,
+    /// The steps of the body, where it has any, and of the head behind them.
+    program: Program,
     ops: Ops,
     workspace: Workspace,
-}
-
-#[derive(Debug)]
-enum Body {
-    Staged(Network),
-    /// From candle-transformers; frozen only.
-    Zoo(Backbone),
-}
-
-/// One line of a network's summary.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StageSummary {
-    /// `stem`, `layer1`, …, `head`.
-    pub name: String,
-    /// Shape of one picture's output: `[C, h, w]` or `[D]`.
-    pub output: Vec<usize>,
-    /// Numbers in its weights, without batch norm's statistics.
-    pub parameters: usize,
-    /// How many of them train.
-    pub trainable: usize,
 }
 
 impl Model {
@@ -112,31 +37,23 @@ impl Model {
 
     /// The same, computed in a chosen way.
     pub fn with_ops(architecture: &Architecture, seed: Seed, device: &Device, ops: Ops) -> Result<Self> {
-        let body = match architecture {
-            Architecture::Baseline { image_size, .. } if *image_size < 22 => {
-                return Err(Error::config("image_size", image_size, "at least 22 pixels for the baseline"));
-            }
-            Architecture::Baseline { .. } => Body::Staged(baseline::baseline()),
-            Architecture::Transfer { backbone: Backbone::EfficientnetLite0, .. } => {
-                Body::Staged(efficientnet_lite::efficientnet_lite0())
-            }
-            Architecture::Transfer { backbone, .. } => {
-                resnet::resnet(*backbone).map_or(Body::Zoo(*backbone), Body::Staged)
-            }
-        };
-        let mut model = Self {
-            architecture: architecture.clone(),
-            params: Params::default(),
-            body,
-            ops,
-            workspace: Workspace::default(),
-        };
-        let shapes = model.shapes()?;
+        let (body, init) = Body::of(architecture)?;
+        let prefix = architecture.prefix();
+        let mut program = body.program().under(prefix);
+        head::add(&mut program, architecture, body.features());
+        let steps = program.parameters(body.end()..program.steps.len());
+        let mut shapes: BTreeMap<_, _> = steps.map(|(_, head)| (head.name, head.shape)).collect();
+        shapes.extend(body.shapes().into_iter().map(|(name, shape)| (format!("{prefix}{name}"), shape)));
+        let mut params = Params::default();
         for (index, (name, shape)) in shapes.iter().enumerate() {
             let mut stream = seed.stream(Purpose::Init, 0, index as u64);
-            model.params.insert(name, initial(name, shape, architecture, &mut stream), shape, device)?;
+            let values = match name.strip_prefix(prefix) {
+                Some(name) => init(name, shape, &mut stream),
+                None => init::keras(name, shape, &mut stream),
+            };
+            params.insert(name, values, shape, device)?;
         }
-        Ok(model)
+        Ok(Self { architecture: architecture.clone(), params, body, program, ops, workspace: Workspace::default() })
     }
 
     /// What it was built from.
@@ -159,30 +76,35 @@ impl Model {
         self.params.iter().next().map_or(Device::Cpu, |(_, param)| param.var.device().clone())
     }
 
+    /// What it is before its head.
+    pub(super) fn body(&self) -> &Body {
+        &self.body
+    }
+
     /// Names of what trains after this cut, sorted; no running statistics.
     pub fn trainable(&self, cut: Cut) -> Vec<String> {
-        let mut names: Vec<String> = head_shapes(&self.architecture, self.features()).into_keys().collect();
-        if let (Body::Staged(network), false) = (&self.body, cut == Cut::Features) {
-            let from = if cut == Cut::Upper { network.upper_trainable } else { 0 };
-            names.extend(network.trainable(from).into_iter().map(|name| format!("{}{name}", self.prefix())));
-        }
+        let mut names = self.head_names();
+        names.extend(self.prefixed(self.body.trainable(cut)));
         names.sort();
         names
     }
 
     /// Names of the tensors that [`Model::before`] reads for this cut, sorted.
     pub fn read_before(&self, cut: Cut) -> Vec<String> {
-        let mut names: Vec<String> = match (&self.body, cut) {
-            (_, Cut::Images) => Vec::new(),
-            (Body::Zoo(_), _) => self.params.shapes("backbone.").into_keys().map(|n| format!("backbone.{n}")).collect(),
-            (Body::Staged(network), cut) => {
-                let to = if cut == Cut::Upper { network.upper } else { network.program.steps.len() };
-                let tensors = network.program.convs(0, to).flat_map(|(_, step)| step.tensors());
-                tensors.map(|(name, _)| format!("{}{name}", self.prefix())).collect()
-            }
-        };
+        let mut names: Vec<String> = self.prefixed(self.body.read_before(cut)).collect();
         names.sort();
         names
+    }
+
+    /// Names of the head's tensors.
+    pub(super) fn head_names(&self) -> Vec<String> {
+        let steps = self.program.parameters(self.body.end()..self.program.steps.len());
+        steps.map(|(_, parameter)| parameter.name).collect()
+    }
+
+    fn prefixed(&self, names: Vec<String>) -> impl Iterator<Item = String> {
+        let prefix = self.architecture.prefix();
+        names.into_iter().map(move |name| format!("{prefix}{name}"))
     }
 
     /// What trains after this cut, by name, sorted: what an optimizer takes. The values are shared with the model.
@@ -193,10 +115,7 @@ impl Model {
 
     /// Numbers a photo in the backbone's pooled output.
     pub fn features(&self) -> usize {
-        match &self.body {
-            Body::Staged(network) => network.channels,
-            Body::Zoo(backbone) => super::registry::weights(*backbone).features,
-        }
+        self.body.features()
     }
 
     /// What comes before the cut, made ready for pictures of this height and width. It holds a copy of the weights: use it while
@@ -205,15 +124,10 @@ impl Model {
     /// # Errors
     /// [`ErrorKind::Config`] if the backbone is from candle-transformers and the cut is not [`Cut::Features`].
     pub fn frozen(&self, cut: Cut, height: usize, width: usize) -> Result<Frozen<'_>> {
-        let to = match &self.body {
-            Body::Zoo(_) => self.check_zoo(cut)?,
-            Body::Staged(network) => match cut {
-                Cut::Images => 0,
-                Cut::Upper => network.upper,
-                Cut::Features => network.program.steps.len(),
-            },
-        };
-        self.frozen_steps(0, to, Size { h: height, w: width, c: 3 })
+        match (&self.body, cut) {
+            (Body::Whole(member), Cut::Features) => self.numbers().whole(member, self.architecture.prefix()),
+            _ => self.ready(0, self.step_of(cut)?, Size { h: height, w: width, c: 3 }),
+        }
     }
 
     /// What comes before the cut, without a graph, for images `[B, 3, H, W]`: `[B, 3, H, W]` again, activations
@@ -225,22 +139,12 @@ impl Model {
 
     /// What comes after the cut, with a graph for backward: logits `[B, K]`. With a stream, dropout is on.
     pub fn after(&self, at_cut: &Tensor, cut: Cut, dropout: Option<&mut Stream>) -> Result<Tensor> {
-        let at_head = match (&self.body, cut) {
-            (_, Cut::Features) => at_cut.clone(),
-            (Body::Zoo(_), _) => {
-                self.check_zoo(cut)?;
-                at_cut.clone()
-            }
-            (Body::Staged(network), _) => {
-                let (from, trainable) = match cut {
-                    Cut::Upper => (network.upper, network.upper_trainable),
-                    _ => (0, 0),
-                };
-                let program = network.program.range(from, network.program.steps.len());
-                self.flat_stage(&program, trainable - from, &at_cut.detach(), false)?
-            }
+        let (from, trainable_from) = match cut {
+            Cut::Features => (self.body.end(), self.body.end()),
+            _ => (self.step_of(cut)?, self.body.network()?.trainable_from(cut)),
         };
-        self.head(&at_head, dropout)
+        let program = self.program.range(from..self.program.steps.len());
+        self.numbers().logits(&program, trainable_from - from, &at_cut.detach(), false, dropout)
     }
 
     /// The gradients of a loss that was computed from [`Model::after`]. Not by `loss.backward()`: that would leave out what our own
@@ -255,19 +159,17 @@ impl Model {
     /// # Errors
     /// [`ErrorKind::Tensor`] for a shape that is not one of a picture, where the cut is before the features.
     pub fn inference(&self, cut: Cut, shape: &[usize]) -> Result<Inference<'_>> {
-        if matches!(self.body, Body::Zoo(_)) && cut == Cut::Upper {
-            self.check_zoo(cut)?;
-        }
-        let body = match (&self.body, cut, shape) {
-            (_, Cut::Features, _) => None,
-            (Body::Zoo(_), _, &[_, h, w]) => Some(self.frozen(Cut::Features, h, w)?),
-            (Body::Staged(network), cut, &[c, h, w]) => {
-                let from = if cut == Cut::Upper { network.upper } else { 0 };
-                Some(self.frozen_steps(from, network.program.steps.len(), Size { h, w, c })?)
+        let end = self.program.steps.len();
+        let features = |c| self.ready(self.body.end(), end, Size { h: 1, w: 1, c });
+        let (whole, steps) = match (&self.body, cut, shape) {
+            (_, Cut::Features, shape) => (None, features(shape.iter().product())?),
+            (Body::Whole(_), Cut::Images, &[_, h, w]) => {
+                (Some(self.frozen(Cut::Features, h, w)?), features(self.features())?)
             }
+            (_, cut, &[c, h, w]) => (None, self.ready(self.step_of(cut)?, end, Size { h, w, c })?),
             _ => return Err(Error::new(ErrorKind::Tensor, format!("a picture has three dimensions; got {shape:?}"))),
         };
-        Ok(Inference { model: self, body })
+        Ok(Inference { whole, steps })
     }
 
     /// What comes after the cut, without a graph or dropout: logits `[B, K]`. For more than one batch,
@@ -286,323 +188,49 @@ impl Model {
     /// # Errors
     /// [`ErrorKind::Config`] if the backbone is from candle-transformers: it has no such maps.
     pub fn maps(&self, images: &Tensor) -> Result<Tensor> {
-        let Body::Staged(network) = &self.body else {
+        let network = self.body.network().map_err(|_| {
             let what = "Grad-CAM needs the maps of a convolutional network; this backbone gives none";
-            return Err(Error::new(ErrorKind::Config, what).mend("use a ResNet, EfficientNet-Lite0 or the baseline"));
-        };
+            Error::new(ErrorKind::Config, what).mend(format!("use the baseline, or one of {}", trainable_backbones()))
+        })?;
         let (_, c, h, w) = images.dims4()?;
-        self.frozen_steps(0, network.maps, Size { h, w, c })?.run(images)
+        self.ready(0, network.maps, Size { h, w, c })?.run(images)
     }
 
     /// Logits `[B, K]` from the last stage's maps `[B, C, h, w]`, with a graph that reaches the maps.
     pub fn logits_from_maps(&self, maps: &Tensor) -> Result<Tensor> {
-        let Body::Staged(network) = &self.body else {
-            return Err(Error::new(ErrorKind::Config, "this backbone has no maps"));
-        };
-        let tail = network.program.range(network.maps, network.program.steps.len());
-        self.head(&self.flat_stage(&tail, tail.steps.len(), maps, true)?, None)
-    }
-
-    /// Stage by stage: output shape and parameters, and how many of them train after this cut.
-    pub fn summary(&self, cut: Cut, image_size: usize) -> Result<Vec<StageSummary>> {
-        let trainable = self.trainable(cut);
-        let count = |names: &mut dyn Iterator<Item = String>| -> Result<(usize, usize)> {
-            let (mut all, mut train) = (0, 0);
-            for name in names {
-                let param = self.params.get(&name)?;
-                if !param.buffer {
-                    all += param.var.elem_count();
-                    train += if trainable.binary_search(&name).is_ok() { param.var.elem_count() } else { 0 };
-                }
-            }
-            Ok((all, train))
-        };
-        let mut lines = Vec::new();
-        match &self.body {
-            Body::Staged(network) => {
-                let sizes = network.program.sizes(Size { h: image_size, w: image_size, c: 3 });
-                let mut from = 0;
-                for stage in &network.stages {
-                    let convs = network.program.convs(from, stage.end);
-                    let names = convs.flat_map(|(_, step)| step.tensors());
-                    let mut names = names.map(|(name, _)| format!("{}{name}", self.prefix()));
-                    let (parameters, trainable) = count(&mut names)?;
-                    let Size { h, w, c } = sizes[stage.end];
-                    lines.push(StageSummary { name: stage.name.clone(), output: vec![c, h, w], parameters, trainable });
-                    from = stage.end;
-                }
-            }
-            Body::Zoo(backbone) => {
-                let mut names = self.params.iter().map(|(name, _)| name.to_string());
-                let mut names = names.by_ref().filter(|name| name.starts_with("backbone."));
-                let (parameters, trainable) = count(&mut names)?;
-                let output = vec![self.features()];
-                lines.push(StageSummary { name: backbone.name().into(), output, parameters, trainable });
-            }
-        }
-        let head = head_shapes(&self.architecture, self.features());
-        let classes = head.values().last().map_or(0, |shape| shape[0]);
-        let (parameters, trainable) = count(&mut head.into_keys())?;
-        lines.push(StageSummary { name: "head".into(), output: vec![classes], parameters, trainable });
-        Ok(lines)
+        let network = self.body.network().map_err(|_| Error::new(ErrorKind::Config, "this backbone has no maps"))?;
+        let tail = self.program.range(network.maps..self.program.steps.len());
+        self.numbers().logits(&tail, tail.steps.len(), maps, true, None)
     }
 
     /// Numbers a photo that training keeps in memory, for images of this side: those at the cut, then of each step behind it.
     pub fn lens(&self, cut: Cut, image_size: usize) -> Vec<usize> {
-        let image = Size { h: image_size, w: image_size, c: 3 };
-        match (&self.body, cut) {
-            (_, Cut::Features) if self.is_transfer() => vec![self.features()],
-            (Body::Staged(network), cut) => {
-                let from = match cut {
-                    Cut::Images => 0,
-                    Cut::Upper => network.upper,
-                    Cut::Features => network.program.steps.len(),
-                };
-                network.program.kept(image, from)
-            }
-            (Body::Zoo(_), _) => vec![image.len(), self.features()],
+        if cut == Cut::Features && self.architecture.is_transfer() {
+            return vec![self.features()];
         }
+        self.body.lens(cut, image_size)
     }
 
-    fn is_transfer(&self) -> bool {
-        matches!(self.architecture, Architecture::Transfer { .. })
+    fn numbers(&self) -> Numbers<'_> {
+        let Self { params, ops, workspace, .. } = self;
+        Numbers { params, ops: *ops, workspace }
     }
 
-    fn prefix(&self) -> &'static str {
-        if self.is_transfer() { "backbone." } else { "" }
+    /// The steps `from..to`, made ready for inputs of this size.
+    fn ready(&self, from: usize, to: usize, input: Size) -> Result<Frozen<'_>> {
+        self.numbers().frozen(self.program.range(from..to), input, to >= self.body.end())
     }
 
-    fn check_zoo(&self, cut: Cut) -> Result<usize> {
-        if cut == Cut::Features {
-            return Ok(0);
-        }
-        Err(Error::new(ErrorKind::Config, "this backbone serves frozen only: its layers cannot be trained")
-            .mend("set fine_tune.epochs = 0, or use a ResNet or EfficientNet-Lite0"))
+    /// The step that a cut lies before.
+    fn step_of(&self, cut: Cut) -> Result<usize> {
+        if cut == Cut::Features { Ok(self.body.end()) } else { Ok(self.body.network()?.step_of(cut)) }
     }
-
-    fn shapes(&self) -> Result<BTreeMap<String, Vec<usize>>> {
-        let mut shapes = head_shapes(&self.architecture, self.features());
-        match &self.body {
-            Body::Staged(network) => {
-                let convs = network.program.convs(0, network.program.steps.len());
-                let tensors = convs.flat_map(|(_, step)| step.tensors());
-                shapes.extend(tensors.map(|(name, shape)| (format!("{}{name}", self.prefix()), shape)));
-            }
-            Body::Zoo(backbone) => {
-                let tensors = Zoo::shapes(*backbone)?.into_iter();
-                shapes.extend(tensors.map(|(name, shape)| (format!("backbone.{name}"), shape)));
-            }
-        }
-        Ok(shapes)
-    }
-
-    fn frozen_steps(&self, from: usize, to: usize, input: Size) -> Result<Frozen<'_>> {
-        let how = match (&self.body, self.ops) {
-            (Body::Zoo(backbone), _) => {
-                let mut tensors = BTreeMap::new();
-                for name in self.params.shapes("backbone.").into_keys() {
-                    let tensor = self.params.get(&format!("backbone.{name}"))?.var.as_tensor().detach();
-                    tensors.insert(name, tensor);
-                }
-                let device = tensors.values().next().map_or(Device::Cpu, |tensor| tensor.device().clone());
-                How::Zoo(Zoo::new(*backbone, &tensors, &device)?)
-            }
-            (Body::Staged(network), Ops::Kernels) => {
-                let program = network.program.range(from, to);
-                How::Fused(program::Packed::read(&program, &self.params, self.prefix(), input)?)
-            }
-            (Body::Staged(network), Ops::Candle) => How::Composed(network.program.range(from, to)),
-        };
-        let flat = matches!(&self.body, Body::Staged(network) if to == network.program.steps.len());
-        Ok(Frozen { model: self, how, flat })
-    }
-
-    /// Runs a program whose steps train from `trainable_from` on; gives `[B, h·w·C]`.
-    fn flat_stage(&self, program: &Program, trainable_from: usize, x: &Tensor, input_gradient: bool) -> Result<Tensor> {
-        let stage = self.stage(program, trainable_from);
-        match self.ops {
-            Ops::Kernels => stage.fused_flat(x, input_gradient),
-            Ops::Candle => flat(&stage.composed(x)?),
-        }
-    }
-
-    fn stage<'a>(&'a self, program: &'a Program, trainable_from: usize) -> Stage<'a> {
-        let Self { params, workspace, .. } = self;
-        Stage { program, trainable_from, params, prefix: self.prefix(), workspace }
-    }
-
-    fn head(&self, features: &Tensor, dropout: Option<&mut Stream>) -> Result<Tensor> {
-        let [first, second] = head_names(&self.architecture);
-        let hidden = self.linear(first, features)?;
-        let hidden = (&hidden * hidden.gt(0f64)?.to_dtype(DType::F32)?.detach())?;
-        let hidden = match (&self.architecture, dropout) {
-            (Architecture::Transfer { dropout: p, .. }, Some(stream)) if *p > 0.0 => {
-                (&hidden * mask(&hidden, *p, stream)?)?
-            }
-            _ => hidden,
-        };
-        self.linear(second, &hidden)
-    }
-
-    fn linear(&self, name: &str, x: &Tensor) -> Result<Tensor> {
-        let [weight, bias] = ["weight", "bias"].map(|part| self.params.get(&format!("{name}.{part}")));
-        let (weight, bias) = (&weight?.var, &bias?.var);
-        if x.dim(D::Minus1)? != weight.dim(1)? {
-            let what = format!("{name} takes {} numbers a photo; got {}", weight.dim(1)?, x.dim(D::Minus1)?);
-            return Err(Error::new(ErrorKind::Tensor, what).mend("use the image size that the model was made for"));
-        }
-        match self.ops {
-            Ops::Kernels => linear(x, weight, bias, &self.workspace),
-            Ops::Candle => Ok(x.matmul(&weight.t()?)?.broadcast_add(bias)?),
-        }
-    }
-}
-
-/// What comes after a cut, ready to run.
-#[derive(Debug)]
-pub struct Inference<'a> {
-    model: &'a Model,
-    /// Gives what the head takes; none where the input already is that.
-    body: Option<Frozen<'a>>,
-}
-
-impl Inference<'_> {
-    /// Logits `[B, K]`, without a graph.
-    pub fn logits(&self, at_cut: &Tensor) -> Result<Tensor> {
-        let at_head = match &self.body {
-            Some(body) => body.run(at_cut)?,
-            None => at_cut.clone(),
-        };
-        Ok(self.model.head(&at_head, None)?.detach())
-    }
-
-    /// Probabilities of the classes, `[B][K]`.
-    pub fn probabilities(&self, at_cut: &Tensor) -> Result<Vec<Vec<f32>>> {
-        Ok(candle_nn::ops::softmax(&self.logits(at_cut)?, 1)?.to_vec2()?)
-    }
-}
-
-/// What comes before a cut, ready to run.
-#[derive(Debug)]
-pub struct Frozen<'a> {
-    model: &'a Model,
-    how: How,
-    /// Whether it ends with what the head takes.
-    flat: bool,
-}
-
-#[derive(Debug)]
-enum How {
-    Fused(program::Packed),
-    Composed(Program),
-    Zoo(Zoo),
-}
-
-impl Frozen<'_> {
-    /// Runs images `[B, 3, H, W]` (or activations) without a graph.
-    pub fn run(&self, x: &Tensor) -> Result<Tensor> {
-        let x = x.detach();
-        let y = match &self.how {
-            How::Zoo(zoo) => return Ok(zoo.features(&x)?.detach()),
-            How::Composed(program) => self.model.stage(program, program.steps.len()).composed(&x)?.detach(),
-            How::Fused(frozen) => {
-                let values = with_values(&x.permute((0, 2, 3, 1))?.contiguous()?, |x| frozen.run(x))?;
-                let Size { h, w, c } = frozen.output();
-                Tensor::from_vec(values, (x.dim(0)?, h, w, c), x.device())?.permute((0, 3, 1, 2))?
-            }
-        };
-        if self.flat { flat(&y) } else { Ok(y) }
-    }
-}
-
-/// `[B, C, h, w]` to `[B, h·w·C]`.
-fn flat(maps: &Tensor) -> Result<Tensor> {
-    Ok(maps.permute((0, 2, 3, 1))?.contiguous()?.flatten_from(1)?)
-}
-
-fn head_names(architecture: &Architecture) -> [&'static str; 2] {
-    match architecture {
-        Architecture::Baseline { .. } => ["dense1", "dense2"],
-        Architecture::Transfer { .. } => ["head.linear1", "head.linear2"],
-    }
-}
-
-fn head_shapes(architecture: &Architecture, features: usize) -> BTreeMap<String, Vec<usize>> {
-    let (inputs, hidden, classes) = match architecture {
-        Architecture::Baseline { classes, image_size } => {
-            // Three times: two pixels go at the borders, then every other one.
-            let side = (0..3).fold(*image_size, |side, _| (side - 2) / 2);
-            (side * side * features, baseline::HIDDEN, *classes)
-        }
-        Architecture::Transfer { hidden, classes, .. } => (features, *hidden, *classes),
-    };
-    let [first, second] = head_names(architecture);
-    BTreeMap::from([
-        (format!("{first}.weight"), vec![hidden, inputs]),
-        (format!("{first}.bias"), vec![hidden]),
-        (format!("{second}.weight"), vec![classes, hidden]),
-        (format!("{second}.bias"), vec![classes]),
-    ])
-}
-
-/// First values of a tensor, by its name and shape.
-fn initial(name: &str, shape: &[usize], architecture: &Architecture, stream: &mut Stream) -> Vec<f32> {
-    let count = shape.iter().product();
-    let backbone = name.starts_with("backbone.");
-    let zoo = match architecture {
-        Architecture::Transfer { backbone: Backbone::VitBase16 | Backbone::ConvnextTiny, .. } => backbone,
-        _ => false,
-    };
-    if name.ends_with(".bias") || name.ends_with(".running_mean") {
-        return vec![0.0; count];
-    }
-    if ends_residual(name, architecture) {
-        return vec![0.0; count];
-    }
-    if name.ends_with(".running_var") || name.ends_with(".gamma") || shape.len() == 1 {
-        return vec![1.0; count];
-    }
-    let normal = |stream: &mut Stream, std: f64| (0..count).map(|_| (std * stream.normal()) as f32).collect();
-    match *shape {
-        _ if zoo => normal(stream, 0.02),
-        // He et al. 2015 by fan-out; a depthwise kernel's fan-out is its own area.
-        [o, i, h, w] if backbone => {
-            let outputs = if i == 1 { 1 } else { o };
-            normal(stream, (2.0 / (h * w * outputs) as f64).sqrt())
-        }
-        // Glorot & Bengio 2010.
-        _ => {
-            let area: usize = shape.iter().skip(2).product();
-            let limit = (6.0 / (area * (shape[0] + shape[1])) as f64).sqrt();
-            (0..count).map(|_| stream.range(-limit, limit) as f32).collect()
-        }
-    }
-}
-
-/// Whether this is the scale of the last norm of a residual branch of a ResNet. It starts at 0 (Goyal et al. 2017,
-/// torchvision's `zero_init_residual`): with statistics that are fixed and not measured, every block would else double the
-/// variance, until all logits are infinite for practical purposes.
-fn ends_residual(name: &str, architecture: &Architecture) -> bool {
-    let last = match architecture {
-        Architecture::Transfer { backbone: Backbone::Resnet18 | Backbone::Resnet34, .. } => ".bn2.weight",
-        Architecture::Transfer { backbone: Backbone::EfficientnetLite0, .. } | Architecture::Baseline { .. } => {
-            return false;
-        }
-        Architecture::Transfer { .. } => ".bn3.weight",
-    };
-    name.starts_with("backbone.layer") && name.ends_with(last)
-}
-
-/// Inverted dropout: 0 with probability `p`, else `1 / (1 − p)`; one draw a number, in row-major order.
-fn mask(like: &Tensor, p: f64, stream: &mut Stream) -> Result<Tensor> {
-    let keep = (1.0 / (1.0 - p)) as f32;
-    let values: Vec<f32> = (0..like.elem_count()).map(|_| if stream.chance(p) { 0.0 } else { keep }).collect();
-    Ok(Tensor::from_vec(values, like.dims(), like.device())?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::config::Backbone;
 
     fn count(model: &Model, cut: Cut) -> usize {
         model.trainable(cut).iter().map(|name| model.params().get(name).unwrap().var.elem_count()).sum()
@@ -621,15 +249,5 @@ mod tests {
         let summary = resnet50.summary(Cut::Upper, 224).unwrap();
         assert_eq!(summary[4].output, [2048, 7, 7]);
         assert_eq!(summary.iter().map(|line| line.trainable).sum::<usize>(), 525_829 + 16_936_448);
-    }
-
-    #[test]
-    fn dropout_keeps_the_mean() {
-        let ones = Tensor::ones((100, 100), DType::F32, &Device::Cpu).unwrap();
-        let mut stream = Seed(1).stream(Purpose::Dropout, 0, 0);
-        let mask = mask(&ones, 0.3, &mut stream).unwrap();
-        let mean = mask.mean_all().unwrap().to_scalar::<f32>().unwrap();
-        // Three standard deviations of the mean of 10,000 draws are 0.02.
-        assert!((mean - 1.0).abs() < 0.02, "{mean}");
     }
 }

@@ -1,6 +1,10 @@
 //! The convolutional body of a model: a program with its stages and its cut.
 
+use std::collections::BTreeMap;
+
+use super::cut::Cut;
 use crate::nn::program::Program;
+use crate::nn::steps::Parameter;
 
 /// The convolutional body of a model.
 #[derive(Clone, Debug)]
@@ -15,8 +19,8 @@ pub(super) struct Network {
     pub(super) upper: usize,
     /// The first step that trains in phase 2; those between are frozen and computed again.
     pub(super) upper_trainable: usize,
-    /// Channels of the last maps.
-    pub(super) channels: usize,
+    /// Channels that it ends with.
+    pub(super) features: usize,
 }
 
 /// A stage: all steps up to `end` that are in none before it.
@@ -34,10 +38,28 @@ impl NetworkStage {
 }
 
 impl Network {
+    /// The step before which it is cut.
+    pub(super) fn step_of(&self, cut: Cut) -> usize {
+        match cut {
+            Cut::Images => 0,
+            Cut::Upper => self.upper,
+            Cut::Features => self.program.steps.len(),
+        }
+    }
+
+    /// The first step that trains after this cut.
+    pub(super) fn trainable_from(&self, cut: Cut) -> usize {
+        if cut == Cut::Upper { self.upper_trainable } else { self.step_of(cut) }
+    }
+
+    /// The tensors of the steps `from..to`, by name and shape.
+    pub(super) fn tensors(&self, from: usize, to: usize) -> BTreeMap<String, Vec<usize>> {
+        self.program.parameters(from..to).map(|(_, parameter)| (parameter.name, parameter.shape)).collect()
+    }
+
     /// Names of the tensors that train from this step on, sorted.
     pub(super) fn trainable(&self, from: usize) -> Vec<String> {
-        let mut names: Vec<_> =
-            self.program.convs(from, self.program.steps.len()).flat_map(|(_, step)| step.trainable()).collect();
+        let mut names: Vec<_> = self.training(from).map(|parameter| parameter.name).collect();
         names.sort();
         names
     }
@@ -45,8 +67,11 @@ impl Network {
     /// Numbers in the tensors that train from this step on.
     #[cfg(test)]
     pub(super) fn parameters(&self, from: usize) -> usize {
-        let names = self.trainable(from);
-        let tensors = self.program.convs(from, self.program.steps.len()).flat_map(|(_, step)| step.tensors());
-        tensors.filter(|(name, _)| names.contains(name)).map(|(_, shape)| shape.iter().product::<usize>()).sum()
+        self.training(from).map(|parameter| parameter.count()).sum()
+    }
+
+    fn training(&self, from: usize) -> impl Iterator<Item = Parameter> {
+        let parameters = self.program.parameters(from..self.program.steps.len());
+        parameters.map(|(_, parameter)| parameter).filter(|parameter| parameter.trains)
     }
 }

@@ -1,86 +1,84 @@
-//! The pretrained weights of each backbone, together with the preprocessing that they were trained with.
+//! The pretrained networks by name, and the weights of each with the preprocessing that they were trained with.
 
-use crate::base::config::{Backbone, Fit};
-use crate::pixels::{Filter, Preprocess};
+use std::str::FromStr;
 
-/// One set of pretrained weights, and what belongs to it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Weights {
-    /// The usual name, which is also the repository on the hub: `timm/resnet50.tv_in1k`.
-    pub name: &'static str,
-    /// Branch, tag or commit in that repository. Default `main`; the commit is remembered at the first download.
-    pub revision: &'static str,
-    /// The file in that repository.
-    pub file: &'static str,
-    /// The licence of the weights, as an SPDX identifier.
-    pub licence: &'static str,
-    /// What the network was trained to see.
-    pub preprocess: Preprocess,
-    /// Numbers that the backbone makes of a photo: the `D` of features `[B, D]`.
-    pub features: usize,
-    /// Numbers that the backbone consists of, batch norm's statistics not counted.
-    pub parameters: usize,
-    /// The paper.
-    pub paper: &'static str,
+use super::families::FAMILIES;
+use super::family::Member;
+pub use super::family::Weights;
+use crate::base::config::Backbone;
+use crate::base::error::{Error, Result};
+
+/// The default weights of a backbone, all trained on ImageNet-1k.
+///
+/// Preprocessing is the one that timm records with each set.
+pub fn weights(backbone: Backbone) -> Weights {
+    member(backbone).weights
 }
 
-/// The default weights of a backbone, all trained on ImageNet-1k at 224 × 224.
-///
-/// Preprocessing is the one that timm records with each set. For `vit-base16` the published processor squeezes the whole
-/// photo into the square, whatever its shape; here its shorter side is resized to 224 and the centre is cropped, as for all
-/// the others, so that shapes stay true.
-pub fn weights(backbone: Backbone) -> Weights {
-    const RESNET: &str = "Deep Residual Learning for Image Recognition, arXiv:1512.03385";
-    let torchvision = |name, features, parameters| Weights {
-        name,
-        revision: "main",
-        file: "model.safetensors",
-        licence: "BSD-3-Clause",
-        preprocess: IMAGENET,
-        features,
-        parameters,
-        paper: RESNET,
+/// What its family says of a backbone.
+pub(super) fn member(backbone: Backbone) -> &'static Member {
+    let found = members().find(|member| member.backbone == backbone);
+    found.unwrap_or_else(|| unreachable!("{backbone} is not in its family's list"))
+}
+
+fn members() -> impl Iterator<Item = &'static Member> {
+    FAMILIES.iter().copied().flatten()
+}
+
+const COUNT: usize = {
+    let (mut count, mut family) = (0, 0);
+    while family < FAMILIES.len() {
+        count += FAMILIES[family].len();
+        family += 1;
+    }
+    count
+};
+
+impl Backbone {
+    /// All of them, family by family.
+    pub const ALL: [Self; COUNT] = {
+        let mut all = [FAMILIES[0][0].backbone; COUNT];
+        let (mut next, mut family) = (0, 0);
+        while family < FAMILIES.len() {
+            let mut member = 0;
+            while member < FAMILIES[family].len() {
+                all[next] = FAMILIES[family][member].backbone;
+                (next, member) = (next + 1, member + 1);
+            }
+            family += 1;
+        }
+        all
     };
-    match backbone {
-        Backbone::Resnet18 => torchvision("timm/resnet18.tv_in1k", 512, 11_176_512),
-        Backbone::Resnet34 => torchvision("timm/resnet34.tv_in1k", 512, 21_284_672),
-        Backbone::Resnet50 => torchvision("timm/resnet50.tv_in1k", 2048, 23_508_032),
-        Backbone::Resnet101 => torchvision("timm/resnet101.tv_in1k", 2048, 42_500_160),
-        Backbone::Resnet152 => torchvision("timm/resnet152.tv_in1k", 2048, 58_143_808),
-        Backbone::EfficientnetLite0 => Weights {
-            licence: "Apache-2.0",
-            preprocess: Preprocess { filter: Filter::Bicubic, mean: [0.5; 3], std: [0.5; 3], ..IMAGENET },
-            paper: "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, arXiv:1905.11946",
-            ..torchvision("timm/tf_efficientnet_lite0.in1k", 1280, 3_371_008)
-        },
-        Backbone::VitBase16 => Weights {
-            licence: "Apache-2.0",
-            preprocess: Preprocess { crop: 1.0, mean: [0.5; 3], std: [0.5; 3], ..IMAGENET },
-            paper: "An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale, arXiv:2010.11929",
-            ..torchvision("google/vit-base-patch16-224", 768, 85_798_656)
-        },
-        Backbone::ConvnextTiny => Weights {
-            licence: "Apache-2.0",
-            preprocess: Preprocess { filter: Filter::Bicubic, ..IMAGENET },
-            paper: "A ConvNet for the 2020s, arXiv:2201.03545",
-            ..torchvision("timm/convnext_tiny.fb_in1k", 768, 27_820_128)
-        },
+}
+
+impl FromStr for Backbone {
+    type Err = Error;
+
+    /// Its name here, or as timm, torchvision or Keras spell it: `efficientnet-lite0`, `tf_efficientnet_lite0.in1k`, `resnet-50`,
+    /// `ResNet50`, `vit_base_patch16_224`. The hub's repositories are known, too; one of other weights is another network.
+    fn from_str(name: &str) -> Result<Self> {
+        let bare = name.rsplit('/').next().unwrap_or_default().to_lowercase();
+        let named = |member: &&Member| {
+            let repository = member.weights.name.rsplit('/').next().unwrap_or_default();
+            let (usual, tag) = repository.split_once('.').unwrap_or((repository, ""));
+            let bare = bare.strip_suffix(tag).and_then(|bare| bare.strip_suffix('.')).unwrap_or(&bare);
+            let own = [member.backbone.name(), usual];
+            own.iter().chain(member.also).any(|own| letters(own) == letters(bare))
+        };
+        let found = members().find(named).map(|member| member.backbone);
+        found.ok_or_else(|| Error::unknown("backbone", name, &Self::ALL.map(Self::name)))
     }
 }
 
-/// torchvision's evaluation preset.
-const IMAGENET: Preprocess = Preprocess {
-    size: 224,
-    crop: 0.875,
-    fit: Fit::Crop,
-    filter: Filter::Bilinear,
-    mean: [0.485, 0.456, 0.406],
-    std: [0.229, 0.224, 0.225],
-};
+/// A name without what spellings differ in.
+fn letters(name: &str) -> String {
+    name.to_lowercase().replace(['-', '_', ' '], "")
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::family::Build;
 
     #[test]
     fn every_backbone_has_weights_of_its_own() {
@@ -90,5 +88,57 @@ mod tests {
         assert_eq!(names.len(), Backbone::ALL.len());
         assert_eq!(weights(Backbone::Resnet50).features, 2048);
         assert_eq!(weights(Backbone::EfficientnetLite0).preprocess.std, [0.5; 3]);
+    }
+
+    #[test]
+    fn what_is_said_of_a_network_is_true_of_what_is_built() {
+        for member in members() {
+            let (name, Weights { features, parameters, .. }) = (member.backbone, member.weights);
+            match member.build {
+                Build::Steps(build) => {
+                    let network = build();
+                    assert_eq!((network.parameters(0), network.features), (parameters, features), "{name}");
+                    assert!(0 < network.upper && network.upper <= network.upper_trainable, "{name}");
+                    assert!(network.upper_trainable < network.maps, "{name}");
+                }
+                Build::Whole { shapes, .. } => {
+                    let sizes = shapes().into_values().map(|shape| shape.iter().product::<usize>());
+                    assert_eq!(sizes.sum::<usize>(), parameters, "{name}");
+                }
+            }
+            assert_eq!(member.embedded.is_some(), name.has_embedded_weights(), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_two_backbones_share_a_name() {
+        for member in members() {
+            let repository = member.weights.name;
+            for name in [member.backbone.name(), repository].iter().chain(member.also) {
+                assert_eq!(name.parse::<Backbone>().unwrap(), member.backbone, "{name}");
+                let known =
+                    |other: &&Member| letters(other.backbone.name()) == letters(name) || other.also.contains(name);
+                assert!(members().filter(known).count() < 2, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_readme_lists_each_backbone() {
+        let readme = include_str!("../../README.md");
+        let thousands = |number: usize| {
+            let digits = number.to_string();
+            let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+            groups.collect::<Vec<_>>().join(",")
+        };
+        for member in members() {
+            let Weights { name, preprocess, features, parameters, licence, .. } = member.weights;
+            let (features, parameters) = (thousands(features), thousands(parameters));
+            let row = format!(
+                "| `{}` | {name} | {} | {features} | {parameters} | {licence} |",
+                member.backbone, preprocess.size
+            );
+            assert!(readme.lines().any(|line| line == row), "README.md lacks: {row}");
+        }
     }
 }

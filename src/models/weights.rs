@@ -2,12 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use half::{bf16, f16};
-use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
 use super::hub::Hub;
@@ -15,6 +12,7 @@ use super::{Model, registry};
 use crate::base::config::{Backbone, WeightsFrom};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
+use crate::nn::codec;
 
 /// Where weights came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +48,7 @@ pub fn load(backbone: Backbone, from: &WeightsFrom, device: &Device, models: &Pa
         WeightsFrom::Random => Ok(None),
         WeightsFrom::Hub => load_from_hub(&Hub::from_env()?, backbone, device, models).map(Some),
         WeightsFrom::Embedded => load_embedded(backbone, device).map(Some),
-        WeightsFrom::File(path) => load_file(path, device).map(Some),
+        WeightsFrom::File(path) => load_file(backbone, path, device).map(Some),
     }
 }
 
@@ -60,7 +58,7 @@ pub fn load_from_hub(hub: &Hub, backbone: Backbone, device: &Device, models: &Pa
     let fetched = hub.fetch(weights.name, weights.revision, weights.file, &models.join("cache/weights"))?;
     let tensors = parse(&fetched.bytes, device).map_err(|error| error.at(fetched.path))?;
     let origin = Origin { name: weights.name.into(), sha256: fetched.sha256, licence: Some(weights.licence.into()) };
-    Ok(Loaded { tensors: without_classifier(tensors), origin })
+    Ok(Loaded { tensors: without_classifier(backbone, tensors), origin })
 }
 
 /// Sets a model's backbone. Everything is checked before anything is set.
@@ -114,120 +112,61 @@ pub fn check(found: &BTreeMap<String, Tensor>, wanted: &BTreeMap<String, Vec<usi
 /// # Errors
 /// [`ErrorKind::Weights`].
 pub fn parse(bytes: &[u8], device: &Device) -> Result<BTreeMap<String, Tensor>> {
-    let file = header(bytes)?;
-    let mut tensors = BTreeMap::new();
-    // Sorted, so that of several faults the same one is named every time.
-    let mut views = file.tensors();
-    views.sort_by(|(a, _), (b, _)| a.cmp(b));
-    for (name, view) in views {
-        if name.ends_with("num_batches_tracked") {
-            continue;
-        }
-        let values: Vec<f32> = match view.dtype() {
-            Dtype::F32 => numbers(view.data(), f32::from_le_bytes),
-            Dtype::F16 => numbers(view.data(), |b| f16::from_le_bytes(b).to_f32()),
-            Dtype::BF16 => numbers(view.data(), |b| bf16::from_le_bytes(b).to_f32()),
-            other => {
-                return Err(Error::new(ErrorKind::Weights, format!("{name} is {other:?}; expected F32, F16 or BF16")));
-            }
-        };
+    let tensors = codec::tensors(bytes, device, |name| !name.ends_with("num_batches_tracked"))?;
+    for (name, tensor) in &tensors {
+        let values = tensor.flatten_all()?.to_vec1::<f32>()?;
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
             let what = format!("{name} holds {} (number {at} of {})", values[at], values.len());
             return Err(Error::new(ErrorKind::Weights, what).mend("use weights from before the training went wrong"));
         }
-        tensors.insert(name, Tensor::from_vec(values, view.shape(), device)?);
     }
     Ok(tensors)
 }
 
-/// The most bytes that a file of weights may have: 4 GiB.
-pub(super) const LIMIT: u64 = 4 << 30;
-
-/// Reads a file of weights into memory: a mapped file that shrinks would end the process.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
-    let bytes = fs::metadata(path).map_err(|cause| Error::io("read", path, &cause))?.len();
-    if bytes > LIMIT {
-        return Err(Error::new(ErrorKind::Weights, format!("{bytes} bytes; expected at most {LIMIT}")).at(path));
-    }
-    files::read(path)
-}
-
-/// The checked header of a safetensors file; no tensor is copied.
-pub(super) fn header(bytes: &[u8]) -> Result<SafeTensors<'_>> {
-    // The first eight bytes are the header's length, so only a ninth that is not `{` tells a pickle from safetensors.
-    if bytes.get(8) != Some(&b'{') {
-        if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0x80]) {
-            return Err(pickle());
-        }
-        if bytes.starts_with(b"version https://git-lfs") {
-            let what = "this is a Git LFS pointer, not the file itself";
-            return Err(Error::new(ErrorKind::Weights, what).mend("run `git lfs pull`, or download the file"));
-        }
-    }
-    SafeTensors::deserialize(bytes).map_err(|cause| {
-        Error::new(ErrorKind::Weights, format!("not a whole safetensors file ({} bytes): {cause}", bytes.len()))
-    })
-}
-
-fn load_file(path: &Path, device: &Device) -> Result<Loaded> {
+fn load_file(backbone: Backbone, path: &Path, device: &Device) -> Result<Loaded> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     if ["pth", "pt", "bin", "ckpt", "pkl", "pickle"].contains(&extension.as_str()) {
-        return Err(pickle().at(path));
+        return Err(codec::pickle().at(path));
     }
-    let bytes = read(path)?;
+    let bytes = codec::read_bytes(path)?;
     let tensors = parse(&bytes, device).map_err(|error| error.at(path))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Loaded {
-        tensors: without_classifier(tensors),
+        tensors: without_classifier(backbone, tensors),
         origin: Origin { name, sha256: files::sha256(&bytes), licence: None },
     })
 }
 
 fn load_embedded(backbone: Backbone, device: &Device) -> Result<Loaded> {
-    // Compiled in, so that neither a notebook nor an installed command depends on where the repository is.
-    const LITE0: &[u8] = include_bytes!("../../models/pretrained/tf_efficientnet_lite0.in1k.f16.safetensors");
-    if backbone != Backbone::EfficientnetLite0 {
-        return Err(Error::config(
-            "weights",
-            format_args!("embedded with {backbone}"),
-            "efficientnet-lite0, the one in the repository",
-        )
-        .mend("set backbone to efficientnet-lite0, or weights to hub or a file"));
-    }
-    let weights = registry::weights(backbone);
+    let member = registry::member(backbone);
+    let Some(bytes) = member.embedded else {
+        let own = Backbone::ALL.into_iter().filter(|one| one.has_embedded_weights()).map(Backbone::name);
+        let own = own.collect::<Vec<_>>().join(" or ");
+        let allowed = format!("{own}, the one in the repository");
+        return Err(Error::config("weights", format_args!("embedded with {backbone}"), &allowed)
+            .mend(format!("set backbone to {own}, or weights to hub or a file")));
+    };
+    let weights = member.weights;
     let origin = Origin {
         name: format!("{}, rounded to f16", weights.name),
-        sha256: files::sha256(LITE0),
+        sha256: files::sha256(bytes),
         licence: Some(weights.licence.into()),
     };
-    Ok(Loaded { tensors: without_classifier(parse(LITE0, device)?), origin })
+    Ok(Loaded { tensors: without_classifier(backbone, parse(bytes, device)?), origin })
 }
 
-/// The 1000 classes of ImageNet go; `head.norm` is a part of ConvNeXt itself.
-fn without_classifier(mut tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
-    tensors.retain(|name, _| {
-        let classifier = ["fc.", "classifier.", "head."].iter().any(|prefix| name.starts_with(prefix));
-        !classifier || name.starts_with("head.norm.")
-    });
+/// The 1000 classes of ImageNet go.
+fn without_classifier(backbone: Backbone, mut tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+    let classifier = registry::member(backbone).classifier;
+    tensors.retain(|name, _| !name.starts_with(classifier));
     tensors
-}
-
-fn numbers<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes.as_chunks().0.iter().map(|&number| read(number)).collect()
-}
-
-fn pickle() -> Error {
-    Error::new(ErrorKind::Weights, "this is a pickle, which can run any code when it is opened; expected safetensors").mend(
-        "if you trust the file, convert it once in Python: \
-         `from safetensors.torch import save_file; save_file(torch.load(\"in.pth\", weights_only=True), \"out.safetensors\")`",
-    )
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
-    use safetensors::tensor::{TensorView, serialize};
+    use safetensors::tensor::{Dtype, TensorView, serialize};
 
     use super::*;
 

@@ -5,11 +5,33 @@ use candle_core::Tensor;
 use crate::base::error::Result;
 
 /// Mean cross-entropy in nats of logits `[B, K]` against class indices `[B]` (u32): PyTorch's `CrossEntropyLoss`.
+///
+/// ```
+/// use petal::candle::{Device, Tensor};
+/// use petal::nn::loss::cross_entropy;
+///
+/// // torch.nn.functional.cross_entropy(torch.tensor([[1., 2., 3.], [0., -1., 4.]]), torch.tensor([2, 0]))
+/// let logits = Tensor::new(&[[1f32, 2., 3.], [0., -1., 4.]], &Device::Cpu)?;
+/// let loss = cross_entropy(&logits, &Tensor::new(&[2u32, 0], &Device::Cpu)?)?;
+/// assert!((loss.to_scalar::<f32>()? - 2.2161756).abs() < 1e-6);
+/// # Ok::<(), petal::Error>(())
+/// ```
 pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     Ok(cross_entropies(logits, targets)?.mean_all()?)
 }
 
 /// The cross-entropy of each row, `[B]`.
+///
+/// ```
+/// use petal::candle::{Device, Tensor};
+/// use petal::nn::loss::cross_entropies;
+///
+/// // Of two equal logits, each has the probability 1/2.
+/// let logits = Tensor::new(&[[3f32, 3.]], &Device::Cpu)?;
+/// let losses = cross_entropies(&logits, &Tensor::new(&[1u32], &Device::Cpu)?)?.to_vec1::<f32>()?;
+/// assert!((losses[0] - 2f32.ln()).abs() < 1e-6);
+/// # Ok::<(), petal::Error>(())
+/// ```
 pub fn cross_entropies(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     let log_probabilities = candle_nn::ops::log_softmax(logits, 1)?;
     Ok(log_probabilities.gather(&targets.unsqueeze(1)?, 1)?.squeeze(1)?.neg()?)

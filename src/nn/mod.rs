@@ -1,13 +1,12 @@
-//! Layers on Candle tensors, parameters, loss, Adam.
+//! Steps of networks and programs made of them, on Candle tensors; parameters, loss, Adam.
 
-pub mod linear;
+pub mod codec;
 pub mod loss;
 pub(crate) mod operation;
 pub mod optim;
 pub mod params;
 pub mod program;
-pub mod stage;
-pub mod store;
+pub mod steps;
 pub mod workspace;
 
 pub use params::Params;

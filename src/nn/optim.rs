@@ -17,6 +17,23 @@ const EPSILON: f64 = 1e-7;
 /// weight decay.
 ///
 /// Candle's own AdamW keeps its moments private, so that a run could not be continued exactly.
+///
+/// ```
+/// use petal::candle::{Device, Var};
+/// use petal::nn::optim::Adam;
+///
+/// // p = torch.tensor([1., -2., 3.], requires_grad=True); o = torch.optim.Adam([p], lr=0.1, eps=1e-7)
+/// // for _ in range(3): o.zero_grad(); (p ** 3).sum().backward(); o.step()
+/// let p = Var::new(&[1f32, -2., 3.], &Device::Cpu)?;
+/// let mut adam = Adam::new(vec![("p".into(), p.clone())], 0.1)?;
+/// for _ in 0..3 {
+///     adam.step(&p.powf(3.0)?.sum_all()?.backward()?.into())?;
+/// }
+/// for (got, expected) in p.to_vec1::<f32>()?.iter().zip([0.7041537, -2.3004937, 2.7008688]) {
+///     assert!((got - expected).abs() < 5e-7, "{got} {expected}");
+/// }
+/// # Ok::<(), petal::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Adam {
     slots: Vec<Slot>,

@@ -1,6 +1,6 @@
 //! Random variation of a training photo.
 
-use super::Rgb;
+use super::rgb::Rgb;
 use crate::base::config::AugmentConfig;
 use crate::base::seed::Stream;
 

@@ -5,6 +5,7 @@ mod jpeg;
 mod jxl;
 mod markers;
 mod png_text;
+mod raw;
 mod samples;
 mod still;
 mod tiff;
@@ -15,13 +16,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageFormat, RgbImage};
 
-use super::{Format, Rgb};
-pub use crate::base::config::Limits;
-use crate::base::error::{Error, ErrorKind, Result};
+use self::raw::{Raw, refused};
+use super::format::Format;
+use super::rgb::Rgb;
+use crate::base::error::Result;
 
-/// Most bytes that a decoder may take for one picture, beside the result of three bytes a pixel: 1 GiB (twice as much for a JPEG XL). Only large
-/// pictures of many bits come near, or those that claim to be.
-pub const DECODER_BYTES: usize = 1 << 30;
+pub use self::raw::{DECODER_BYTES, Limits};
 
 /// A picture, and what had to be done to make it one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,49 +34,6 @@ pub struct Decoded {
     pub broken_exif: bool,
 }
 
-/// What a format's decoder gives: pixels as they lie in the file, and how to turn them.
-struct Raw {
-    picture: RgbImage,
-    turn: Option<Orientation>,
-    laid_on_white: bool,
-    broken_exif: bool,
-}
-
-impl Limits {
-    /// The error for a file of so many bytes.
-    pub fn refuse_bytes(&self, bytes: u64) -> Error {
-        beyond(format!("the file has {bytes} bytes; at most {} are read (setting limits.file_bytes)", self.file_bytes))
-            .mend("raise limits.file_bytes in the settings, or --max-file-bytes")
-    }
-
-    /// Fails for a picture of so many pixels that is not to be read.
-    fn check(&self, width: usize, height: usize) -> Result<()> {
-        let Self { side, pixels, .. } = *self;
-        let is = format!("the picture is {width} × {height} pixels");
-        if width == 0 || height == 0 {
-            return Err(refused(format!("{is}: there is nothing in it")));
-        }
-        if width > side || height > side {
-            return Err(beyond(format!("{is}; at most {side} a side are read (setting limits.side)"))
-                .mend("raise limits.side in the settings, or --max-side; or make the picture smaller"));
-        }
-        if width.saturating_mul(height) > pixels {
-            return Err(beyond(format!("{is}; at most {pixels} in all are read (setting limits.pixels)"))
-                .mend("raise limits.pixels in the settings, or --max-pixels; or make the picture smaller"));
-        }
-        Ok(())
-    }
-
-    /// Fails for a picture that takes so many bytes to decode. Whoever set no limits has none.
-    fn check_memory(&self, bytes: u64) -> Result<()> {
-        if *self == Self::NONE || bytes <= DECODER_BYTES as u64 {
-            return Ok(());
-        }
-        let what = format!("decoding this picture takes {bytes} bytes of memory; at most {DECODER_BYTES} are taken");
-        Err(beyond(what).mend("make the picture smaller, or give it 8 bits a colour"))
-    }
-}
-
 /// Decodes a JPEG, PNG, WebP, GIF, BMP, TIFF or JPEG XL and turns it upright as its EXIF data or XMP say; what it is, its bytes tell, not its name. Of
 /// several pictures it is the first.
 ///
@@ -84,7 +41,7 @@ impl Limits {
 /// transparent is laid on white.
 ///
 /// # Errors
-/// [`ErrorKind::Format`]: something else (it says what it is instead). [`ErrorKind::Limit`]: beyond the limits. [`ErrorKind::Image`]: damaged or cut
+/// [`ErrorKind::Format`](crate::ErrorKind::Format): something else (it says what it is instead). [`ErrorKind::Limit`](crate::ErrorKind::Limit): beyond the limits. [`ErrorKind::Image`](crate::ErrorKind::Image): damaged or cut
 /// short. A decoder that panics counts as damaged.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Rgb> {
     Ok(decode_noted(bytes, limits)?.picture)
@@ -130,22 +87,10 @@ fn upright(picture: RgbImage, turn: Option<Orientation>) -> RgbImage {
     }
 }
 
-/// The colour of four inks, as Pillow has it.
-fn rgb_of([c, m, y, k]: [u8; 4]) -> [u8; 3] {
-    [c, m, y].map(|ink| ((u16::from(255 - ink) * u16::from(255 - k) + 127) / 255) as u8)
-}
-
-fn refused(what: String) -> Error {
-    Error::new(ErrorKind::Image, what)
-}
-
-fn beyond(what: String) -> Error {
-    Error::new(ErrorKind::Limit, what)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::error::ErrorKind;
 
     #[test]
     fn f31_a_decoder_that_panics_is_an_error_of_that_file() {

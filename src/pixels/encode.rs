@@ -7,7 +7,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{ImageEncoder, ImageFormat};
 
-use super::Rgb;
+use super::rgb::Rgb;
 use crate::base::error::{Error, ErrorKind, Result};
 
 /// The bytes of a PNG file.

@@ -1,6 +1,7 @@
 //! A picture in small, made to be compared.
 
-use super::{Filter, Preprocess, Rgb};
+use super::preprocess::{Filter, Preprocess};
+use super::rgb::Rgb;
 use crate::base::config::Fit;
 use crate::base::error::Result;
 use crate::base::files;

@@ -9,6 +9,7 @@ pub mod format;
 pub mod lay;
 pub mod likeness;
 pub mod preprocess;
+mod rgb;
 mod solve;
 mod tones;
 
@@ -18,14 +19,4 @@ pub use encode::{encode_figure, encode_jpeg, encode_png, is_drawn_by_petal};
 pub use fingerprint::Fingerprint;
 pub use format::{BEGINNING, Format};
 pub use preprocess::{Filter, Preprocess};
-
-/// A picture: 8-bit RGB, rows from the top, no padding.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rgb {
-    /// Pixels a row.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-    /// `height × width × 3` values.
-    pub data: Vec<u8>,
-}
+pub use rgb::Rgb;

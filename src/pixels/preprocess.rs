@@ -6,7 +6,7 @@ use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 
-use super::Rgb;
+use super::rgb::Rgb;
 use crate::base::config::Fit;
 use crate::base::error::{Error, ErrorKind, Result};
 

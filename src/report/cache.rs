@@ -1,9 +1,8 @@
 //! Views of the cache's files.
 
-use super::data::with;
 use super::progress::evicted;
-use super::runs::ago;
-use super::table::{Cells, Table, bytes, counted};
+use super::table::{Cells, Table};
+use super::words::{ago, bytes, counted};
 use super::{View, shows};
 use crate::base::project::Project;
 use crate::train::{Cache, CacheFile, Evicted};
@@ -31,7 +30,7 @@ impl Cache {
             ("last used", text(&used)),
             ("in use", text(&|file| if file.in_use { "yes".into() } else { String::new() })),
         ]);
-        with(view, table).hint("Cache::open(&project)?.clear()? removes all that no training is reading; they are computed again when needed")
+        view.table_or_why(table).hint("Cache::open(&project)?.clear()? removes all that no training is reading; they are computed again when needed")
     }
 }
 

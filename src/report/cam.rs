@@ -1,4 +1,4 @@
-//! Grad-CAM as a picture: each photo beside what spoke for its class.
+//! Heat maps as a picture: each photo beside what spoke for its class.
 
 use candle_core::Tensor;
 use plotters::prelude::{RGBColor, Rectangle};
@@ -9,17 +9,18 @@ use super::gallery::{Tile, grid, said};
 use crate::base::error::Result;
 use crate::data::photo;
 use crate::eval::Prediction;
-use crate::explain::{self, overlay};
+use crate::explain::{self, Method, overlay};
 use crate::models::Model;
 use crate::pixels::{Limits, Preprocess};
 
-/// Grad-CAM of photos: what the network saw of each, and the same with a heat map over it. All maps share one scale.
+/// What the network saw of each photo, and the same with this method's heat map over it. All maps share one scale.
 ///
 /// `class` is the class to explain; `None` for each photo's predicted one.
 ///
 /// # Errors
 /// What reading a photo can give; [`ErrorKind::Config`](crate::ErrorKind::Config) if the backbone has no maps.
-pub fn grad_cam(
+pub fn cam(
+    method: &dyn Method,
     model: &Model,
     preprocess: &Preprocess,
     classes: &[String],
@@ -35,12 +36,12 @@ pub fn grad_cam(
         cropped.push(photo);
     }
     if cropped.is_empty() {
-        return grid("Grad-CAM", &[], 1, None);
+        return grid(method.title(), &[], 1, None);
     }
     let device = model.device();
     let shape = (cropped.len(), preprocess.size, preprocess.size, 3);
     let images = Tensor::from_vec(values, shape, &device)?.permute((0, 3, 1, 2))?;
-    let heat = explain::grad_cam(model, &images, &vec![class; cropped.len()])?;
+    let heat = explain::cam(method, model, &images, &vec![class; cropped.len()])?;
     let most = heat.iter().map(explain::HeatMap::max).fold(0.0, f32::max);
     let tiles: Vec<Tile> = cropped
         .into_iter()
@@ -58,7 +59,8 @@ pub fn grad_cam(
     let columns = if tiles.len() == 1 { 1 } else { 2 };
     let columns = if tiles.len() > 4 { 3 } else { columns };
     let legend = |canvas: &Canvas, top: i32| legend(canvas, top, most);
-    grid("Grad-CAM: what spoke for the class", &tiles, columns, Some((52, &legend)))
+    let title = format!("{}: what spoke for the class", method.title());
+    grid(&title, &tiles, columns, Some((52, &legend)))
 }
 
 /// The colour scale, from nothing to the most.

@@ -1,9 +1,9 @@
 //! What the cleaner lists, and what was decided.
 
-use super::data::with;
 use super::figure::Figure;
 use super::gallery::{Tile, columns, grid};
-use super::table::{Cells, Table, counted};
+use super::table::{Cells, Table};
+use super::words::counted;
 use super::{View, shows};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::data::{Split, photo};
@@ -38,7 +38,7 @@ impl Cleaner {
             Ok(figure) => view.figure(figure),
             Err(error) => view.line(error.to_string()),
         };
-        view = with(view, self.table(PAGE));
+        view = view.table_or_why(self.table(PAGE));
         if self.decided_before > 0 {
             let were = if self.decided_before == 1 { "was" } else { "were" };
             let before = counted(self.decided_before, "photo");

@@ -4,7 +4,7 @@ use plotters::prelude::{RGBColor, Rectangle};
 use plotters::style::Color;
 
 use super::figure::{Anchor, Canvas, Figure, INK, Painted, SOFT, draw};
-use super::table::thousands;
+use super::words::thousands;
 use crate::base::error::Result;
 use crate::eval::Evaluation;
 

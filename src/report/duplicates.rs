@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::data::with;
 use super::gallery::{Tile, grid};
-use super::table::{Cells, Table, counted};
+use super::table::{Cells, Table};
+use super::words::counted;
 use super::{Figure, View};
 use crate::base::config::Duplicates;
 use crate::base::error::Result;
@@ -56,7 +56,7 @@ impl Splits {
             ("its class, part", text(&|pair| place(&pair.other))),
             ("likeness", Cells::Numbers(pairs.iter().map(|pair| pair.likeness).collect(), 3)),
         ]);
-        view = with(view, table);
+        view = view.table_or_why(table);
         match self.side_by_side(&pairs, &samples, &place) {
             Ok(figure) => view = view.figure(figure),
             Err(error) => view = view.line(format!("the photos cannot be shown: {}", error.in_a_line())),

@@ -1,7 +1,7 @@
 //! Views of an evaluation, a comparison, a prediction.
 
-use super::data::with;
-use super::table::{Cells, Table, counted};
+use super::table::{Cells, Table};
+use super::words::counted;
 use super::{View, shows};
 use crate::base::error::Result;
 use crate::eval::{Comparison, Evaluation, Interval, Prediction, Scores, metrics};
@@ -131,7 +131,7 @@ impl Comparison {
             ("macro F1", Cells::Numbers(each.iter().map(|e| e.macro_average().f1).collect(), 3)),
         ]);
         let photos = each.first().map_or(0, |e| e.predictions.len());
-        let view = with(View::new(format!("{} models on the same {photos} photos", each.len())), table);
+        let view = View::new(format!("{} models on the same {photos} photos", each.len())).table_or_why(table);
         let view = each.iter().skip(1).zip(&self.against_first).fold(view, |view, (other, difference)| {
             let p = match difference.p_value {
                 p if p < 0.001 => "p < 0.001".to_string(),

@@ -12,8 +12,8 @@ use plotters::prelude::{
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, FontTransform, IntoFont, TextStyle, register_font};
 
+use super::plain::{self, escape, printable};
 use super::scaled::{FONT_FILE, SCALE, Scaled};
-use super::view::{self, escape, printable};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::output;
 use crate::pixels::{Rgb, encode_figure, encode_jpeg, is_drawn_by_petal};
@@ -78,7 +78,7 @@ impl Figure {
 
     /// Called by the notebook's kernel to show this: as HTML, which says how large the picture is to be.
     pub fn evcxr_display(&self) {
-        view::show(&[("text/html", &self.html()), ("text/plain", &self.text())]);
+        plain::show(&[("text/html", &self.html()), ("text/plain", &self.text())]);
     }
 }
 

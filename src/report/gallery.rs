@@ -5,13 +5,11 @@ use plotters::style::Color;
 
 use super::figure::{Anchor, BLUE, Canvas, Figure, INK, Painted, SOFT, VERMILION, draw};
 use super::scaled::SCALE;
-use crate::base::config::{Config, Fit};
+use crate::base::config::Fit;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::project::Device;
 use crate::base::seed::{Purpose, Seed};
-use crate::data::{Dataset, Loader, Subset, photo};
+use crate::data::{Dataset, Loader, Split, Subset, photo};
 use crate::eval::{Evaluation, Prediction};
-use crate::models::registry;
 use crate::pixels::{self, Limits, Preprocess, Rgb};
 
 /// Width of a gallery, in pixels: what Jupyter shows without shrinking it.
@@ -162,24 +160,18 @@ const SQUARE: Preprocess = Preprocess {
     std: [1.0; 3],
 };
 
-impl Subset {
-    /// `n` photos, drawn from the seed, as the network sees them in its first epoch: training photos after augmentation.
-    pub fn show_batch(&self, config: &Config, n: usize) -> Result<Figure> {
-        let preprocess =
-            Preprocess { size: config.image_size, fit: config.fit, ..registry::weights(config.backbone).preprocess };
-        let loader = Loader::new(self, preprocess, config.batch_size, &Device::Cpu);
-        let train = self.split == crate::data::Split::Train;
-        let loader = if train { loader.augmented(config.augment, Seed(config.seed)) } else { loader };
-        let mut order: Vec<usize> = (0..self.samples.len()).collect();
-        Seed(config.seed).stream(Purpose::Examples, 0, 0).shuffle(&mut order);
-        let mut tiles = Vec::new();
-        for &index in order.iter().take(n) {
-            let lines = vec![self.classes[self.samples[index].target].clone()];
-            tiles.push(Tile { pictures: vec![loader.photo(index, 0)?], lines, right: None });
-        }
-        let how = if train { "after augmentation" } else { "as the network sees them" };
-        grid(&format!("{} photos, {how}", self.split), &tiles, columns(tiles.len()).max(tiles.len().min(4)), None)
+/// `n` photos of a loader, drawn from the seed, as the network sees them in its first epoch.
+pub(crate) fn batch(loader: &Loader, seed: Seed, n: usize) -> Result<Figure> {
+    let Subset { split, classes, samples, .. } = loader.subset();
+    let mut order: Vec<usize> = (0..samples.len()).collect();
+    seed.stream(Purpose::Examples, 0, 0).shuffle(&mut order);
+    let mut tiles = Vec::new();
+    for &index in order.iter().take(n) {
+        let lines = vec![classes[samples[index].target].clone()];
+        tiles.push(Tile { pictures: vec![loader.photo(index, 0)?], lines, right: None });
     }
+    let how = if *split == Split::Train { "after augmentation" } else { "as the network sees them" };
+    grid(&format!("{split} photos, {how}"), &tiles, columns(tiles.len()).max(tiles.len().min(4)), None)
 }
 
 impl Evaluation {

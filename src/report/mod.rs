@@ -10,7 +10,9 @@
 //! | [`table`] | tables over polars data frames |
 //! | [`figure`] | PNG pictures, drawn with plotters |
 //! | [`confusion`], [`curves`], [`gallery`], [`cam`], [`lr_find`] | the figures |
-//! | [`data`], [`training`], [`evaluation`], [`predictions`] | views of the photos, of a training, of an evaluation, of predictions |
+//! | [`words`] | numbers, sizes and times as people say them |
+//! | [`project`] | views of the project and the settings |
+//! | [`data`], [`splits`], [`training`], [`evaluation`], [`predictions`] | views of the photos, of their parts, of a training, of an evaluation, of predictions |
 //! | [`duplicates`] | photos that show the same, side by side |
 //! | [`cleaner`] | views of photos that are likely in the wrong class |
 //! | [`runs`] | views of a run, its page, all runs side by side |
@@ -30,16 +32,20 @@ pub mod figure;
 pub mod gallery;
 pub mod live;
 pub mod lr_find;
+mod plain;
 pub mod predictions;
 pub mod progress;
+pub mod project;
 pub mod runs;
 mod scaled;
+pub mod splits;
 pub mod table;
 pub mod training;
 pub mod view;
 pub mod watch;
+pub mod words;
 
-pub use cam::grad_cam;
+pub use cam::cam;
 pub use figure::Figure;
 pub use predictions::{all_predicted, predicted};
 pub use table::Table;

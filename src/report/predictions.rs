@@ -1,8 +1,8 @@
 //! Views of predictions for photos whose class is not known.
 
-use super::data::with;
 use super::gallery::{self, Tile, columns, grid, said};
-use super::table::{Cells, Table, counted};
+use super::table::{Cells, Table};
+use super::words::counted;
 use super::{Figure, View};
 use crate::base::error::Result;
 use crate::data::photo;
@@ -26,7 +26,7 @@ pub fn predicted(prediction: &Prediction, classes: &[String]) -> View {
         Ok(figure) => view.figure(figure),
         Err(error) => view.line(error.to_string()),
     };
-    with(view, table)
+    view.table_or_why(table)
 }
 
 /// What a model says of many photos: how many of which class, the least sure ones, and what could not be read.
@@ -42,14 +42,11 @@ pub fn all_predicted(predictions: &[Prediction], unreadable: &[Unreadable], clas
                 (*count, *sum) = (*count + 1, *sum + f64::from(probability));
             }
         }
-        view = with(
-            view,
-            Table::new([
-                ("class", Cells::Text((0..classes.len()).map(name).collect())),
-                ("photos", Cells::Counts(counts.iter().map(|(count, _)| *count).collect())),
-                ("mean probability", Cells::Shares(counts.iter().map(|(count, sum)| sum / *count as f64).collect())),
-            ]),
-        );
+        view = view.table_or_why(Table::new([
+            ("class", Cells::Text((0..classes.len()).map(name).collect())),
+            ("photos", Cells::Counts(counts.iter().map(|(count, _)| *count).collect())),
+            ("mean probability", Cells::Shares(counts.iter().map(|(count, sum)| sum / *count as f64).collect())),
+        ]));
         view = match least_sure(predictions, classes) {
             Ok(figure) => view.figure(figure),
             Err(error) => view.line(error.to_string()),
@@ -60,7 +57,7 @@ pub fn all_predicted(predictions: &[Prediction], unreadable: &[Unreadable], clas
             ("cannot be read", Cells::Text(unreadable.iter().map(|bad| bad.path.display().to_string()).collect())),
             ("why", Cells::Text(unreadable.iter().map(|bad| bad.error.what().to_string()).collect())),
         ]);
-        view = with(view, table);
+        view = view.table_or_why(table);
     }
     view.hint("write_csv(path)? keeps them; a probability says how sure the model is, not how often it is right")
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::table::{bytes, counted, thousands};
-use super::view::printable;
+use super::plain::printable;
+use super::words::{about, bytes, counted, duration, thousands};
 use crate::train::{Ended, Event, Evicted, History, Room, Run, State, Status, Tracker};
 
 /// How long nothing may be heard inside an epoch.
@@ -67,7 +67,7 @@ impl<'a> Lines<'a> {
                     self.say(HEAD);
                 }
                 let left = self.tracker.status().seconds_left.filter(|seconds| *seconds >= 1.0);
-                let left = left.map_or(String::new(), |seconds| format!("  {} left", rough(seconds)));
+                let left = left.map_or(String::new(), |seconds| format!("  {} left", about(seconds)));
                 self.say(&format!(
                     "{:>5}   {:>10.4}  {:>6.1} %   {:>10.4}  {:>6.1} %  {:>10}{}{left}",
                     epoch.epoch,
@@ -87,7 +87,7 @@ impl<'a> Lines<'a> {
         let best = history
             .best()
             .map_or(String::new(), |best| format!("; the best is epoch {}, val loss {:.4}", best.epoch, best.val_loss));
-        self.say(&format!("{}{best}", super::training::ended(ended)));
+        self.say(&format!("{}{best}", self::ended(ended)));
     }
 
     fn say(&mut self, line: &str) {
@@ -117,11 +117,20 @@ pub(super) fn evicted(gone: &Evicted) -> String {
     format!("{} of the cache ({})", counted(gone.files, "file"), bytes(gone.bytes))
 }
 
+/// How a call of `fit` ended, in words.
+pub fn ended(ended: &Ended) -> String {
+    match ended {
+        Ended::Before => "this phase was finished before with the same settings; nothing was trained".into(),
+        Ended::Stopped => "stopped; everything is kept. Run this again to go on".into(),
+        Ended::Finished(reason) => format!("finished: {reason}"),
+    }
+}
+
 /// How a training stands, in one line.
 pub fn line(status: &Status) -> String {
     let Status { epoch, epochs, done, total, .. } = *status;
     let photos = format!("{} of {} photos", thousands(done as u64), thousands(total as u64));
-    let left = status.seconds_left.map_or(String::new(), |seconds| format!(", about {} left", rough(seconds)));
+    let left = status.seconds_left.map_or(String::new(), |seconds| format!(", about {} left", about(seconds)));
     let loss = status.train_loss.map_or(String::new(), |loss| format!(", loss {loss:.4}"));
     let phase = printable(&status.phase);
     match status.state {
@@ -142,36 +151,12 @@ pub fn line(status: &Status) -> String {
     }
 }
 
-/// A time that is only estimated: whole seconds at least.
-fn rough(seconds: f64) -> String {
-    if seconds < 20.0 { format!("{seconds:.0} s") } else { duration(seconds) }
-}
-
-/// A time as a person says it: `0.4 s`, `12.5 s`, `48 s`, `3 min 20 s`, `1 h 5 min`.
-pub fn duration(seconds: f64) -> String {
-    let whole = seconds.round().max(0.0) as u64;
-    match whole {
-        0..20 => format!("{:.1} s", seconds.max(0.0)),
-        20..60 => format!("{whole} s"),
-        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
-        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::config::PhaseConfig;
     use crate::models::Cut;
     use crate::train::{Epoch, Phase};
-
-    #[test]
-    fn times_are_said_as_people_do() {
-        let said = [0.04, 12.51, 19.4, 19.6, 48.4, 59.6, 200.0, 3599.6, 3900.0].map(duration);
-        assert_eq!(
-            said,
-            ["0.0 s", "12.5 s", "19.4 s", "20 s", "48 s", "1 min 0 s", "3 min 20 s", "1 h 0 min", "1 h 5 min"]
-        );
-    }
 
     #[test]
     fn what_the_cache_needs_and_what_went_is_said() {
@@ -187,7 +172,7 @@ mod tests {
     #[test]
     fn the_rows_stand_below_the_head() {
         let run = Run::new("run", Default::default());
-        let phase = Phase { name: "head".into(), cut: Cut::Features, epochs: 3, patience: 9, learning_rate: 1e-3 };
+        let phase = Phase::new("head", Cut::Features, PhaseConfig { epochs: 3, patience: 9, learning_rate: 1e-3 });
         let mut said = Vec::new();
         {
             let mut lines = Lines::new(&run, |line| said.push(line.to_string()));

@@ -1,14 +1,11 @@
 //! Views of a run, its page, and all runs side by side.
 
-use std::time::Duration;
-
 use plotters::prelude::{LineSeries, PathElement, SeriesLabelPosition};
 use plotters::style::{Color, RGBColor};
 
-use super::data::with;
 use super::figure::{Figure, draw, legend, over_epochs};
-use super::progress::duration;
-use super::table::{Cells, Table, counted};
+use super::table::{Cells, Table};
+use super::words::{ago, counted, duration};
 use super::{View, shows};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
@@ -76,7 +73,7 @@ impl RunRecord {
     /// What the page says of a part; its pictures become files, too.
     fn measured_view(&self, view: View, part: &str, evaluation: &Evaluation) -> Result<View> {
         let kept = |figure: Figure, name: &str| figure.save(self.folder.join(format!("{name}_{part}.png")));
-        let view = with(view.and(evaluation.view().without_hints()), evaluation.per_class());
+        let view = view.and(evaluation.view().without_hints()).table_or_why(evaluation.per_class());
         let view = view.figure(kept(evaluation.confusion_matrix()?, "confusion_matrix")?);
         Ok(match evaluation.top_losses(WORST) {
             Ok(figure) => view.figure(kept(figure, "top_losses")?),
@@ -143,7 +140,7 @@ impl Runs {
             count => format!("{count} runs, the lowest validation loss first"),
         });
         if !self.runs.is_empty() {
-            view = with(view, self.table());
+            view = view.table_or_why(self.table());
         }
         if !self.is_comparable() {
             view = view.hint(
@@ -152,7 +149,7 @@ impl Runs {
             );
         }
         if self.runs.len() > 1 {
-            view = with(view, self.differing());
+            view = view.table_or_why(self.differing());
             if let Ok(figure) = self.curves() {
                 view = view.figure(figure);
             }
@@ -167,7 +164,7 @@ impl Runs {
                     Cells::Text(self.unreadable.iter().map(|(_, e)| e.how_to_mend().unwrap_or("").into()).collect()),
                 ),
             ]);
-            view = with(view, table);
+            view = view.table_or_why(table);
         }
         view.facts([("folder", self.folder.display().to_string())]).hint(
             "each folder has a report.html, to be opened in a browser; one run: Runs::open(&project)?.get(\"name\")?",
@@ -276,37 +273,4 @@ fn short_interval(measured: &Measured) -> String {
 fn trained(run: &RunRecord) -> String {
     let modified = std::fs::metadata(run.history_file()).and_then(|found| found.modified());
     modified.ok().and_then(|time| time.elapsed().ok()).map_or("–".into(), ago)
-}
-
-/// How long ago, as people say it.
-pub(super) fn ago(time: Duration) -> String {
-    match time.as_secs() {
-        0..90 => "just now".into(),
-        seconds @ 90..5400 => format!("{} ago", counted((seconds / 60) as usize, "minute")),
-        seconds @ 5400..172_800 => format!("{} ago", counted((seconds / 3600) as usize, "hour")),
-        seconds => format!("{} ago", counted((seconds / 86_400) as usize, "day")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_read_as_people_say_them() {
-        let said =
-            [0, 90, 119, 120, 600, 5400, 10_000, 172_800, 1_000_000].map(|seconds| ago(Duration::from_secs(seconds)));
-        let expected = [
-            "just now",
-            "1 minute ago",
-            "1 minute ago",
-            "2 minutes ago",
-            "10 minutes ago",
-            "1 hour ago",
-            "2 hours ago",
-            "2 days ago",
-            "11 days ago",
-        ];
-        assert_eq!(said, expected);
-    }
 }

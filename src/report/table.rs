@@ -2,7 +2,8 @@
 
 use polars::prelude::{AnyValue, Column, DataFrame, NamedFrom, Series};
 
-use super::view::{self, View, escape, printable};
+use super::plain::{self, escape, printable};
+use super::words::thousands;
 use crate::base::error::{Error, ErrorKind, Result};
 
 /// A table: a polars [`DataFrame`] and how its columns are written.
@@ -123,7 +124,7 @@ impl Table {
 
     /// Called by the notebook's kernel to show this.
     pub fn evcxr_display(&self) {
-        view::show(&[("text/html", &self.html()), ("text/plain", &self.text())]);
+        plain::show(&[("text/html", &self.html()), ("text/plain", &self.text())]);
     }
 
     fn rows(&self) -> Vec<Vec<String>> {
@@ -156,41 +157,6 @@ impl Table {
 const FIRST: usize = 40;
 /// … and so many at its end, where sums stand.
 const LAST: usize = 10;
-
-impl From<Table> for View {
-    fn from(table: Table) -> Self {
-        Self::of_table(table)
-    }
-}
-
-/// A count with its thousands apart: `11,169,605`.
-pub fn thousands(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A count with its noun: `1 photo`, `3,670 photos`. For nouns that take an s.
-pub fn counted(count: usize, noun: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{s}", thousands(count as u64))
-}
-
-/// Bytes as people say them: `9.4 MB`.
-pub fn bytes(count: u64) -> String {
-    match count {
-        0..1_000 => format!("{count} bytes"),
-        1_000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", count as f64 / 1e6),
-        _ => format!("{:.1} GB", count as f64 / 1e9),
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -247,15 +213,5 @@ mod tests {
     fn columns_of_other_lengths_are_refused() {
         let columns = [("a", Cells::Counts(vec![1])), ("b", Cells::Counts(vec![1, 2]))];
         assert_eq!(Table::new(columns).unwrap_err().kind(), ErrorKind::Render);
-    }
-
-    #[test]
-    fn sizes_read_as_people_say_them() {
-        assert_eq!([bytes(999), bytes(9_409_928), bytes(2_500_000_000)], ["999 bytes", "9.4 MB", "2.5 GB"]);
-        assert_eq!(
-            [counted(0, "photo"), counted(1, "photo"), counted(3670, "photo")],
-            ["0 photos", "1 photo", "3,670 photos"]
-        );
-        assert_eq!([thousands(0), thousands(999), thousands(1000)], ["0", "999", "1,000"]);
     }
 }

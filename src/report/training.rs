@@ -1,11 +1,11 @@
 //! Views of a network and of its training.
 
-use super::data::with;
-use super::table::{Cells, Table, thousands};
+use super::table::{Cells, Table};
+use super::words::thousands;
 use super::{View, shows};
 use crate::base::error::Result;
 use crate::models::{Architecture, Cut, Model, registry};
-use crate::train::{Ended, History};
+use crate::train::History;
 
 shows!(History, Model);
 
@@ -41,7 +41,7 @@ impl Model {
                 (backbone.to_string(), if staged { Cut::Upper } else { Cut::Features }, size)
             }
         };
-        with(View::new(name), model_summary(self, cut, size))
+        View::new(name).table_or_why(model_summary(self, cut, size))
     }
 }
 
@@ -69,7 +69,7 @@ impl History {
     /// The curves, then a row an epoch.
     pub fn view(&self) -> View {
         if self.epochs.is_empty() {
-            return View::new("no epoch was trained yet").hint("next: learner.fit(&Phase::head(&config))");
+            return View::new("no epoch was trained yet").hint("next: learner.fit_head()?");
         }
         let title = match self.best() {
             Some(best) => format!(
@@ -85,7 +85,7 @@ impl History {
             Ok(figure) => View::new(title).figure(figure),
             Err(error) => View::new(title).line(error.to_string()),
         };
-        let view = with(view, self.table());
+        let view = view.table_or_why(self.table());
         let view =
             self.ended.iter().fold(view, |view, (phase, reason)| view.line(format!("phase {phase} ended: {reason}")));
         self.advice().into_iter().fold(view, View::hint)
@@ -124,12 +124,3 @@ impl History {
 
 /// From so many times the training loss on, the validation loss counts as far above it.
 const GAP: f64 = 2.0;
-
-/// How a call of `fit` ended, in words.
-pub fn ended(ended: &Ended) -> String {
-    match ended {
-        Ended::Before => "this phase was finished before with the same settings; nothing was trained".into(),
-        Ended::Stopped => "stopped; everything is kept. Run this again to go on".into(),
-        Ended::Finished(reason) => format!("finished: {reason}"),
-    }
-}

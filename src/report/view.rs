@@ -1,7 +1,9 @@
 //! What a cell shows: blocks from which HTML and plain text are made alike.
 
-use super::{Figure, Table};
-use crate::base::error::one_line;
+use super::figure::Figure;
+use super::plain::{escape, printable, show};
+use super::table::Table;
+use crate::base::error::Result;
 
 /// What a cell shows, block by block.
 #[derive(Clone, Debug, Default)]
@@ -66,6 +68,15 @@ impl View {
     pub fn table(mut self, table: Table) -> Self {
         self.blocks.push(Block::Table(table));
         self
+    }
+
+    /// Adds a table, or says why there is none.
+    #[must_use]
+    pub fn table_or_why(self, table: Result<Table>) -> Self {
+        match table {
+            Ok(table) => self.table(table),
+            Err(error) => self.line(error.to_string()),
+        }
     }
 
     /// Adds a picture.
@@ -143,38 +154,14 @@ impl View {
     }
 }
 
+impl From<Table> for View {
+    fn from(table: Table) -> Self {
+        Self::of_table(table)
+    }
+}
+
 /// The policy lets a browser load nothing and run nothing, whatever stands in the body.
 const PAGE: &str = include_str!("page.html");
-
-/// Speaks the kernel's protocol for rich output: one block a MIME type.
-pub(super) fn show(contents: &[(&str, &str)]) {
-    for (mime, content) in contents {
-        println!("EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT");
-    }
-}
-
-/// Text that means itself in HTML.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in printable(text).chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
-/// Text that cannot move the cursor, break a line, or speak the kernel's protocol.
-pub(super) fn printable(text: &str) -> String {
-    let plain = one_line(text);
-    // A name that says so at the start of a line would hang the kernel.
-    plain.replace("EVCXR_", "EVCXR\u{2060}_")
-}
 
 /// Gives a type with a method `view` its `html`, `text` and `evcxr_display`.
 macro_rules! shows {

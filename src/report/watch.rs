@@ -1,8 +1,9 @@
 //! The panel that shows a training while it runs.
 
 use super::live;
+use super::plain;
 use super::progress::line;
-use super::view::{self, View};
+use super::view::View;
 use crate::base::error::Result;
 use crate::train::{Run, State, Status};
 
@@ -50,7 +51,7 @@ impl Watch {
 
     /// Called by the notebook's kernel to show this.
     pub fn evcxr_display(&self) {
-        view::show(&[("text/html", &self.html()), ("text/plain", &self.text())]);
+        plain::show(&[("text/html", &self.html()), ("text/plain", &self.text())]);
     }
 }
 

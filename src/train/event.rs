@@ -1,8 +1,8 @@
-//! What an observer of a training is told.
+//! What an observer of a training is told, and how it ended.
 
-use super::cache::Room;
-use super::history::{Epoch, History};
+use super::cache::folder::Room;
 use super::phase::Phase;
+use super::run::history::{Epoch, History};
 
 /// What an observer of a training is told.
 #[derive(Clone, Debug)]
@@ -52,4 +52,15 @@ pub enum Event<'a> {
         /// Its row of the history.
         epoch: &'a Epoch,
     },
+}
+
+/// How a call of [`fit`](super::fit()) ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// This phase had been finished before; nothing was trained.
+    Before,
+    /// All epochs were trained, or patience ran out: the reason.
+    Finished(String),
+    /// A stop was asked for. The state is saved, and the next call goes on.
+    Stopped,
 }

@@ -8,18 +8,19 @@ use std::path::Path;
 
 use candle_core::Tensor;
 
+use super::batch::AtCut;
 use super::inputs::{self, Inputs};
-use super::trainer::{set, snapshot};
+use super::phase::Phase;
+use super::step::Steps;
+use super::values::{Values, set, snapshot};
 use crate::base::config::Config;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::{Purpose, Seed};
 use crate::data::Loader;
 use crate::models::{Cut, Model};
-use crate::nn::loss;
-use crate::nn::optim::Adam;
 
 /// Parts that the photos are dealt into.
-pub const FOLDS: usize = 5;
+const FOLDS: usize = 5;
 
 /// Class probabilities of every photo of a loader, in its order, each from a head that was trained on the features of four fifths of the
 /// photos, without this one. The heads are trained as [`Config::head`] says, on photos without augmentation.
@@ -35,17 +36,12 @@ pub fn held_out(model: &Model, loader: &Loader, config: &Config, cache: &Path) -
     told
 }
 
-fn predict_all(
-    model: &Model,
-    loader: &Loader,
-    config: &Config,
-    cache: &Path,
-    fresh: &std::collections::BTreeMap<String, Tensor>,
-) -> Result<Vec<Vec<f32>>> {
+fn predict_all(model: &Model, loader: &Loader, config: &Config, cache: &Path, fresh: &Values) -> Result<Vec<Vec<f32>>> {
     let seed = Seed(config.seed);
     let (features, targets) = features(model, loader, config, cache)?;
     let mut dealt: Vec<usize> = (0..loader.len()).collect();
     seed.stream(Purpose::HeldOut, 0, 0).shuffle(&mut dealt);
+    let phase = Phase { epochs: config.head.epochs.max(1), ..Phase::head(config) };
     let mut told = vec![Vec::new(); loader.len()];
     for fold in 0..FOLDS.min(loader.len()) {
         let of = |own: bool| -> Vec<usize> {
@@ -54,20 +50,24 @@ fn predict_all(
         };
         let (held_out, mut others) = (of(true), of(false));
         set(model, fresh)?;
-        let mut adam = Adam::new(model.trainable_vars(Cut::Features)?, config.head.learning_rate)?;
-        for epoch in 0..config.head.epochs.max(1) {
+        let mut steps = Steps::new(model, &phase, seed, phase.epochs * others.len().div_ceil(config.batch_size))?;
+        for epoch in 0..phase.epochs {
             seed.stream(Purpose::HeldOut, fold as u64 + 1, epoch as u64).shuffle(&mut others);
-            for batch in others.chunks(config.batch_size) {
-                let mut dropout = seed.stream(Purpose::HeldOut, 1 << 32 | fold as u64, adam.steps() as u64);
-                let logits = model.after(&rows(&features, batch)?, Cut::Features, Some(&mut dropout))?;
-                let loss = loss::cross_entropy(&logits, &rows(&targets, batch)?)?;
-                if !loss.to_scalar::<f32>()?.is_finite() {
+            for (place, photos) in others.chunks(config.batch_size).enumerate() {
+                let batch = AtCut {
+                    values: rows(&features, photos)?,
+                    targets: rows(&targets, photos)?,
+                    indices: photos.to_vec(),
+                };
+                let mut dropout = seed.stream(Purpose::HeldOut, 1 << 32 | fold as u64, steps.taken() as u64);
+                let ahead = steps.forward(&steps.at(epoch as u64, place), batch, &mut dropout)?;
+                if !ahead.loss.is_finite() {
                     let what = "the loss of a head that looks for wrong labels is not finite";
                     return Err(
                         Error::new(ErrorKind::Diverged, what).mend("lower the learning rate of the head's phase")
                     );
                 }
-                adam.step(&model.backward(&loss)?)?;
+                steps.apply(ahead)?;
             }
         }
         let inference = model.inference(Cut::Features, &features.dims()[1..])?;

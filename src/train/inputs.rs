@@ -5,24 +5,15 @@ use std::path::Path;
 
 use candle_core::Tensor;
 
-use super::cache;
-use super::cached::{self, Cached};
+use super::batch::AtCut;
+use super::cache::file::{self, Cached};
+use super::cache::folder;
+use super::cache::key::FrozenPart;
 use super::event::Event;
-use super::key::FrozenPart;
 use crate::base::error::Result;
+use crate::base::seed::{Purpose, Seed};
 use crate::data::{Batch, Loader};
 use crate::models::{Cut, Frozen, Model};
-
-/// A batch as the trainable part takes it.
-#[derive(Clone, Debug)]
-pub struct AtCut {
-    /// Images `[B, 3, H, W]`, activations `[B, C, h, w]` or features `[B, D]`.
-    pub values: Tensor,
-    /// `[B]`, u32: index of the class.
-    pub targets: Tensor,
-    /// Index of each photo in its subset.
-    pub indices: Vec<usize>,
-}
 
 /// Gives batches at the cut, of which these views of each loader come from cache files. What is missing there is computed now, after it is
 /// told how large it will be and what older files made room for it (see [`Cache`](super::Cache)).
@@ -34,7 +25,7 @@ pub fn cached<'a, const PARTS: usize>(
     model: &'a Model,
     cut: Cut,
     parts: [(&'a Loader, Vec<u64>); PARTS],
-    folder: &Path,
+    at: &Path,
     limit: u64,
     tell: &mut dyn FnMut(&Event) -> Result<()>,
 ) -> Result<[Inputs<'a>; PARTS]> {
@@ -47,7 +38,7 @@ pub fn cached<'a, const PARTS: usize>(
         for view in views {
             total += loader.len();
             let key = frozen.key(loader, view);
-            match Cached::open(folder, &key, loader.len())? {
+            match Cached::open(at, &key, loader.len())? {
                 Some(found) => {
                     inputs[part].cached.insert(view, found);
                     done += loader.len();
@@ -60,12 +51,12 @@ pub fn cached<'a, const PARTS: usize>(
         }
     }
     if !missing.is_empty() {
-        tell(&Event::Room(cache::make_room(folder, needed, limit)?))?;
+        tell(&Event::Room(folder::make_room(at, needed, limit)?))?;
     }
     for (part, view, key) in missing {
         let Inputs { loader, frozen, .. } = &inputs[part];
         let mut tick = |photos: usize| tell(&Event::Caching { done: done + photos, total });
-        let computed = Cached::prepare(frozen.as_ref(), loader, view, &key, folder, &mut tick)?;
+        let computed = Cached::prepare(frozen.as_ref(), loader, view, &key, at, &mut tick)?;
         done += computed.len();
         inputs[part].cached.insert(view, computed);
     }
@@ -74,7 +65,7 @@ pub fn cached<'a, const PARTS: usize>(
 
 /// Bytes of a photo in the cache.
 fn row_bytes(model: &Model, cut: Cut, loader: &Loader) -> usize {
-    model.lens(cut, loader.preprocess().size).first().map_or(0, |len| len * cached::number_bytes(cut))
+    model.lens(cut, loader.preprocess().size).first().map_or(0, |len| len * file::number_bytes(cut))
 }
 
 /// Gives batches at the cut.
@@ -103,6 +94,13 @@ impl<'a> Inputs<'a> {
         self.len() == 0
     }
 
+    /// The order in which an epoch of training sees the photos.
+    pub fn shuffled(&self, seed: Seed, epoch: u64) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        seed.stream(Purpose::Shuffle, epoch, 0).shuffle(&mut order);
+        order
+    }
+
     /// The photos with these indices in this order, in this view, a batch at a time; the last, smaller one too.
     pub fn batches<'b>(
         &'b self,
@@ -124,7 +122,7 @@ impl<'a> Inputs<'a> {
                 let Batch { images, targets, indices } = batch?;
                 let values = match &self.frozen {
                     None => images,
-                    Some(frozen) => cached::round(&frozen.run(&images)?, self.cut)?,
+                    Some(frozen) => file::round(&frozen.run(&images)?, self.cut)?,
                 };
                 Ok(AtCut { values, targets, indices })
             }))),

@@ -1,35 +1,38 @@
-//! Phases, preflight, cache, monitor, checkpoints, and how a training stands.
+//! Phases and their steps, what a run's folder holds, what the cache holds.
+//!
+//! [`fit`] trains a phase by [`Steps`], which a [`Recipe`] may change; [`lr_find()`] and [`held_out()`] take the same steps. A loop of your own
+//! does, too.
 
+pub mod batch;
 pub mod cache;
-pub mod cached;
-pub mod checkpoint;
 pub mod event;
-pub mod held_out;
-pub mod history;
+mod fit;
+mod held_out;
 pub mod inputs;
-pub mod key;
-pub mod lr_find;
-pub mod monitor;
+mod job;
+mod lr_find;
 pub mod phase;
-pub mod place;
 pub mod preflight;
-pub mod progress;
-pub mod record;
-pub mod runs;
-pub mod status;
-pub mod trainer;
+pub mod recipes;
+pub mod run;
+mod step;
+mod sweep;
+mod values;
+mod versions;
 
+pub use batch::AtCut;
 pub use cache::{Cache, CacheFile, Evicted, Room};
-pub use checkpoint::{Checkpoint, Run};
-pub use event::Event;
+pub use event::{Ended, Event};
+pub use fit::fit;
 pub use held_out::held_out;
-pub use history::{Epoch, History};
-pub use lr_find::{LrFind, LrStep, Suggestion, Sweep, SweepEnd, Sweeping, lr_find};
-pub use monitor::Monitor;
+pub use inputs::Inputs;
+pub use job::Job;
+pub use lr_find::{Sweeping, lr_find};
 pub use phase::Phase;
-pub use place::{Family, Placed};
-pub use progress::{Begun, Progress, Standing};
-pub use record::{MadeBy, Measured, RunRecord};
-pub use runs::Runs;
-pub use status::{State, Status, Tracker};
-pub use trainer::{Ended, Job, fit};
+pub use recipes::{At, Recipe};
+pub use run::{
+    Begun, Checkpoint, Epoch, Family, History, MadeBy, Measured, Monitor, Placed, Progress, Run, RunRecord, Runs,
+    Standing, State, Status, Tracker,
+};
+pub use step::{Ahead, Steps};
+pub use sweep::{LrFind, LrStep, Suggestion, Sweep, SweepEnd};

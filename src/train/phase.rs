@@ -1,7 +1,10 @@
 //! One stretch of training: which layers, how long, how fast.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::recipes::recipe::Recipe;
+use super::recipes::seed::SeedRecipe;
 use crate::base::config::{Config, PhaseConfig};
 use crate::base::error::{Error, Result};
 use crate::models::Cut;
@@ -15,7 +18,7 @@ use crate::models::Cut;
 /// let phase = Phase { learning_rate: 3e-4, ..Phase::head(&config) };
 /// assert_eq!((phase.name.as_str(), phase.epochs), ("head", 4));
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Phase {
     /// `head`, `fine-tune`, `baseline`, or a name of your own. It stands in the history.
     pub name: String,
@@ -27,6 +30,16 @@ pub struct Phase {
     pub patience: usize,
     /// Adam's learning rate.
     pub learning_rate: f64,
+    /// How a step is taken; [`SeedRecipe`] where nothing else is said.
+    pub recipe: Arc<dyn Recipe>,
+}
+
+/// Phases are equal where they are the same stretch of training: recipes by what they compute.
+impl PartialEq for Phase {
+    fn eq(&self, other: &Self) -> bool {
+        let all = |phase: &Self| (phase.name.clone(), phase.cut, phase.settings(), phase.computes());
+        all(self) == all(other)
+    }
 }
 
 impl Phase {
@@ -35,8 +48,8 @@ impl Phase {
         Self::new("head", Cut::Features, config.head)
     }
 
-    /// Phase 2: the head and the backbone's upper layers.
-    pub fn fine_tune(config: &Config) -> Self {
+    /// Phase 2: the head and the backbone's upper layers. Settings call it `fine_tune`, and the files of a run `fine-tune`.
+    pub fn upper(config: &Config) -> Self {
         Self::new("fine-tune", Cut::Upper, config.fine_tune)
     }
 
@@ -48,7 +61,7 @@ impl Phase {
     /// A phase of your own.
     pub fn new(name: &str, cut: Cut, settings: PhaseConfig) -> Self {
         let PhaseConfig { epochs, patience, learning_rate } = settings;
-        Self { name: name.into(), cut, epochs, patience, learning_rate }
+        Self { name: name.into(), cut, epochs, patience, learning_rate, recipe: Arc::new(SeedRecipe) }
     }
 
     /// Everything of it that decides its numbers, key by key: the same phase again is found, one that differs in any of these is
@@ -59,8 +72,17 @@ impl Phase {
             Cut::Upper => "upper",
             Cut::Features => "features",
         };
-        let Self { learning_rate, .. } = self;
-        BTreeMap::from([("cut".into(), cut.into()), ("learning_rate".into(), learning_rate.to_string())])
+        let Self { learning_rate, recipe, .. } = self;
+        let mut computes =
+            BTreeMap::from([("cut".into(), cut.into()), ("learning_rate".into(), learning_rate.to_string())]);
+        computes.extend(recipe.key(&self.settings()));
+        computes
+    }
+
+    /// The same, by a recipe of your own.
+    #[must_use]
+    pub fn by(self, recipe: impl Recipe + 'static) -> Self {
+        Self { recipe: Arc::new(recipe), ..self }
     }
 
     /// The settings as they stand in a [`Config`].

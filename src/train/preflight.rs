@@ -3,8 +3,8 @@
 //! Memory that runs out ends the process without a word, and a full disk would be found after an epoch's work. So both are
 //! estimated first.
 
-use super::checkpoint::Run;
-use super::trainer::Job;
+use super::job::Job;
+use super::run::folder::Run;
 use crate::base::config::Config;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::project::Machine;

@@ -1,28 +1,20 @@
-"""The notebook as a person meets it: in JupyterLab, in a browser, on drawn flowers. Run by scripts/test.sh in the repository's .venv.
-
-    browser.py [FOLDER]     pictures of what was seen go to FOLDER, default target/screenshots
-
-Each step builds on the one before, so the first that fails ends it. Needs Chromium (see chromium.py) and a set-up kernel.
-"""
+"""The notebook as a person meets it: in JupyterLab, in a browser, on drawn flowers. What is done in which order, test_browser.py says."""
 
 import html
 import json
 import os
 import re
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import time
 import urllib.request
 from pathlib import Path
 
 import nbformat
+from cells import NOTEBOOK, ROOT
 from chromium import Chromium, Page
-from main import NOTEBOOK, ROOT, project
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
@@ -53,7 +45,7 @@ class Lab:
         if os.geteuid() == 0:
             options.append("--allow-root")
         log.parent.mkdir(parents=True, exist_ok=True)
-        self.log = open(log, "w")
+        self.log = open(log, "w")  # noqa: SIM115 (closed by stop)
         command = [ROOT / "scripts" / "notebook.sh", *options]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, env={**os.environ, **DEMO}, start_new_session=True)
         try:
@@ -277,36 +269,3 @@ class Visit:
 
 def html_of(notebook) -> str:
     return json.dumps([cell.outputs for cell in notebook.cells if cell.cell_type == "code"])
-
-
-def main() -> int:
-    screenshots = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "target" / "screenshots")
-    shutil.rmtree(screenshots, ignore_errors=True)
-    steps = [step for name, step in vars(Visit).items() if re.match(r"(opens|runs|presses|saves|executes|exports)_", name)]
-    passed = 0
-    with tempfile.TemporaryDirectory() as parent:
-        notebooks = project(Path(parent))
-        shutil.copy(NOTEBOOK, notebooks)
-        lab = Lab(notebooks.parent, screenshots / "jupyter.log")
-        try:
-            with Chromium() as browser:
-                visit = Visit(notebooks, lab, browser, screenshots)
-                for step in steps:
-                    start = time.monotonic()
-                    print(f"\n{step.__name__} ...", flush=True)
-                    try:
-                        step(visit)
-                    except BaseException:
-                        if visit.page:
-                            visit.see("failed")
-                        raise
-                    passed += 1
-                    print(f"{step.__name__} ... ok, {time.monotonic() - start:.0f} s", flush=True)
-        finally:
-            lab.stop()
-            print(f"\n{passed} passed, {len(steps) - passed} failed or not come to; pictures in {screenshots}", flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -48,11 +48,7 @@ fn the_usual_mistakes_are_answered_with_what_to_do() {
     advice("save first", &learner.save(folder.path().join("m")).unwrap_err(), &[untrained, "fit cells"]);
     advice("predict first", &learner.predict("photo.jpg").unwrap_err(), &[untrained]);
     advice("clean first", &learner.cleaner(&[Split::Val]).unwrap_err(), &[untrained]);
-    advice(
-        "tune first",
-        &learner.fit(&Phase::fine_tune(&config)).unwrap_err(),
-        &["head", "fit(&Phase::head(&config))"],
-    );
+    advice("tune first", &learner.fit_upper().unwrap_err(), &["head", "learner.fit_head()"]);
     let phase = Phase { learning_rate: -1.0, ..Phase::head(&config) };
     advice("a learning rate", &learner.fit(&phase).unwrap_err(), &["-1", "above 0"]);
     advice("a class", &learner.info().class("rose").unwrap_err(), &["rose", "roses"]);

@@ -12,7 +12,7 @@ use petal::data::{Loader, Split, Splits};
 use petal::learner::{Kind, Learner};
 use petal::models::{Architecture, Cut, Model, Ops, registry};
 use petal::pixels::{Filter, Preprocess};
-use petal::train::key::FrozenPart;
+use petal::train::cache::FrozenPart;
 use petal::train::{Cache, Event, Evicted, Phase, Room, Sweep, Sweeping};
 use petal::{ErrorKind, Project, Seed, files};
 use serde_json::Value;
@@ -83,7 +83,7 @@ fn each_setting_that_decides_what_is_kept_is_a_miss_and_no_other_is() {
     ] {
         assert_eq!((head(&config), head(&config)), (expected, 0), "{what}");
     }
-    let upper = Phase::fine_tune(&base);
+    let upper = Phase::upper(&base);
     let tune = || missing(&project, &splits, &base, &upper);
     assert_eq!((tune(), tune()), (3, 0), "another cut");
 
@@ -116,7 +116,7 @@ fn each_setting_that_decides_what_is_kept_is_a_miss_and_no_other_is() {
     let changed = Config { head: phase, batch_size: 5, ..base.clone() };
     let (other, splits) = flowers(elsewhere.path(), &changed);
     let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    for phase in [Phase::head(&changed), Phase::fine_tune(&changed)] {
+    for phase in [Phase::head(&changed), Phase::upper(&changed)] {
         assert_eq!(one.install(|| missing(&other, &splits, &changed, &phase)), 3);
     }
     for file in Cache::open(&other).unwrap().files {
@@ -301,7 +301,7 @@ fn library_and_command_and_all_runs_share_the_files() {
     assert!(after.len() == 6 && before.iter().all(|file| after.get(file.0) == Some(file.1)));
     assert!(!train("second").contains("go into the cache"));
     // And what the command made, the library finds.
-    assert_eq!(missing(&project, &splits, &config, &Phase::fine_tune(&config)), 0);
+    assert_eq!(missing(&project, &splits, &config, &Phase::upper(&config)), 0);
     assert_eq!(content(&project), after);
 
     let (cache, _) = petal_command(folder.path(), &["cache"]);
@@ -463,7 +463,7 @@ fn train_slowly(folder: &Path) {
         }
         ControlFlow::Continue(())
     };
-    for phase in [Phase::head(&config), Phase::fine_tune(&config)] {
+    for phase in [Phase::head(&config), Phase::upper(&config)] {
         learner.fit_with(&phase, &mut wait).unwrap();
     }
     learner.evaluate(Split::Val).unwrap();
@@ -495,7 +495,7 @@ fn only_views_that_will_be_read_are_kept() {
     let (project, splits) = flowers(folder.path(), &config);
     let mut computed = Vec::new();
     let mut learner = Learner::new(&project, &splits, &config).unwrap();
-    for phase in [Phase::head(&config), Phase::fine_tune(&config)] {
+    for phase in [Phase::head(&config), Phase::upper(&config)] {
         let mut look = |event: &Event| {
             if let Event::Caching { done, total } = event
                 && done == total
@@ -510,7 +510,7 @@ fn only_views_that_will_be_read_are_kept() {
     assert_eq!((computed, content(&project).len()), (vec![photos, photos], 4));
     // Two epochs read both: one more file than the one epoch's.
     let both = Config { fine_tune: epochs(2), ..config };
-    assert_eq!(missing(&project, &splits, &both, &Phase::fine_tune(&both)), 1);
+    assert_eq!(missing(&project, &splits, &both, &Phase::upper(&both)), 1);
     let keys = FrozenPart::of(learner.model(), Cut::Upper).unwrap();
     let loader = learner.loader(Split::Train).augmented(both.augment, Seed(both.seed));
     for view in [0, 1] {

@@ -64,7 +64,7 @@ fn a_training_that_fails_says_so() {
     let learner = Learner::new(&project, &splits, &config).unwrap();
     let run = learner.run().clone();
     // Fine-tuning before the head: found before training begins, and the folder is not touched.
-    let (mut learner, fitted) = learner.fit_in_background(&Phase::fine_tune(&config)).unwrap().wait();
+    let (mut learner, fitted) = learner.fit_in_background(&Phase::upper(&config)).unwrap().wait();
     assert_eq!(fitted.unwrap_err().kind(), ErrorKind::Config);
     assert!(!run.status_file().exists());
 

@@ -3,17 +3,15 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use petal::config::{Config, PhaseConfig, Source};
+use petal::config::{Config, Source};
 use petal::learner::Learner;
 use petal::train::{LrFind, LrStep, Phase, Sweep, SweepEnd, Sweeping};
 use petal::{ErrorKind, files};
 
-use crate::support::{self, flowers};
+use crate::support::{flowers, small_for};
 
 fn small() -> Config {
-    let epochs = |epochs, learning_rate| PhaseConfig { epochs, patience: 9, learning_rate };
-    let (head, fine_tune, baseline) = (epochs(2, 1e-3), epochs(1, 1e-4), epochs(1, 1e-3));
-    Config { source: Source::Synthetic { per_class: 10 }, head, fine_tune, baseline, ..support::small() }
+    Config { source: Source::Synthetic { per_class: 10 }, ..small_for(2, 1, 1) }
 }
 
 /// Every number of the network, by name.
@@ -107,20 +105,20 @@ fn nothing_of_it_stays_in_the_model_or_on_the_disk() {
 
     fit(&mut learner, &Phase::head(&config));
     let (before, on_disk) = (numbers(&learner), files_below(folder.path()));
-    for phase in [Phase::head(&config), Phase::fine_tune(&config)] {
+    for phase in [Phase::head(&config), Phase::upper(&config)] {
         let sweep = Sweep { steps: 20, ..Sweep::default() };
         learner.lr_find_with(&phase, &sweep, &mut quiet).unwrap();
         assert!(numbers(&learner) == before, "{}", phase.name);
         assert_eq!(files_below(folder.path()), on_disk, "{}", phase.name);
     }
-    fit(&mut learner, &Phase::fine_tune(&config));
+    fit(&mut learner, &Phase::upper(&config));
 
     // A training without any test in between ends with the same bytes.
     let plain = tempfile::tempdir().unwrap();
     let (project, splits) = flowers(plain.path(), &config);
     let mut other = Learner::new(&project, &splits, &config).unwrap();
     fit(&mut other, &Phase::head(&config));
-    fit(&mut other, &Phase::fine_tune(&config));
+    fit(&mut other, &Phase::upper(&config));
     assert!(numbers(&other) == numbers(&learner));
     let model_file = |learner: &Learner| files::sha256_file(&learner.run().best()).unwrap();
     assert_eq!(model_file(&other), model_file(&learner));

@@ -7,7 +7,8 @@ use std::process::Command;
 
 use candle_core::Device;
 use petal::config::{Backbone, WeightsFrom};
-use petal::models::{Architecture, Model, ModelInfo, registry, save, weights};
+use petal::export::{ModelInfo, save};
+use petal::models::{Architecture, Model, registry, weights};
 use petal::pixels::{Limits, Rgb, decode, encode_png};
 use petal::{Seed, files};
 use safetensors::SafeTensors;

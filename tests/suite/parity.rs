@@ -3,7 +3,10 @@
 //! How far apart two tensors are is ‖a−b‖₂/‖b‖₂ throughout. Expected numbers are in tests/fixtures, each with the script that
 //! made it beside it.
 
+mod candle_transformers;
+mod cases;
 mod inverted;
+mod lite2;
 mod networks;
 mod pooling;
 mod preprocess;

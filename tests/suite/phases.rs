@@ -11,7 +11,7 @@ use petal::project::Project;
 use petal::train::{Ended, Event, Phase, Runs, Standing};
 use petal::{ErrorKind, files};
 
-use crate::support::{flowers, small};
+use crate::support::{flowers, small_for};
 use crate::training::{bytes_of, numbers};
 
 fn fit(learner: &mut Learner, phase: &Phase) -> Fitted {
@@ -20,8 +20,7 @@ fn fit(learner: &mut Learner, phase: &Phase) -> Fitted {
 
 /// Small pictures, two epochs of each phase.
 fn settings() -> Config {
-    let epochs = |learning_rate| PhaseConfig { epochs: 2, patience: 9, learning_rate };
-    Config { image_size: 32, head: epochs(1e-3), fine_tune: epochs(1e-4), ..small() }
+    Config { image_size: 32, ..small_for(2, 2, 2) }
 }
 
 fn open(project: &Project, splits: &Splits, config: &Config) -> Learner {
@@ -97,11 +96,11 @@ fn f62_a_changed_second_phase_begins_where_the_first_ended() {
     let mut learner = open(&project, &splits, &config);
     fit(&mut learner, &Phase::head(&config));
     // A rate that surely changes the upper layers, and with it the best epoch.
-    let tuned = Phase { learning_rate: 5e-4, ..Phase::fine_tune(&config) };
+    let tuned = Phase { learning_rate: 5e-4, ..Phase::upper(&config) };
     fit(&mut learner, &tuned);
     let (first, before) = (folder(&learner), (bytes_of(&learner), numbers(&learner)));
 
-    let fitted = fit(&mut learner, &Phase::fine_tune(&config));
+    let fitted = fit(&mut learner, &Phase::upper(&config));
     assert!(fitted.note.as_ref().unwrap().contains("from the end of phase head"), "{:?}", fitted.note);
     assert_eq!(
         fitted.history.epochs.iter().map(|e| e.phase.as_str()).collect::<Vec<_>>(),
@@ -114,7 +113,7 @@ fn f62_a_changed_second_phase_begins_where_the_first_ended() {
     let (project_alone, splits_alone) = flowers(elsewhere.path(), &config);
     let mut alone = open(&project_alone, &splits_alone, &config);
     fit(&mut alone, &Phase::head(&config));
-    fit(&mut alone, &Phase::fine_tune(&config));
+    fit(&mut alone, &Phase::upper(&config));
     assert!((bytes_of(&alone), numbers(&alone)) == (second.1.clone(), second.2.clone()));
     let predictions = |learner: &Learner| {
         let found = learner.evaluate(Split::Val).unwrap().predictions;
@@ -164,15 +163,15 @@ fn f62_more_epochs_or_patience_go_on_to_the_bytes_of_one_training() {
     assert!(fitted.note.unwrap().contains("trained for 4 epochs before; 3 are asked for now"));
 
     // Once other phases were built on it, it goes on beside them: they keep their numbers.
-    fit(&mut learner, &Phase::fine_tune(&config));
+    fit(&mut learner, &Phase::upper(&config));
     let (built, files_before) = (numbers(&learner), kept(&first));
     let fitted = fit(&mut learner, &head(6));
     assert!(fitted.note.unwrap().contains("goes on after epoch 4, for up to 6"));
     assert!(folder(&learner) != first && kept(&first) == files_before);
     fit(&mut alone, &head(6));
     assert!((bytes_of(&alone), numbers(&alone)) == (bytes_of(&learner), numbers(&learner)));
-    fit(&mut learner, &Phase::fine_tune(&config));
-    fit(&mut alone, &Phase::fine_tune(&config));
+    fit(&mut learner, &Phase::upper(&config));
+    fit(&mut alone, &Phase::upper(&config));
     assert!((bytes_of(&alone), numbers(&alone)) == (bytes_of(&learner), numbers(&learner)));
     // A new kernel finds whichever the settings say.
     let longer = Config { head: head(6).settings(), ..config.clone() };
@@ -196,7 +195,7 @@ fn f62_a_phase_of_ones_own_that_trains_less_keeps_what_was_trained_before() {
     let (project, splits) = flowers(temporary.path(), &config);
     let mut learner = open(&project, &splits, &config);
     fit(&mut learner, &Phase::head(&config));
-    fit(&mut learner, &Phase { learning_rate: 5e-4, ..Phase::fine_tune(&config) });
+    fit(&mut learner, &Phase { learning_rate: 5e-4, ..Phase::upper(&config) });
     // The head once more, on the tuned layers.
     fit(&mut learner, &Phase::new("head again", Cut::Features, PhaseConfig { learning_rate: 5e-4, ..config.head }));
     let predictions = learner.evaluate(Split::Val).unwrap().predictions;
@@ -232,8 +231,8 @@ fn a_named_run_keeps_its_name_and_reset_forgets_one_run_alone() {
 
     // A reset trains anew, even what another run holds.
     let mut third = open(&config);
-    fit(&mut third, &Phase::fine_tune(&config));
-    fit(&mut third, &Phase { learning_rate: 5e-4, ..Phase::fine_tune(&config) });
+    fit(&mut third, &Phase::upper(&config));
+    fit(&mut third, &Phase { learning_rate: 5e-4, ..Phase::upper(&config) });
     let mut first = open(&config);
     assert!(folder(&first).ends_with("runs/mine"));
     first.reset().unwrap();
@@ -278,9 +277,9 @@ fn f62_where_the_end_of_a_phase_is_gone_it_is_said_and_trained_again() {
     let (project, splits) = flowers(temporary.path(), &config);
     let mut learner = open(&project, &splits, &config);
     fit(&mut learner, &Phase::head(&config));
-    fit(&mut learner, &Phase::fine_tune(&config));
+    fit(&mut learner, &Phase::upper(&config));
     std::fs::remove_file(learner.run().end_of(0)).unwrap();
-    let changed = Phase { learning_rate: 5e-4, ..Phase::fine_tune(&config) };
+    let changed = Phase { learning_rate: 5e-4, ..Phase::upper(&config) };
     let error = learner.fit_with(&changed, &mut |_| ControlFlow::Continue(())).unwrap_err();
     assert!(error.what().contains("phase-1.safetensors, from which it would begin, is not there any more"), "{error}");
     assert!(error.how_to_mend().unwrap().contains("reset"), "{error}");

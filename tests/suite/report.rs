@@ -5,6 +5,7 @@ use std::sync::Arc;
 use petal::config::{Config, Source};
 use petal::data::Dataset;
 use petal::eval::{Evaluation, Prediction};
+use petal::learner::Learner;
 use petal::pixels::{Rgb, encode_png};
 use petal::project::{DeviceChoice, Project};
 use petal::report::Figure;
@@ -171,7 +172,7 @@ fn a_project_shows_itself_from_settings_to_splits() {
     ] {
         words.iter().for_each(|word| assert!(shown.contains(word), "{word}: {shown}"));
     }
-    let shown = splits.train.show_batch(&config, 8).unwrap();
+    let shown = Learner::new(&project, &splits, &config).unwrap().show_batch(8).unwrap();
     assert!(shown.size().0 <= 1000, "as wide as Jupyter shows it");
 }
 

@@ -13,14 +13,12 @@ use petal::report::Figure;
 use petal::train::{Measured, Phase, RunRecord, Runs};
 use petal::{ErrorKind, files};
 
-use crate::support::{self, flowers};
+use crate::support::{flowers, small_for};
 
 const NASTY: &str = "<img src=x onerror=alert(1)>";
 
 fn small(photos: &Path) -> Config {
-    let epochs = |epochs, learning_rate| PhaseConfig { epochs, patience: 9, learning_rate };
-    let (head, fine_tune, baseline) = (epochs(2, 1e-3), epochs(1, 1e-4), epochs(1, 1e-3));
-    Config { source: Source::Folder(photos.into()), head, fine_tune, baseline, ..support::small() }
+    Config { source: Source::Folder(photos.into()), ..small_for(2, 1, 1) }
 }
 
 /// A folder of drawn flowers, one class with a name that means something in HTML.
@@ -102,7 +100,7 @@ fn a_run_folder_tells_all_of_it_and_its_page_needs_nothing_else() {
     }
 
     // More training: what was measured before is not shown as if it were of the new weights.
-    fit(&mut learner, &Phase::fine_tune(&config));
+    fit(&mut learner, &Phase::upper(&config));
     let record = RunRecord::read(&run).unwrap();
     if record.history.best().unwrap().phase == "fine-tune" {
         assert!(record.measured("test").is_none());

@@ -296,3 +296,10 @@ pub(crate) fn small() -> Config {
         ..Config::demo()
     }
 }
+
+/// The same for so many epochs of the head, of the upper layers and of the baseline.
+pub(crate) fn small_for(head: usize, fine_tune: usize, baseline: usize) -> Config {
+    let mut config = small();
+    (config.head.epochs, config.fine_tune.epochs, config.baseline.epochs) = (head, fine_tune, baseline);
+    config
+}

@@ -16,7 +16,7 @@ pub(crate) fn train(project: &Project, splits: &Splits, config: &Config, stop_af
     let mut learner = Learner::new(project, splits, config).unwrap();
     let mut steps = 0;
     let mut stopped = stop_after.is_none();
-    for phase in [Phase::head(config), Phase::fine_tune(config)] {
+    for phase in [Phase::head(config), Phase::upper(config)] {
         loop {
             let mut observe = |event: &Event| {
                 steps += usize::from(matches!(event, Event::Step { .. }));
@@ -61,7 +61,7 @@ fn a_second_phase_that_gets_worse_leaves_the_best_model_alone() {
     let quiet = &mut |_: &Event| ControlFlow::Continue(());
     learner.fit_with(&Phase::head(&config), quiet).unwrap();
     let before = learner.evaluate(Split::Val).unwrap();
-    match learner.fit_with(&Phase::fine_tune(&config), quiet) {
+    match learner.fit_with(&Phase::upper(&config), quiet) {
         Ok(fitted) => {
             let best = fitted.history.best().unwrap();
             assert_eq!(best.phase, "head");

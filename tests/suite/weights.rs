@@ -6,7 +6,8 @@ use std::path::Path;
 
 use candle_core::Device;
 use petal::config::Backbone;
-use petal::models::{Architecture, Hub, Model, ModelInfo, Zoo, model_file, registry, weights};
+use petal::export::{self, ModelInfo};
+use petal::models::{Architecture, Hub, Model, Zoo, registry, weights};
 use petal::{ErrorKind, Seed, files};
 use safetensors::SafeTensors;
 use safetensors::tensor::serialize;
@@ -88,7 +89,7 @@ pub(crate) fn small_model() -> (Model, ModelInfo) {
 /// A small model's file, with this change to its description.
 fn changed_file(path: &Path, change: impl Fn(&mut serde_json::Value)) {
     let (model, info) = small_model();
-    model_file::save(&model, &info, path).unwrap();
+    export::save(&model, &info, path).unwrap();
     let bytes = fs::read(path).unwrap();
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
     let mut description = serde_json::from_str(&header.metadata().as_ref().unwrap()["petal"]).unwrap();
@@ -103,11 +104,11 @@ fn a_model_file_gives_the_same_model_and_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let (model, info) = small_model();
-    model_file::save(&model, &info, &path("a")).unwrap();
-    model_file::save(&model, &info, &path("b")).unwrap();
-    let (again, read) = model_file::load(&path("a"), &Device::Cpu).unwrap();
+    export::save(&model, &info, &path("a")).unwrap();
+    export::save(&model, &info, &path("b")).unwrap();
+    let (again, read) = export::load(&path("a"), &Device::Cpu).unwrap();
     assert_eq!(read, info);
-    model_file::save(&again, &read, &path("c")).unwrap();
+    export::save(&again, &read, &path("c")).unwrap();
 
     let bytes = fs::read(path("a")).unwrap();
     assert!(bytes == fs::read(path("b")).unwrap() && bytes == fs::read(path("c")).unwrap());
@@ -132,7 +133,7 @@ fn a_description_that_does_not_fit_is_refused() {
     ];
     for (text, change) in cases {
         changed_file(&path, change);
-        let error = model_file::load(&path, &Device::Cpu).unwrap_err();
+        let error = export::load(&path, &Device::Cpu).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Weights);
         assert!(error.what().contains(text), "{text}: {error}");
         assert_eq!(error.path(), Some(path.as_path()));
@@ -149,7 +150,7 @@ fn a_small_file_never_makes_a_large_network() {
             let architecture = Architecture::Transfer { backbone, hidden: 1, dropout: 0.0, classes: 3 };
             d["architecture"] = serde_json::to_value(architecture).unwrap();
         });
-        let error = model_file::load(&path, &Device::Cpu).unwrap_err();
+        let error = export::load(&path, &Device::Cpu).unwrap_err();
         assert!(error.what().contains("needs at least"), "{backbone}: {error}");
     }
 }
@@ -175,15 +176,15 @@ fn what_is_not_a_model_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     let (model, info) = small_model();
-    model_file::save(&model, &info, &path).unwrap();
+    export::save(&model, &info, &path).unwrap();
     let whole = fs::read(&path).unwrap();
     let plain = serialize(SafeTensors::deserialize(&whole).unwrap().iter(), None::<HashMap<String, String>>).unwrap();
     for bytes in [&whole[..whole.len() / 2], &plain, b"PK\x03\x04", b""] {
         fs::write(&path, bytes).unwrap();
-        assert_eq!(model_file::load(&path, &Device::Cpu).unwrap_err().kind(), ErrorKind::Weights);
+        assert_eq!(export::load(&path, &Device::Cpu).unwrap_err().kind(), ErrorKind::Weights);
     }
 
     let wrong = ModelInfo { metrics: [("loss".to_owned(), f64::NAN)].into(), ..info };
-    assert_eq!(model_file::save(&model, &wrong, &path).unwrap_err().kind(), ErrorKind::Weights);
+    assert_eq!(export::save(&model, &wrong, &path).unwrap_err().kind(), ErrorKind::Weights);
     assert_eq!(fs::read(&path).unwrap(), b"");
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use image::ImageFormat;
 use rayon::prelude::*;
 
-use super::{CLASSES, picture};
+use super::flower::{CLASSES, picture};
 use crate::base::error::Result;
 use crate::base::files;
 use crate::base::seed::{Purpose, Seed};

@@ -8,8 +8,9 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use super::exif;
 use super::markers::Markers;
-use super::{Limits, Raw, exif, refused, rgb_of};
+use super::raw::{Limits, Raw, refused, rgb_of};
 use crate::base::error::{Error, ErrorKind, Result};
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Raw> {

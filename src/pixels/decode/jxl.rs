@@ -3,7 +3,8 @@
 use image::{DynamicImage, GrayAlphaImage, GrayImage, RgbImage, RgbaImage};
 use jxl_oxide::{AllocTracker, EnumColourEncoding, InitializeResult, JxlImage, RenderingIntent};
 
-use super::{DECODER_BYTES, Limits, Raw, refused, white};
+use super::raw::{DECODER_BYTES, Limits, Raw, refused};
+use super::white;
 use crate::base::error::Result;
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Raw> {

@@ -1,9 +1,9 @@
 //! What the samples of a TIFF mean: numbers of so many bits, then colours.
 
 use super::exif::Tiff;
-use super::tiff::{damaged, unusual};
-use super::{rgb_of, white};
-use crate::base::error::Result;
+use super::raw::{refused, rgb_of};
+use super::white;
+use crate::base::error::{Error, Result};
 
 /// The numbers of a pixel: all have as many bits.
 pub(super) struct Samples {
@@ -193,4 +193,15 @@ fn palette(tiff: &Tiff, samples: &Samples) -> Result<Vec<[u8; 3]>> {
     }
     let count = map.len() / 3;
     Ok((0..count).map(|colour| [0, 1, 2].map(|part| (map[part * count + colour] >> 8) as u8)).collect())
+}
+
+/// The error for a TIFF that says what cannot be.
+pub(super) fn damaged(what: &str) -> Error {
+    refused(format!("the TIFF is damaged: {what}"))
+}
+
+/// The error for a TIFF that says what is not read.
+pub(super) fn unusual(what: &str) -> Error {
+    refused(format!("this kind of TIFF cannot be read: it has {what}"))
+        .mend("save it anew as a PNG or a JPEG, with whatever opens it")
 }

@@ -6,7 +6,8 @@ use std::io::Cursor;
 use image::error::{ImageError, LimitErrorKind};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
-use super::{Limits, Raw, beyond, exif, png_text, refused, white};
+use super::raw::{DECODER_BYTES, Limits, Raw, beyond, refused};
+use super::{exif, png_text, white};
 use crate::base::error::{Error, Result};
 
 pub(super) fn decode(bytes: &[u8], format: ImageFormat, name: &str, limits: &Limits) -> Result<Raw> {
@@ -20,7 +21,7 @@ pub(super) fn decode(bytes: &[u8], format: ImageFormat, name: &str, limits: &Lim
     // Sides are checked below, in petal's own words.
     let mut bounds = image::Limits::no_limits();
     if *limits != Limits::NONE {
-        bounds.max_alloc = Some(super::DECODER_BYTES as u64);
+        bounds.max_alloc = Some(DECODER_BYTES as u64);
     }
     reader.limits(bounds);
     let mut decoder = reader.into_decoder().map_err(damaged)?;
@@ -68,7 +69,7 @@ fn is_cut(riff: &[u8]) -> bool {
 fn failed(name: &str, cause: &ImageError) -> Error {
     match cause {
         ImageError::Limits(limit) if matches!(limit.kind(), LimitErrorKind::InsufficientMemory) => {
-            beyond(format!("decoding this {name} takes more than {} bytes of memory", super::DECODER_BYTES))
+            beyond(format!("decoding this {name} takes more than {} bytes of memory", DECODER_BYTES))
                 .mend("make the picture smaller, or give it 8 bits a colour")
         }
         ImageError::Unsupported(kind) => refused(format!("this kind of {name} cannot be read: {kind}"))

@@ -13,8 +13,9 @@ use image::{RgbImage, imageops};
 use weezl::BitOrder;
 
 use super::exif::Tiff;
-use super::samples::{Colours, Samples};
-use super::{DECODER_BYTES, Limits, Raw, beyond, exif, jpeg, refused};
+use super::raw::{DECODER_BYTES, Limits, Raw, beyond, refused};
+use super::samples::{Colours, Samples, damaged, unusual};
+use super::{exif, jpeg};
 use crate::base::error::{Error, ErrorKind, Result};
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Raw> {
@@ -276,13 +277,4 @@ fn pack_bits(packed: &[u8], length: usize) -> Vec<u8> {
 
 fn cut() -> Error {
     refused("the TIFF is cut short: rows are missing".into())
-}
-
-pub(super) fn damaged(what: &str) -> Error {
-    refused(format!("the TIFF is damaged: {what}"))
-}
-
-pub(super) fn unusual(what: &str) -> Error {
-    refused(format!("this kind of TIFF cannot be read: it has {what}"))
-        .mend("save it anew as a PNG or a JPEG, with whatever opens it")
 }

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use candle_core::{Device, Tensor};
 use petal::config::{Config, PhaseConfig};
 use petal::learner::{Kind, Learner};
-use petal::nn::store;
+use petal::nn::codec;
 use petal::train::{Checkpoint, Ended, Event, Phase, Progress, Run};
 use petal::{Error, ErrorKind, Purpose, Seed, files};
 use serde_json::Value;
 
 use super::{as_child, child, names, petal, wait_for_word};
-use crate::support::{flowers, small};
+use crate::support::{flowers, small, small_for};
 
 /// A run of nothing but numbers.
 fn run(folder: &Path) -> Run {
@@ -28,24 +28,23 @@ fn filled(number: usize, floats: usize) -> Checkpoint {
     let tensor = |_| Tensor::full(number as f32, floats / 4, &Device::Cpu).unwrap();
     let tensors = ["model.w", "best.w", "adam.mean.w", "adam.square.w"];
     let made_with = run(Path::new("")).made_with;
-    Checkpoint {
-        progress: Progress { adam_steps: number, made_with, ..Progress::default() },
-        tensors: tensors.map(String::from).into_iter().map(|name| (name, tensor(()))).collect(),
-    }
+    let progress = Progress { adam_steps: number, made_with, ..Progress::default() };
+    Checkpoint::of_tensors(progress, tensors.map(String::from).into_iter().map(|name| (name, tensor(()))).collect())
 }
 
 /// The run in this folder, whatever it was made with.
 fn any_run(folder: &Path) -> Run {
-    let metadata = store::read_metadata(&folder.join("last.safetensors")).unwrap();
+    let metadata = codec::read_metadata(&folder.join("last.safetensors")).unwrap();
     let progress: Progress = serde_json::from_str(&metadata).unwrap();
     Run::new(folder, progress.made_with)
 }
 
 /// Everything in a checkpoint but seconds, as text and bytes.
 fn content(checkpoint: Checkpoint) -> (String, Vec<u8>) {
-    let Checkpoint { mut progress, tensors } = checkpoint;
+    let tensors = checkpoint.tensors();
+    let Checkpoint { mut progress, .. } = checkpoint;
     progress.history.epochs.iter_mut().for_each(|epoch| epoch.seconds = 0.0);
-    (serde_json::to_string(&progress).unwrap(), store::to_bytes(&tensors, "").unwrap())
+    (serde_json::to_string(&progress).unwrap(), codec::to_bytes(&tensors, "").unwrap())
 }
 
 const F37: &str = "faults::checkpoints::f37_killed_at_any_moment_of_a_save_there_is_a_whole_checkpoint";
@@ -82,7 +81,7 @@ fn f37_killed_at_any_moment_of_a_save_there_is_a_whole_checkpoint() {
 const FLOATS: usize = 1 << 17;
 
 fn filled_bytes(number: usize) -> Vec<u8> {
-    store::to_bytes(&filled(number, FLOATS).tensors, "").unwrap()
+    codec::to_bytes(&filled(number, FLOATS).tensors(), "").unwrap()
 }
 
 /// What the child does: goes on from what is there, and saves until it is killed.
@@ -267,10 +266,10 @@ fn f39_a_place_that_cannot_be_written_is_found_before_the_first_step() {
 
 /// Rewrites a checkpoint with this change to its description.
 fn rewrite(path: &Path, change: impl Fn(&mut Value)) {
-    let (tensors, metadata) = store::read(path, &Device::Cpu).unwrap();
+    let (tensors, metadata) = codec::read(path, &Device::Cpu).unwrap();
     let mut description: Value = serde_json::from_str(&metadata).unwrap();
     change(&mut description);
-    store::write(path, &tensors, &description.to_string()).unwrap();
+    codec::write(path, &tensors, &description.to_string()).unwrap();
 }
 
 #[test]
@@ -319,12 +318,12 @@ fn f40_a_checkpoint_of_something_else_is_refused_by_what_differs_and_an_older_fo
     fs::write(&last, &whole).unwrap();
     let run = any_run(&learner.run().folder);
     let mut checkpoint = run.load(&Device::Cpu).unwrap();
-    let bias = checkpoint.tensors.remove("model.dense2.bias").unwrap();
+    let bias = checkpoint.model.remove("dense2.bias").unwrap();
     run.save(&checkpoint).unwrap();
     let error = begin(open(&config), &config);
     assert!(error.what().contains("1 missing (dense2.bias)"), "{error}");
-    checkpoint.tensors.insert("model.dense2.bias".into(), bias);
-    checkpoint.tensors.insert("best.dense9.bias".into(), Tensor::new(&[1f32], &Device::Cpu).unwrap());
+    checkpoint.model.insert("dense2.bias".into(), bias);
+    checkpoint.best.insert("dense9.bias".into(), Tensor::new(&[1f32], &Device::Cpu).unwrap());
     run.save(&checkpoint).unwrap();
     let error = begin(open(&config), &config);
     assert!(error.what().contains("1 not wanted (dense9.bias)"), "{error}");
@@ -422,15 +421,14 @@ fn trained(open: &dyn Fn() -> Learner, phases: &[Phase], stops: bool) -> (Vec<(S
 #[test]
 fn f41_stopped_anywhere_and_gone_on_with_every_checkpoint_has_the_same_bytes() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let epochs = |epochs, learning_rate| PhaseConfig { epochs, patience: 9, learning_rate };
-    let config = Config { head: epochs(2, 1e-3), fine_tune: epochs(2, 1e-4), ..small() };
+    let config = small_for(2, 2, 2);
     // The cache changes nothing either.
     let configs = [config.clone(), Config { cache: false, ..config }];
     let [whole, stopped] = [0, 1].map(|index| {
         let config = &configs[index];
         let (project, splits) = flowers(folders[index].path(), config);
         let open = |kind| Learner::in_run(&project, &splits, config, kind, None).unwrap();
-        let transfer = [Phase::head(config), Phase::fine_tune(config)];
+        let transfer = [Phase::head(config), Phase::upper(config)];
         [
             trained(&|| open(Kind::Transfer), &transfer, index == 1),
             trained(&|| open(Kind::Baseline), &[Phase::baseline(config)], index == 1),

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use petal::config::SplitConfig;
 use petal::data::{Dataset, Reason, Splits};
+use petal::learner::Learner;
 use petal::{Config, ErrorKind};
 
 use crate::data::{listed, picture, project, write_photos, write_picture};
@@ -226,7 +227,7 @@ fn f21_names_are_shown_escaped_and_survive_the_split() {
     assert_eq!((again.train.samples, again.classes), (splits.train.samples.clone(), splits.classes.clone()));
     let error = photos.split(&project, &Config { seed: 9, ..config.clone() }).unwrap_err().at(&photos.samples[20].path);
 
-    let batch = splits.train.show_batch(&config, 8).unwrap();
+    let batch = Learner::new(&project, &splits, &config).unwrap().show_batch(8).unwrap();
     let html = [photos.html(), verified.html(), splits.html(), batch.html()];
     let text = [photos.text(), verified.text(), splits.text(), batch.text(), error.to_string()];
     for shown in html.iter().chain(&text) {

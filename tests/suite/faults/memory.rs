@@ -120,7 +120,7 @@ fn whole_road(folder: &Path) {
     note("split", photos.samples.len());
     let mut learner = Learner::new(&project, &splits, &config).unwrap();
     let seen = splits.train.samples.len() * 2;
-    for phase in [Phase::head(&config), Phase::fine_tune(&config)] {
+    for phase in [Phase::head(&config), Phase::upper(&config)] {
         learner.fit_with(&phase, &mut |_| ControlFlow::Continue(())).unwrap();
         note(&phase.name, seen);
     }
@@ -146,7 +146,7 @@ fn measure(folder: &Path) {
     let (project, splits) = flowers(folder, &config);
     let mut learner = Learner::in_run(&project, &splits, &config, kind, None).unwrap();
     let phases = match kind {
-        Kind::Transfer => vec![Phase::head(&config), Phase::fine_tune(&config)],
+        Kind::Transfer => vec![Phase::head(&config), Phase::upper(&config)],
         Kind::Baseline => vec![Phase::baseline(&config)],
     };
     let mut estimated = 0;
@@ -181,7 +181,7 @@ fn train(folder: &Path, config: &Config, epochs: usize) {
     baseline.fit_with(&Phase::baseline(&config), &mut note).unwrap();
     drop(baseline);
     let mut learner = Learner::new(&project, &splits, &config).unwrap();
-    for phase in [Phase::head(&config), Phase::fine_tune(&config)] {
+    for phase in [Phase::head(&config), Phase::upper(&config)] {
         learner.fit_with(&phase, &mut note).unwrap();
     }
     fs::write(folder.join("memory.csv"), table).unwrap();

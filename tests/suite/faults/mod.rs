@@ -41,14 +41,14 @@ fn wait_for_word(child: &mut Child) {
 }
 
 /// Runs the command `petal`.
-fn petal(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn petal(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_petal"));
     command.current_dir(folder).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// Names of all files and folders below a folder, sorted.
-fn names(folder: &Path) -> Vec<String> {
+pub(crate) fn names(folder: &Path) -> Vec<String> {
     fn walk(folder: &Path, root: &Path, found: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

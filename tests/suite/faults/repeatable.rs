@@ -80,7 +80,7 @@ fn f51_cells_run_again_change_nothing_and_reset_trains_anew() {
     let (project, splits) = flowers(folder.path(), &config);
     let mut learner = train(&project, &splits, &config, None);
     let before = (bytes_of(&learner), numbers(&learner));
-    for phase in [Phase::head(&config), Phase::fine_tune(&config), Phase::head(&config)] {
+    for phase in [Phase::head(&config), Phase::upper(&config), Phase::head(&config)] {
         assert_eq!(learner.fit_with(&phase, &mut quiet).unwrap().ended, Ended::Before);
     }
     assert!((bytes_of(&learner), numbers(&learner)) == before);
@@ -96,7 +96,7 @@ fn f51_cells_run_again_change_nothing_and_reset_trains_anew() {
     // The other one still holds the values of the training that is gone; it does not start from them.
     let mut other = other;
     assert_eq!(other.evaluate(Split::Test).unwrap_err().kind(), ErrorKind::Config);
-    for phase in [Phase::head(&config), Phase::fine_tune(&config)] {
+    for phase in [Phase::head(&config), Phase::upper(&config)] {
         other.fit_with(&phase, &mut quiet).unwrap();
     }
     assert!((bytes_of(&other), numbers(&other)) == before);
@@ -110,7 +110,7 @@ fn f51_cells_out_of_order_are_clear_errors() {
     let config = small();
     let (project, splits) = flowers(folder.path(), &config);
     let mut learner = Learner::new(&project, &splits, &config).unwrap();
-    let error = learner.fit(&Phase::fine_tune(&config)).unwrap_err();
+    let error = learner.fit(&Phase::upper(&config)).unwrap_err();
     assert!(error.what().contains("head's phase is not finished"), "{error}");
     for error in [
         learner.evaluate(Split::Test).unwrap_err(),
@@ -142,11 +142,11 @@ fn f51_a_cell_that_failed_half_way_goes_on_after_the_mend_and_overwrites_no_best
         }
         ControlFlow::Continue(())
     };
-    let error = learner.fit_with(&Phase::fine_tune(&config), &mut lose).unwrap_err();
+    let error = learner.fit_with(&Phase::upper(&config), &mut lose).unwrap_err();
     assert_eq!((error.kind(), error.path()), (ErrorKind::Io, Some(photo.as_path())));
     assert!(bytes_of(&learner) == best);
     fs::rename(&aside, photo).unwrap();
-    learner.fit_with(&Phase::fine_tune(&config), &mut quiet).unwrap();
+    learner.fit_with(&Phase::upper(&config), &mut quiet).unwrap();
 
     let other = tempfile::tempdir().unwrap();
     let (project, splits) = flowers(other.path(), &config);

@@ -17,7 +17,7 @@ use petal::train::{Ended, Event, Phase};
 use petal::{ErrorKind, files};
 
 use super::{names, petal};
-use crate::support::{flowers, small};
+use crate::support::{flowers, small, small_for};
 use crate::training::{bytes_of, numbers};
 
 const ON: ControlFlow<()> = ControlFlow::Continue(());
@@ -141,7 +141,7 @@ fn f43_after_a_stop_in_fine_tuning_the_model_is_the_best_and_not_the_last_step()
         steps += usize::from(matches!(event, Event::Step { .. }));
         if steps == 3 { ControlFlow::Break(()) } else { ON }
     };
-    assert_eq!(learner.fit_with(&Phase::fine_tune(&config), &mut stop).unwrap().ended, Ended::Stopped);
+    assert_eq!(learner.fit_with(&Phase::upper(&config), &mut stop).unwrap().ended, Ended::Stopped);
     assert_eq!(learner.evaluate(Split::Val).unwrap().predictions, best);
 
     // Nor after an error, nor after a panic of the observer.
@@ -152,13 +152,13 @@ fn f43_after_a_stop_in_fine_tuning_the_model_is_the_best_and_not_the_last_step()
         }
         ON
     };
-    learner.fit_with(&Phase::fine_tune(&config), &mut fail).unwrap_err();
+    learner.fit_with(&Phase::upper(&config), &mut fail).unwrap_err();
     assert_eq!(learner.evaluate(Split::Val).unwrap().predictions, best);
     let mut panic = |event: &Event| match event {
         Event::Step { .. } => panic!("as an observer may"),
         _ => ON,
     };
-    let phase = Phase::fine_tune(&config);
+    let phase = Phase::upper(&config);
     let fit = std::panic::AssertUnwindSafe(|| learner.fit_with(&phase, &mut panic));
     assert!(std::panic::catch_unwind(fit).is_err());
     assert_eq!(learner.evaluate(Split::Val).unwrap().predictions, best);
@@ -167,10 +167,9 @@ fn f43_after_a_stop_in_fine_tuning_the_model_is_the_best_and_not_the_last_step()
 #[test]
 fn f44_batches_of_one_photo_train_and_leave_the_running_statistics_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let one = |epochs, learning_rate| PhaseConfig { epochs, patience: 9, learning_rate };
     // Fifty photos in batches of seven: the last is of one. Then all of one.
     for batch_size in [7, 1] {
-        let config = Config { batch_size, head: one(1, 1e-3), fine_tune: one(1, 1e-4), ..small() };
+        let config = Config { batch_size, ..small_for(1, 1, 1) };
         let (project, splits) = flowers(folder.path(), &config);
         assert_eq!(splits.train.samples.len() % batch_size, usize::from(batch_size == 7));
         let mut learner = Learner::new(&project, &splits, &config).unwrap();
@@ -179,7 +178,7 @@ fn f44_batches_of_one_photo_train_and_leave_the_running_statistics_alone() {
             params.filter(|(_, param)| param.buffer).map(|(name, _)| values(learner.model(), name)).collect()
         };
         let before = buffers(&learner);
-        for phase in [Phase::head(&config), Phase::fine_tune(&config)] {
+        for phase in [Phase::head(&config), Phase::upper(&config)] {
             learner.fit_with(&phase, &mut |_| ON).unwrap();
         }
         assert!(before.len() > 50 && buffers(&learner) == before, "batch norm's statistics moved");
@@ -219,7 +218,7 @@ fn f45_settings_at_their_limits_are_refused_or_do_what_they_say() {
     learner.fit_with(&Phase::head(&config), &mut look).unwrap();
     assert_eq!(steps, [(50, 50)]);
     let before = bytes_of(&learner);
-    learner.fit_with(&Phase::fine_tune(&config), &mut |_| panic!("no event")).unwrap();
+    learner.fit_with(&Phase::upper(&config), &mut |_| panic!("no event")).unwrap();
     assert_eq!(learner.history().unwrap().epochs.len(), 1);
 
     // No threads are as many as there are cores.
@@ -295,7 +294,7 @@ fn f47_the_stop_file_stops_after_a_step_and_the_next_call_goes_on() {
     assert!(matches!(learner.fit_with(&phase, &mut look).unwrap().ended, Ended::Finished(_)));
     // A request from before a call was meant for an earlier one.
     fs::write(&stop_file, "").unwrap();
-    assert!(matches!(learner.fit_with(&Phase::fine_tune(&config), &mut |_| ON).unwrap().ended, Ended::Finished(_)));
+    assert!(matches!(learner.fit_with(&Phase::upper(&config), &mut |_| ON).unwrap().ended, Ended::Finished(_)));
 }
 
 /// Starts `petal train` in a folder with drawn flowers and these settings, and waits for a line with this word.

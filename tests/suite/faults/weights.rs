@@ -6,7 +6,8 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use petal::config::{Backbone, WeightsFrom};
-use petal::models::{Architecture, Model, model_file, weights};
+use petal::export;
+use petal::models::{Architecture, Model, weights};
 use petal::train::{Checkpoint, Run};
 use petal::{Error, ErrorKind, Seed};
 use safetensors::SafeTensors;
@@ -78,7 +79,7 @@ fn f33_weights_of_another_network_are_listed_and_none_is_set() {
 /// A model file with this change to its tensors; its description stays.
 fn changed(path: &Path, change: impl Fn(&mut BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>)) {
     let (model, info) = small_model();
-    model_file::save(&model, &info, path).unwrap();
+    export::save(&model, &info, path).unwrap();
     let bytes = fs::read(path).unwrap();
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -96,7 +97,7 @@ fn changed(path: &Path, change: impl Fn(&mut BTreeMap<String, (Dtype, Vec<usize>
 fn f33_a_model_file_with_other_tensors_than_its_network_is_refused_and_half_precision_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
-    let error = || model_file::load(&path, &Device::Cpu).unwrap_err();
+    let error = || export::load(&path, &Device::Cpu).unwrap_err();
     // The small model tells three classes apart by a dense layer of 128 numbers.
     changed(&path, |tensors| drop(tensors.remove("dense2.bias")));
     assert!(error().what().contains("1 missing (dense2.bias)"), "{}", error());
@@ -112,7 +113,7 @@ fn f33_a_model_file_with_other_tensors_than_its_network_is_refused_and_half_prec
         // 0x3c00 is 1 in f16.
         tensors.insert("dense2.bias".into(), (Dtype::F16, vec![3], [0x00, 0x3c].repeat(3)));
     });
-    let (model, _) = model_file::load(&path, &Device::Cpu).unwrap();
+    let (model, _) = export::load(&path, &Device::Cpu).unwrap();
     assert_eq!(model.params().get("dense2.bias").unwrap().var.to_vec1::<f32>().unwrap(), [1.0; 3]);
 }
 
@@ -127,7 +128,7 @@ fn f34_numbers_that_are_not_finite_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     changed(&path, |tensors| tensors.get_mut("dense1.bias").unwrap().2[4..8].copy_from_slice(&nan));
-    let error = model_file::load(&path, &Device::Cpu).unwrap_err();
+    let error = export::load(&path, &Device::Cpu).unwrap_err();
     assert_eq!((error.kind(), error.path()), (ErrorKind::Weights, Some(path.as_path())));
     assert!(error.what().contains("dense1.bias holds NaN (number 1 of 128)"), "{error}");
 
@@ -136,17 +137,17 @@ fn f34_numbers_that_are_not_finite_are_refused_by_name() {
     let bias = &model.params().get("dense1.bias").unwrap().var;
     bias.set(&(bias.as_tensor() * f64::NAN).unwrap()).unwrap();
     let before = fs::read(&path).unwrap();
-    assert_eq!(model_file::save(&model, &info, &path).unwrap_err().kind(), ErrorKind::Weights);
+    assert_eq!(export::save(&model, &info, &path).unwrap_err().kind(), ErrorKind::Weights);
     assert!(fs::read(&path).unwrap() == before);
     let run = Run::new(folder.path().join("run"), BTreeMap::new());
-    let good = Checkpoint { tensors: [("model.w".to_owned(), zeros(&[2]))].into(), ..run.load(&Device::Cpu).unwrap() };
+    let good = Checkpoint { model: [("w".to_owned(), zeros(&[2]))].into(), ..run.load(&Device::Cpu).unwrap() };
     run.save(&good).unwrap();
     let bad = Tensor::new(&[1f32, f32::INFINITY], &Device::Cpu).unwrap();
-    let bad = Checkpoint { tensors: [("model.w".to_owned(), bad)].into(), ..good };
+    let bad = Checkpoint { model: [("w".to_owned(), bad)].into(), ..good };
     let error = run.save(&bad).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Diverged);
     assert!(error.what().contains("model.w"), "{error}");
-    assert_eq!(run.load(&Device::Cpu).unwrap().tensors["model.w"].to_vec1::<f32>().unwrap(), [0.0, 0.0]);
+    assert_eq!(run.load(&Device::Cpu).unwrap().model["w"].to_vec1::<f32>().unwrap(), [0.0, 0.0]);
 }
 
 /// Headers that lie, by name.
@@ -203,7 +204,7 @@ fn f35_in_a_process_of_its_own(folder: &Path) {
     for (case, bytes) in liars() {
         fs::write(&path, &bytes).unwrap();
         fs::write(&last, &bytes).unwrap();
-        for error in [load(&path), model_file::load(&path, &Device::Cpu).unwrap_err()] {
+        for error in [load(&path), export::load(&path, &Device::Cpu).unwrap_err()] {
             assert_eq!((error.kind(), error.path()), (ErrorKind::Weights, Some(path.as_path())), "{case}");
             assert!(error.what().contains("not a whole safetensors file"), "{case}: {error}");
         }
@@ -238,7 +239,7 @@ fn f36_pickles_are_refused_by_name_and_by_content_with_the_way_to_convert_them()
         assert!(text.contains("pickle") && text.contains("save_file"), "{text}");
         let path = folder.path().join("model.safetensors");
         fs::write(&path, bytes).unwrap();
-        assert!(model_file::load(&path, &Device::Cpu).unwrap_err().what().contains("pickle"));
+        assert!(export::load(&path, &Device::Cpu).unwrap_err().what().contains("pickle"));
     }
     assert!(refused(b"version https://git-lfs.github.com/spec/v1").contains("Git LFS"));
     // A header whose length happens to begin like a pickle is still safetensors.

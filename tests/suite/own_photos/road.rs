@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use petal::models;
+use petal::export;
 use petal::train::Runs;
 use serde_json::Value;
 
@@ -70,7 +70,7 @@ fn f62_two_runs_keep_a_model_each_and_the_common_name_stays_with_the_first() {
     well(root, &train(&["--photos", "p"]));
     let kept = root.join("models/best_model.safetensors");
     let first = fs::read(&kept).unwrap();
-    let name = models::info(&kept).unwrap().run.unwrap();
+    let name = export::info(&kept).unwrap().run.unwrap();
     assert!(root.join("models/runs").join(&name).is_dir());
     let said = well(root, &train(&["--seed", "7"]));
     assert!(said.contains(&format!("stays that of run {name}; --replace-model")), "{said}");
@@ -81,7 +81,7 @@ fn f62_two_runs_keep_a_model_each_and_the_common_name_stays_with_the_first() {
     well(root, &train(&[]));
     assert!(fs::read(&kept).unwrap() == first);
     well(root, &train(&["--seed", "7", "--replace-model"]));
-    assert_ne!(models::info(&kept).unwrap().run.unwrap(), name);
+    assert_ne!(export::info(&kept).unwrap().run.unwrap(), name);
     // A file of another kind in its place is nobody's to overwrite.
     fs::write(&kept, "mine").unwrap();
     assert!(well(root, &train(&[])).contains("something else"));
@@ -138,7 +138,7 @@ fn the_whole_picture_is_seen_where_that_is_set_and_by_predict_too() {
     let mut seen = Vec::new();
     for fit in ["crop", "squash", "pad"] {
         well(root, &train(&["--photos", "p", "--fit", fit, "--run", fit]));
-        let info = models::info(&root.join("models/runs").join(fit).join("best.safetensors")).unwrap();
+        let info = export::info(&root.join("models/runs").join(fit).join("best.safetensors")).unwrap();
         assert_eq!(format!("{:?}", info.preprocess.fit).to_lowercase(), fit);
         let out = format!("{fit}.safetensors");
         let embed =

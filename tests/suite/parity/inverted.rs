@@ -2,8 +2,8 @@
 
 use candle_core::{Device, Tensor, Var};
 use petal::kernels::Activation;
-use petal::nn::program::{ConvStep, Norm, Pad, Program, Size};
-use petal::nn::stage::Stage;
+use petal::nn::program::{ConvStep, Norm, Pad, Program, Size, Stage};
+use petal::nn::steps::Parameter;
 use petal::nn::{Params, Workspace};
 
 use crate::formulas::{distance, lively, plain};
@@ -36,31 +36,29 @@ fn gradients_of_inverted_residuals_are_candles() {
     // All of it; without the first expansion, whose map is still made within the next step; the second block alone.
     for (from, input_gradient) in [(0, true), (0, false), (1, false), (4, false)] {
         let mut params = Params::default();
-        for (name, shape) in program.convs(0, program.steps.len()).flat_map(|(_, step)| step.tensors()) {
+        for (_, Parameter { name, shape, .. }) in program.parameters(0..program.steps.len()) {
             let values = lively(&name, &shape).flatten_all().unwrap().to_vec1().unwrap();
             params.insert(&name, values, &shape, &Device::Cpu).unwrap();
         }
         let workspace = Workspace::default();
-        let stage =
-            Stage { program: &program, trainable_from: from, params: &params, prefix: "", workspace: &workspace };
+        let stage = Stage { program: &program, trainable_from: from, params: &params, workspace: &workspace };
         let loss = |y: &Tensor| (y * plain("dy", y.dims(), |u| 2.0 * u - 1.0)).unwrap().sum_all().unwrap();
         let input = if input_gradient { x.as_tensor().clone() } else { x.as_detached_tensor() };
-        let (fused, composed) = (stage.fused(&input, input_gradient).unwrap(), stage.composed(&input).unwrap());
+        let (fused, composed) =
+            (stage.fused(&input, input_gradient, None).unwrap(), stage.composed(&input, None).unwrap());
         assert!(distance(&fused, &composed) < 1e-5, "outputs from {from}");
         let by_kernels = workspace.backward(&loss(&fused)).unwrap();
         let by_candle = loss(&composed).backward().unwrap();
         let mut compared = 0;
-        for (index, step) in program.convs(0, program.steps.len()) {
-            for name in step.trainable() {
-                let var = &params.get(&name).unwrap().var;
-                let Some(got) = by_kernels.get(var).unwrap() else {
-                    assert!(index < from, "{name} has no gradient from {from}");
-                    continue;
-                };
-                let off = distance(&got, by_candle.get(var).unwrap());
-                assert!(index >= from && off < 1e-4, "{name} from {from}: {off:e}");
-                compared += 1;
-            }
+        for (index, Parameter { name, .. }) in program.parameters(0..program.steps.len()).filter(|(_, p)| p.trains) {
+            let var = &params.get(&name).unwrap().var;
+            let Some(got) = by_kernels.get(var).unwrap() else {
+                assert!(index < from, "{name} has no gradient from {from}");
+                continue;
+            };
+            let off = distance(&got, by_candle.get(var).unwrap());
+            assert!(index >= from && off < 1e-4, "{name} from {from}: {off:e}");
+            compared += 1;
         }
         assert_eq!(compared, 3 * (6 - from));
         let dx = by_kernels.get(&x).unwrap();

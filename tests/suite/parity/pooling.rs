@@ -3,8 +3,7 @@
 use candle_core::Var;
 use petal::nn::Params;
 use petal::nn::Workspace;
-use petal::nn::program::Program;
-use petal::nn::stage::Stage;
+use petal::nn::program::{Program, Stage};
 
 use crate::formulas::{fixture, plain, values};
 
@@ -20,10 +19,12 @@ fn the_first_maximum_gets_the_gradient_both_ways() {
         program.max_pool(0, kernel, stride, pad);
         let params = Params::default();
         let workspace = Workspace::default();
-        let stage = Stage { program: &program, trainable_from: 1, params: &params, prefix: "", workspace: &workspace };
+        let stage = Stage { program: &program, trainable_from: 1, params: &params, workspace: &workspace };
         let x = Var::from_tensor(&plain(&format!("x.{name}"), &[2, 3, height, width], |u| (u * 4.0).round_ties_even()))
             .unwrap();
-        for (way, y) in [("kernels", stage.fused(&x, true).unwrap()), ("candle", stage.composed(&x).unwrap())] {
+        for (way, y) in
+            [("kernels", stage.fused(&x, true, None).unwrap()), ("candle", stage.composed(&x, None).unwrap())]
+        {
             assert_eq!(y.dims(), expected[&format!("y.{name}")].dims());
             assert_eq!(values(&y), values(&expected[&format!("y.{name}")]), "{name} by {way}");
             let dy = plain(&format!("dy.{name}"), y.dims(), |u| (u * 100.0).round_ties_even());

@@ -5,8 +5,9 @@ use std::process::Command;
 use candle_core::{Device, Tensor};
 use petal::config::Backbone;
 use petal::files;
-use petal::models::{Architecture, Cut, Ops};
+use petal::models::{Cut, Ops};
 
+use super::cases::{baseline, embedded, transfer};
 use super::networks::{gradients, model};
 use crate::formulas::{images, values};
 
@@ -40,14 +41,11 @@ fn one_thread_and_two_and_three_give_the_same_bytes() {
 
 /// SHA-256 of logits, features and all gradients of ResNet-50, Lite0 and the baseline. Seven images make chunks of unequal size.
 fn digest() -> String {
-    let transfer = |backbone| Architecture::Transfer { backbone, hidden: 256, dropout: 0.3, classes: 5 };
     let mut bytes = Vec::new();
-    for architecture in [
-        transfer(Backbone::Resnet50),
-        transfer(Backbone::EfficientnetLite0),
-        Architecture::Baseline { classes: 5, image_size: 49 },
-    ] {
-        let model = model(&architecture, Ops::Kernels);
+    let networks =
+        [transfer("resnet50", Backbone::Resnet50), embedded("lite0", Backbone::EfficientnetLite0), baseline(49)];
+    for case in networks {
+        let model = model(&case, Ops::Kernels);
         let images = images(&[0, 1, 2, 3, 4, 5, 6], 49, 49);
         let targets = Tensor::new(&[0u32, 1, 2, 3, 4, 0, 1], &Device::Cpu).unwrap();
         let mut add = |tensor: &Tensor| bytes.extend(values(tensor).into_iter().flat_map(f32::to_le_bytes));

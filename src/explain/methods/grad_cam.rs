@@ -1,0 +1,47 @@
+//! Grad-CAM: a map counts as much as its mean gradient says.
+
+use candle_core::Tensor;
+
+use super::method::Method;
+use crate::base::error::Result;
+
+/// Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391): a map's weight is the mean over all fields of the logit's gradient.
+///
+/// The numbers are pytorch-grad-cam's 1.5.7, and so are those of the other methods, each by its own class:
+/// ```python
+/// a = torch.tensor([[[[1., 2., 0.], [0.5, 1., 3.]], [[0., 1., 2.], [2., 0.5, 1.]]]], requires_grad=True)
+/// w = torch.tensor([[[1., -2., 0.], [0.5, 1., -1.]], [[-1., 0., 2.], [1., 0.5, 0.25]]])
+/// (g,) = torch.autograd.grad((a * a * w).sum() / 4, a)
+/// cam = GradCAM(model=net, target_layers=[net.maps])  # any network that has maps
+/// print(cam.get_cam_image(None, None, None, a.detach().numpy(), g.numpy(), False).clip(0))
+/// ```
+///
+/// ```
+/// use petal::candle::{Device, Tensor};
+/// use petal::explain::{GradCam, cam::weigh};
+///
+/// let maps = Tensor::new(&[[[[1f32, 2., 0.], [0.5, 1., 3.]], [[0., 1., 2.], [2., 0.5, 1.]]]], &Device::Cpu)?;
+/// let gradients = Tensor::new(&[[[[0.5f32, -2., 0.], [0.125, 0.5, -1.5]], [[0., 0., 2.], [1., 0.125, 0.125]]]], &Device::Cpu)?;
+/// let heat = weigh(&GradCam, &maps, &gradients)?.get(0)?.to_vec2::<f32>()?;
+/// let expected = [[0.0, 0.0, 1.083333], [0.885417, 0.0, 0.0]];
+/// for (got, expected) in heat.iter().flatten().zip(expected.as_flattened()) {
+///     assert!((got - expected).abs() < 1e-5, "{heat:?}");
+/// }
+/// # Ok::<(), petal::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GradCam;
+
+impl Method for GradCam {
+    fn name(&self) -> &'static str {
+        "gradcam"
+    }
+
+    fn title(&self) -> &'static str {
+        "Grad-CAM"
+    }
+
+    fn weights(&self, _: &Tensor, gradients: &Tensor) -> Result<Tensor> {
+        Ok(gradients.mean_keepdim((2, 3))?)
+    }
+}

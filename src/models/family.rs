@@ -1,0 +1,102 @@
+//! What a family of networks says of its members: all that is known of a network is in one file of `families/`.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use candle_core::{Device, Tensor};
+
+use super::network::Network;
+use crate::base::config::{Backbone, Fit};
+use crate::base::error::Result;
+use crate::base::seed::Stream;
+use crate::pixels::{Filter, Preprocess};
+
+/// One set of pretrained weights, and what belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weights {
+    /// The usual name, which is also the repository on the hub: `timm/resnet50.tv_in1k`.
+    pub name: &'static str,
+    /// Branch, tag or commit in that repository. Default `main`; the commit is remembered at the first download.
+    pub revision: &'static str,
+    /// The file in that repository.
+    pub file: &'static str,
+    /// The licence of the weights, as an SPDX identifier.
+    pub licence: &'static str,
+    /// What the network was trained to see.
+    pub preprocess: Preprocess,
+    /// Numbers that the backbone makes of a photo: the `D` of features `[B, D]`.
+    pub features: usize,
+    /// Numbers that the backbone consists of, batch norm's statistics not counted.
+    pub parameters: usize,
+    /// The paper.
+    pub paper: &'static str,
+}
+
+/// One network of a family.
+#[derive(Debug)]
+pub(super) struct Member {
+    /// Its name in settings and on the command line.
+    pub(super) backbone: Backbone,
+    /// Other names for it, beside the repository's: as timm, torchvision and Keras spell it. Case, `-` and `_` don't count.
+    pub(super) also: &'static [&'static str],
+    /// Its default weights.
+    pub(super) weights: Weights,
+    /// What the names of the classifier's tensors begin with in that file: they are not the backbone's.
+    pub(super) classifier: &'static str,
+    /// The weights as they are compiled in, where they are.
+    pub(super) embedded: Option<&'static [u8]>,
+    /// How it is built.
+    pub(super) build: Build,
+    /// Its first values, where no weights are given.
+    pub(super) init: Init,
+}
+
+/// How a network is built.
+#[derive(Debug)]
+pub(super) enum Build {
+    /// As a program of our steps, which can be cut and trained.
+    Steps(fn() -> Network),
+    /// As a whole that serves frozen only.
+    Whole {
+        /// Its tensors, as in the published file.
+        shapes: fn() -> BTreeMap<String, Vec<usize>>,
+        /// The network over tensors of these names and shapes.
+        build: fn(&BTreeMap<String, Tensor>, &Device) -> Result<Box<dyn Extractor>>,
+    },
+}
+
+/// First values of a tensor of the backbone, by its name and shape.
+pub(super) type Init = fn(&str, &[usize], &mut Stream) -> Vec<f32>;
+
+/// A frozen network that turns images `[B, 3, H, W]` into features `[B, D]`, without a graph.
+pub(super) trait Extractor: Debug + Send + Sync {
+    /// The features.
+    fn features(&self, images: &Tensor) -> Result<Tensor>;
+}
+
+/// torchvision's evaluation preset.
+pub(super) const IMAGENET: Preprocess = Preprocess {
+    size: 224,
+    crop: 0.875,
+    fit: Fit::Crop,
+    filter: Filter::Bilinear,
+    mean: [0.485, 0.456, 0.406],
+    std: [0.229, 0.224, 0.225],
+};
+
+/// A builder of shapes by name.
+#[derive(Default)]
+pub(super) struct Shapes(pub(super) BTreeMap<String, Vec<usize>>);
+
+impl Shapes {
+    /// One tensor.
+    pub(super) fn add(&mut self, name: &str, shape: &[usize]) {
+        self.0.insert(name.into(), shape.to_vec());
+    }
+
+    /// A weight of this shape, and a bias as long as its first dimension.
+    pub(super) fn layer(&mut self, name: &str, weight: &[usize]) {
+        self.add(&format!("{name}.weight"), weight);
+        self.add(&format!("{name}.bias"), &weight[..1]);
+    }
+}

@@ -1,0 +1,134 @@
+//! One request to the hub: a file into its cache.
+//!
+//! The transfer is [`net::download`](crate::net::download)'s: hf-hub 0.5 compares no hash, sets no time limit, appends
+//! whatever a server answers to a file that it goes on with, and hands the token to the storage's host.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hf_hub::CacheRepo;
+use ureq::Agent;
+use ureq::http::StatusCode;
+
+use crate::base::error::{Error, Result};
+use crate::net::client::client;
+use crate::net::download::{Download, Failure, Tried, with_retries};
+
+/// A file that is wanted.
+pub(super) struct Request<'a> {
+    /// The hub's address.
+    pub(super) endpoint: &'a str,
+    /// The token for it.
+    pub(super) token: Option<&'a str>,
+    /// The folder of the whole cache.
+    pub(super) all: &'a Path,
+    /// Where it is on the hub.
+    pub(super) url: String,
+    /// Its repository's folder in the cache.
+    pub(super) folder: String,
+}
+
+impl Request<'_> {
+    /// Downloads it into the cache, and gives its place there.
+    pub(super) fn download(&self, cache: &CacheRepo, file: &str) -> Result<PathBuf> {
+        let agent = client(self.endpoint);
+        let Description { commit, sha256, bytes } = with_retries(|| self.describe(&agent))?;
+        // The names that hf-hub uses, so that two clients keep out of each other's way.
+        let blob = cache.blob_path(&sha256);
+        self.transfer(&sha256, bytes).to(&blob, &mut |_, _| ())?;
+        let pointer = cache.pointer_path(&commit).join(file);
+        link(&blob, &pointer).map_err(|cause| Error::io("create", &pointer, &cause))?;
+        cache.create_ref(&commit).map_err(|cause| Error::io("write the revision of", &pointer, &cause))?;
+        Ok(pointer)
+    }
+
+    fn transfer<'a>(&'a self, sha256: &'a str, bytes: Option<u64>) -> Download<'a> {
+        Download { url: &self.url, sha256, bytes, token: self.token, by_hand: self.by_hand() }
+    }
+
+    /// Asks for the headers alone. Redirects within the host are followed; the one to the storage says what we want.
+    fn describe(&self, agent: &Agent) -> Tried<Description> {
+        let mut url = self.url.clone();
+        let transfer = self.transfer("", None);
+        for _ in 0..5 {
+            let request = agent.head(&url).config().max_redirects(0).max_redirects_will_error(false).build();
+            let response = transfer.authorized(request).call().map_err(|cause| transfer.unreachable(&cause))?;
+            let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+            match (response.status(), text("location")) {
+                (status, Some(to)) if status.is_redirection() && to.starts_with('/') && !to.starts_with("//") => {
+                    let host = self.endpoint.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+                    url = format!("{host}{to}");
+                }
+                (status, _) if status.is_redirection() || status.is_success() => {
+                    let etag = text("x-linked-etag").or_else(|| text("etag")).unwrap_or_default();
+                    let sha256 = etag.trim_start_matches("W/").trim_matches('"').to_owned();
+                    let commit = text("x-repo-commit").unwrap_or_default().to_owned();
+                    // Both become names of files.
+                    if !is_sha256(&sha256) || commit.is_empty() || !commit.bytes().all(|b| b.is_ascii_alphanumeric()) {
+                        return Err(transfer
+                            .fatal("the answer is not the hub's: it gives no commit and SHA-256; a proxy's page?"));
+                    }
+                    let bytes = text("x-linked-size").and_then(|size| size.parse().ok());
+                    return Ok(Description { commit, sha256, bytes });
+                }
+                (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => {
+                    return Err(self.forbidden(transfer.refused(&response)));
+                }
+                _ => return Err(transfer.refused(&response)),
+            }
+        }
+        Err(transfer.fatal("redirected in circles"))
+    }
+
+    /// The hub says so of what does not exist, too.
+    fn forbidden(&self, failure: Failure) -> Failure {
+        let mend = match self.token {
+            Some(_) => "the token is wrong or has no right to this repository: set another one as HF_TOKEN",
+            None => "it is private, gated or does not exist: set HF_TOKEN to a token with the right to read it",
+        };
+        Failure { error: failure.error.mend(mend), ..failure }
+    }
+
+    /// How to do without a network.
+    pub(super) fn by_hand(&self) -> String {
+        format!(
+            "download {} elsewhere and give the file with `--weights PATH`, or copy the folder {} from another machine's \
+             cache into {}; or train what needs no download: `--backbone efficientnet-lite0 --weights embedded`",
+            self.url,
+            self.folder,
+            self.all.display()
+        )
+    }
+}
+
+/// What the hub says of a file.
+struct Description {
+    commit: String,
+    sha256: String,
+    bytes: Option<u64>,
+}
+
+/// Whether this is a SHA-256 in lower-case hex.
+pub(super) fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Points from a snapshot to the content, as all clients of the hub do; a copy where links are not allowed.
+fn link(blob: &Path, pointer: &Path) -> io::Result<()> {
+    if let Some(folder) = pointer.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    // A link to content that was deleted may still be here.
+    match fs::remove_file(pointer) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+        _ => {}
+    }
+    #[cfg(unix)]
+    {
+        let content = Path::new("../../blobs").join(blob.file_name().unwrap_or_default());
+        std::os::unix::fs::symlink(content, pointer)
+    }
+    #[cfg(not(unix))]
+    fs::copy(blob, pointer).map(drop)
+}

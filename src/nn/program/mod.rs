@@ -1,0 +1,19 @@
+//! A network as a straight line of steps.
+//!
+//! Architectures are written once, as a [`Program`]; three readers run it: inference on the CPU ([`Runner`]), training on the CPU,
+//! and both on Candle's own operations ([`Stage`]).
+
+mod backward;
+mod build;
+mod fuse;
+mod plan;
+mod run;
+mod segments;
+mod stage;
+
+pub use build::{ConvStep, Line, Node, Program};
+pub use run::Runner;
+pub use segments::CHUNK;
+pub use stage::Stage;
+
+pub use super::steps::{Norm, Pad, Size};

@@ -1,0 +1,107 @@
+//! An activation that stands alone, with nothing to be fused into.
+
+use candle_core::Tensor;
+use serde_json::json;
+
+use super::step::{Bound, Description, Draws, Grain, Left, Needs, Place, Ready, Size, Step, Sum, Wanted};
+use crate::base::error::Result;
+use crate::base::seed::Stream;
+use crate::kernels::{self, Keeps, Memory, add_to, backward_activation, forward_activation};
+
+/// An activation, number by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Activation(pub kernels::Activation);
+
+impl Step for Activation {
+    fn describe(&self) -> Description {
+        Description { kind: "activation", settings: json!({ "act": name(self.0) }), parameters: Vec::new() }
+    }
+
+    fn output(&self, input: Size) -> Size {
+        input
+    }
+
+    fn grain(&self) -> Grain {
+        Grain::Any
+    }
+
+    fn is_there(&self, _: bool) -> bool {
+        self.0 != kernels::Activation::None
+    }
+
+    fn activation(&self) -> kernels::Activation {
+        seen_in_output(self.0)
+    }
+
+    fn needs(&self, place: &Place) -> Needs {
+        Needs { input: self.0.keeps() == Keeps::Input, output: place.own != kernels::Activation::None, extra: 0 }
+    }
+
+    fn ready(&self, place: &Place, _: &[Bound], _: Option<Draws>, _: &Memory) -> Result<Box<dyn Ready>> {
+        Ok(Box::new(ReadyActivation { act: self.0, own: place.own }))
+    }
+
+    fn composed(&self, x: &Tensor, _: Option<&Tensor>, _: &[Tensor], _: Option<&mut Stream>) -> Result<Tensor> {
+        composed(x, self.0)
+    }
+}
+
+#[derive(Debug)]
+struct ReadyActivation {
+    act: kernels::Activation,
+    /// What of it is to go back through here.
+    own: kernels::Activation,
+}
+
+impl Ready for ReadyActivation {
+    fn forward(&self, x: &[f32], _: Option<&[f32]>, y: &mut [f32], _: Option<&mut [f32]>, _: &Memory) {
+        forward_activation(self.act, x, y);
+    }
+
+    fn backward(&self, Left { x, y, .. }: Left, dy: &mut [f32], wanted: Wanted, _: &Memory) {
+        if self.act.keeps() == Keeps::Input {
+            backward_activation(self.act, x, dy);
+        } else if self.own != kernels::Activation::None {
+            backward_activation(self.own, y, dy);
+        }
+        match wanted.input {
+            Some(Sum { accumulate: true, to }) => add_to(to, dy),
+            Some(Sum { accumulate: false, to }) => to.copy_from_slice(dy),
+            None => {}
+        }
+    }
+}
+
+/// The activation, where its gradient can be told from what came out of it.
+pub(super) fn seen_in_output(act: kernels::Activation) -> kernels::Activation {
+    if act.keeps() == Keeps::Output { act } else { kernels::Activation::None }
+}
+
+/// The name that descriptions give an activation.
+pub(super) fn name(act: kernels::Activation) -> &'static str {
+    match act {
+        kernels::Activation::None => "none",
+        kernels::Activation::Relu => "relu",
+        kernels::Activation::Relu6 => "relu6",
+        kernels::Activation::Silu => "silu",
+        kernels::Activation::HardSwish => "hard_swish",
+        kernels::Activation::Gelu => "gelu",
+    }
+}
+
+/// In Candle's own operations. Candle's own `relu` lets the gradient through at 0, PyTorch's does not; a mask is plain.
+pub(super) fn composed(x: &Tensor, act: kernels::Activation) -> Result<Tensor> {
+    let above = |limit: f64| -> Result<Tensor> { Ok(x.gt(limit)?.to_dtype(x.dtype())?.detach()) };
+    match act {
+        kernels::Activation::None => Ok(x.clone()),
+        kernels::Activation::Relu => Ok((x * above(0.0)?)?),
+        kernels::Activation::Relu6 => {
+            let saturated = x.ge(6.0)?.to_dtype(x.dtype())?.detach();
+            let between = (above(0.0)? - &saturated)?;
+            Ok(((x * between)? + (saturated * 6.0)?)?)
+        }
+        kernels::Activation::Silu => Ok((x * candle_nn::ops::sigmoid(x)?)?),
+        kernels::Activation::HardSwish => Ok(((x * composed(&(x + 3.0)?, kernels::Activation::Relu6)?)? / 6.0)?),
+        kernels::Activation::Gelu => Ok(x.gelu_erf()?),
+    }
+}

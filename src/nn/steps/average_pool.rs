@@ -1,0 +1,58 @@
+//! The average of each channel over the whole picture.
+
+use candle_core::Tensor;
+use serde_json::json;
+
+use super::step::{Bound, Description, Draws, Left, Needs, Place, Ready, Size, Step, Sum, Wanted};
+use crate::base::error::Result;
+use crate::base::seed::Stream;
+use crate::kernels::{Memory, add_to, pool};
+
+/// The average of each channel over the whole picture: `[B, h, w, C]` to `[B, 1, 1, C]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AveragePool;
+
+impl Step for AveragePool {
+    fn describe(&self) -> Description {
+        Description { kind: "average_pool", settings: json!({}), parameters: Vec::new() }
+    }
+
+    fn output(&self, input: Size) -> Size {
+        Size { h: 1, w: 1, c: input.c }
+    }
+
+    fn needs(&self, _: &Place) -> Needs {
+        Needs::default()
+    }
+
+    fn ready(&self, place: &Place, _: &[Bound], _: Option<Draws>, _: &Memory) -> Result<Box<dyn Ready>> {
+        Ok(Box::new(ReadyAveragePool { input: place.input }))
+    }
+
+    fn composed(&self, x: &Tensor, _: Option<&Tensor>, _: &[Tensor], _: Option<&mut Stream>) -> Result<Tensor> {
+        Ok(x.mean_keepdim((2, 3))?)
+    }
+}
+
+#[derive(Debug)]
+struct ReadyAveragePool {
+    input: Size,
+}
+
+impl Ready for ReadyAveragePool {
+    fn forward(&self, x: &[f32], _: Option<&[f32]>, y: &mut [f32], _: Option<&mut [f32]>, _: &Memory) {
+        pool::average_pool_forward(self.input.h * self.input.w, self.input.c, x, y);
+    }
+
+    fn backward(&self, _: Left, dy: &mut [f32], wanted: Wanted, memory: &Memory) {
+        let Some(Sum { accumulate, to }) = wanted.input else { return };
+        let back = |dx: &mut [f32]| pool::average_pool_backward(self.input.h * self.input.w, self.input.c, dy, dx);
+        if accumulate {
+            let mut dx = memory.buffer(to.len());
+            back(&mut dx);
+            add_to(to, &dx);
+        } else {
+            back(to);
+        }
+    }
+}

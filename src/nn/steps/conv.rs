@@ -1,0 +1,236 @@
+//! A convolution with what is fused into it: `act(norm(conv(x)) + residual)`.
+
+use candle_core::Tensor;
+use serde_json::json;
+
+use super::activation;
+use super::norm::{Folded, Norm};
+use super::step::{Bound, Description, Draws, Left, Needs, Parameter, Place, Ready, Size, Step, Sum, Wanted};
+use crate::base::error::Result;
+use crate::base::seed::Stream;
+use crate::kernels::conv::{self, BackwardWeights, ForwardWeights, InputGradient, WeightGradient};
+use crate::kernels::{self, Activation, Buffer, Keeps, Memory, Padding, backward_activation, forward_activation};
+use crate::nn::operation::with_values;
+use crate::nn::workspace::Workspace;
+
+/// Zeros around the input of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pad {
+    /// So many on each side (PyTorch).
+    Even(usize),
+    /// As many as make the output `ceil(input / stride)`, an odd one below and to the right (TensorFlow's "same").
+    Same,
+}
+
+/// A convolution with what is fused into it: `act(norm(conv(x)) + residual)`.
+#[derive(Clone, Debug)]
+pub struct Conv {
+    /// Prefix of its tensors: `<name>.weight`, `[O, I, k, k]`, and `<name>.bias`, `[O]`, where there is no norm.
+    pub name: String,
+    /// The batch norm behind it, with the statistics that came with the weights.
+    pub norm: Option<Norm>,
+    /// Channels of the input.
+    pub in_c: usize,
+    /// Channels of the output.
+    pub out_c: usize,
+    /// Side of the kernel.
+    pub kernel: usize,
+    /// Step between outputs.
+    pub stride: usize,
+    /// Zeros around the input.
+    pub pad: Pad,
+    /// Whether each channel has a kernel of its own; the weight is `[O, 1, k, k]` then.
+    pub depthwise: bool,
+    /// What follows.
+    pub act: Activation,
+}
+
+impl Conv {
+    /// What the kernels compute, for pictures of this size.
+    pub(super) fn geometry(&self, size: Size) -> kernels::Conv {
+        let pad = match self.pad {
+            Pad::Even(pad) => Padding::even(pad),
+            Pad::Same => Padding::same(size.h, size.w, self.kernel, self.stride),
+        };
+        let Self { in_c, out_c, kernel, stride, depthwise, .. } = *self;
+        kernels::Conv { in_h: size.h, in_w: size.w, in_c, out_c, kernel, stride, pad, depthwise }
+    }
+
+    /// The step as [`Step::ready`] gives it.
+    pub(super) fn ready_conv(&self, place: &Place, tensors: &[Bound], memory: &Memory) -> Result<ReadyConv> {
+        let conv = self.geometry(place.input);
+        let folded = Folded::read(self.norm.as_ref(), tensors)?;
+        let pack = |weight: &[f32]| ForwardWeights::pack(&conv, weight, folded.scale(), memory);
+        let weights = with_values(&folded.weight, pack)?;
+        Ok(ReadyConv { conv, act: self.act, place: *place, folded, weights, back: None })
+    }
+}
+
+impl Step for Conv {
+    fn describe(&self) -> Description {
+        let pad = match self.pad {
+            Pad::Even(pad) => json!(pad),
+            Pad::Same => json!("same"),
+        };
+        let settings = json!({
+            "name": self.name,
+            "norm": self.norm,
+            "in_c": self.in_c,
+            "out_c": self.out_c,
+            "kernel": self.kernel,
+            "stride": self.stride,
+            "pad": pad,
+            "depthwise": self.depthwise,
+            "act": activation::name(self.act),
+        });
+        Description { kind: "conv", settings, parameters: self.parameters() }
+    }
+
+    fn parameters(&self) -> Vec<Parameter> {
+        let inputs = if self.depthwise { 1 } else { self.in_c };
+        let weight = Parameter::new(format!("{}.weight", self.name), &[self.out_c, inputs, self.kernel, self.kernel]);
+        let rest = match &self.norm {
+            Some(norm) => norm.parameters(self.out_c),
+            None => vec![Parameter::new(format!("{}.bias", self.name), &[self.out_c])],
+        };
+        std::iter::once(weight).chain(rest).collect()
+    }
+
+    fn output(&self, input: Size) -> Size {
+        let conv = self.geometry(input);
+        Size { h: conv.out_h(), w: conv.out_w(), c: conv.out_c }
+    }
+
+    fn activation(&self) -> Activation {
+        activation::seen_in_output(self.act)
+    }
+
+    fn goes_through_activation(&self) -> bool {
+        true
+    }
+
+    fn needs(&self, place: &Place) -> Needs {
+        // What went into an activation is there only where it is made apart.
+        let extra = if self.act.keeps() == Keeps::Input { self.output(place.input).len() } else { 0 };
+        Needs { input: true, output: place.own != Activation::None, extra }
+    }
+
+    fn ready(&self, place: &Place, tensors: &[Bound], _: Option<Draws>, memory: &Memory) -> Result<Box<dyn Ready>> {
+        Ok(Box::new(self.ready_conv(place, tensors, memory)?))
+    }
+
+    fn composed(
+        &self,
+        x: &Tensor,
+        residual: Option<&Tensor>,
+        tensors: &[Tensor],
+        _: Option<&mut Stream>,
+    ) -> Result<Tensor> {
+        let (weight, bias) = match (&self.norm, tensors) {
+            (Some(norm), [weight, gamma, beta, mean, var]) => {
+                let (scale, bias) = norm.composed([gamma, beta, mean, var])?;
+                (weight.broadcast_mul(&scale.reshape((self.out_c, 1, 1, 1))?)?, bias)
+            }
+            _ => (tensors[0].clone(), tensors[1].clone()),
+        };
+        let (x, pad) = match self.pad {
+            Pad::Even(pad) => (x.clone(), pad),
+            Pad::Same => {
+                let (_, _, h, w) = x.dims4()?;
+                let pad = Padding::same(h, w, self.kernel, self.stride);
+                (x.pad_with_zeros(2, pad.top, pad.bottom)?.pad_with_zeros(3, pad.left, pad.right)?, 0)
+            }
+        };
+        let groups = if self.depthwise { self.out_c } else { 1 };
+        let y = x.conv2d(&weight, pad, self.stride, 1, groups)?;
+        let y = y.broadcast_add(&bias.reshape((1, self.out_c, 1, 1))?)?;
+        let y = match residual {
+            Some(residual) => (y + residual)?,
+            None => y,
+        };
+        activation::composed(&y, self.act)
+    }
+}
+
+/// A convolution with its weights packed.
+#[derive(Debug)]
+pub(super) struct ReadyConv {
+    pub(super) conv: kernels::Conv,
+    pub(super) act: Activation,
+    place: Place,
+    pub(super) folded: Folded,
+    pub(super) weights: ForwardWeights,
+    /// In the order of the way back, where a gradient goes through them.
+    pub(super) back: Option<BackwardWeights>,
+}
+
+impl ReadyConv {
+    /// How long the sums of its weight gradients are; 0 where it does not train.
+    pub(super) fn sums_len(&self) -> usize {
+        if self.folded.trains() { conv::sums_len(&self.conv) } else { 0 }
+    }
+
+    /// Packs the weights for the way back.
+    pub(super) fn pack_backward(&mut self, memory: &Memory) -> Result<()> {
+        let pack = |weight: &[f32]| BackwardWeights::pack(&self.conv, weight, self.folded.scale(), memory);
+        self.back = Some(with_values(&self.folded.weight, pack)?);
+        Ok(())
+    }
+
+    /// What the kernels want to know of a gradient of the input.
+    pub(super) fn input_gradient<'a>(&'a self, sum: Option<Sum<'a>>, through: Activation) -> Option<InputGradient<'a>> {
+        let weights = self.back.as_ref()?;
+        sum.map(|Sum { accumulate, to }| InputGradient { weights, before: through, accumulate, dx: to })
+    }
+
+    /// Leaves the gradients of its tensors, from the sums of its weight gradients.
+    pub(super) fn leave(&self, sums: &[f32], workspace: &Workspace) -> Result<()> {
+        let memory = &workspace.memory;
+        let (mut dw, mut db) = (memory.buffer(self.conv.weights()), memory.buffer(self.conv.out_c));
+        conv::finish_weight(&self.conv, sums, &mut dw, &mut db);
+        self.folded.leave(dw, db, memory, workspace)
+    }
+}
+
+impl Ready for ReadyConv {
+    fn forward(
+        &self,
+        x: &[f32],
+        residual: Option<&[f32]>,
+        y: &mut [f32],
+        before_activation: Option<&mut [f32]>,
+        memory: &Memory,
+    ) {
+        let forward = |act, y: &mut [f32]| conv::forward(&self.weights, x, &self.folded.bias, residual, act, memory, y);
+        match before_activation {
+            None => forward(self.act, y),
+            Some(before) => {
+                forward(Activation::None, before);
+                forward_activation(self.act, before, y);
+            }
+        }
+    }
+
+    fn ready_backward(&mut self, wants_input: bool, memory: &Memory) -> Result<()> {
+        if wants_input { self.pack_backward(memory) } else { Ok(()) }
+    }
+
+    fn sums(&self) -> Vec<usize> {
+        if self.folded.trains() { vec![self.sums_len()] } else { Vec::new() }
+    }
+
+    fn backward(&self, Left { x, y, extra }: Left, dy: &mut [f32], wanted: Wanted, memory: &Memory) {
+        if self.act.keeps() == Keeps::Input {
+            backward_activation(self.act, extra, dy);
+        } else if self.place.own != Activation::None {
+            backward_activation(self.place.own, y, dy);
+        }
+        let input = self.input_gradient(wanted.input, self.place.through);
+        let weights = wanted.weights.map(|sums| WeightGradient { accumulate: sums.accumulate, sums: &mut sums.to[0] });
+        conv::backward(&self.conv, x, dy, input, weights, memory);
+    }
+
+    fn finish(&self, sums: Vec<Buffer>, workspace: &Workspace) -> Result<()> {
+        self.leave(&sums[0], workspace)
+    }
+}

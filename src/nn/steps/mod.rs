@@ -1,0 +1,27 @@
+//! What networks are made of: one file a step, with all that is to know about it.
+
+pub mod activation;
+pub mod average_pool;
+pub mod conv;
+pub mod dropout;
+pub mod linear;
+pub mod max_pool;
+mod norm;
+pub mod pair;
+pub mod step;
+
+pub use activation::Activation;
+pub use average_pool::AveragePool;
+pub use conv::{Conv, Pad};
+pub use dropout::Dropout;
+pub use linear::Linear;
+pub use max_pool::MaxPool;
+pub use norm::Norm;
+pub use pair::Pair;
+pub use step::{Bound, Description, Draws, Grain, Left, Needs, Parameter, Place, Ready, Size, Step, Sum, Sums, Wanted};
+
+/// Makes one step of two neighbours, for pictures of this size before the first; nothing where they are better two.
+pub(super) type Fusion = fn(&dyn Step, &dyn Step, Size) -> Option<std::sync::Arc<dyn Step>>;
+
+/// All that are tried, in this order.
+pub(super) const FUSIONS: [Fusion; 1] = [pair::fuse];

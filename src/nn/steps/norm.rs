@@ -1,0 +1,124 @@
+//! A batch norm with fixed statistics, folded into the convolution before it.
+
+use candle_core::Tensor;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::step::{Bound, Parameter};
+use crate::base::error::Result;
+use crate::kernels::{Buffer, Memory};
+use crate::nn::operation::with_values;
+use crate::nn::workspace::Workspace;
+
+/// A batch norm with fixed statistics.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Norm {
+    /// Prefix of its tensors: `.weight`, `.bias`, `.running_mean`, `.running_var`.
+    pub name: String,
+    /// Added to the variance.
+    pub eps: f64,
+}
+
+impl Norm {
+    /// γ, β, and the statistics μ and σ²; `[channels]` each.
+    pub(super) fn parameters(&self, channels: usize) -> Vec<Parameter> {
+        let part = |part: &str| Parameter::new(format!("{}.{part}", self.name), &[channels]);
+        let fixed = |name: &str| Parameter { trains: false, ..part(name) };
+        vec![part("weight"), part("bias"), fixed("running_mean"), fixed("running_var")]
+    }
+
+    /// The scale and the bias of each channel, `γ / √(σ²+ε)` and `β − μ·scale`, in Candle's operations.
+    pub(super) fn composed(&self, [gamma, beta, mean, var]: [&Tensor; 4]) -> Result<(Tensor, Tensor)> {
+        let scale = gamma.div(&(var + self.eps)?.sqrt()?)?;
+        let bias = (beta - (mean * &scale)?)?;
+        Ok((scale, bias))
+    }
+}
+
+/// A convolution's weights, with its batch norm as a scale and a bias of each output channel.
+#[derive(Debug)]
+pub(super) struct Folded {
+    /// In PyTorch's order, not scaled.
+    pub(super) weight: Tensor,
+    /// What the batch norm was folded from.
+    norm: Option<FoldedNorm>,
+    /// The layer's own, or `β − μ·scale`.
+    pub(super) bias: Vec<f32>,
+    /// What gets a gradient: weight, then γ and β, or the bias.
+    trainable: Vec<Tensor>,
+}
+
+/// By output channel.
+#[derive(Debug)]
+struct FoldedNorm {
+    /// `γ / √(σ²+ε)`.
+    scale: Vec<f32>,
+    /// μ.
+    mean: Vec<f32>,
+    /// `1 / √(σ²+ε)`.
+    inverse: Vec<f32>,
+}
+
+impl Folded {
+    /// Reads and folds the weight and what follows it: a norm's four tensors, or the bias.
+    pub(super) fn read(norm: Option<&Norm>, tensors: &[Bound]) -> Result<Self> {
+        let trainable = tensors.iter().filter(|bound| bound.trains).map(|bound| bound.tensor.clone()).collect();
+        let weight = tensors[0].tensor.contiguous()?;
+        let values = |index: usize| -> Result<Vec<f32>> { Ok(tensors[index].tensor.contiguous()?.to_vec1()?) };
+        let Some(Norm { eps, .. }) = norm else {
+            return Ok(Self { weight, norm: None, bias: values(1)?, trainable });
+        };
+        let (gamma, beta, mean, var) = (values(1)?, values(2)?, values(3)?, values(4)?);
+        let inverse: Vec<f32> = var.iter().map(|var| inverse_root(*var, *eps)).collect();
+        let scale: Vec<f32> = gamma.iter().zip(&inverse).map(|(gamma, inverse)| gamma * inverse).collect();
+        let bias = beta.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
+        Ok(Self { weight, norm: Some(FoldedNorm { scale, mean, inverse }), bias, trainable })
+    }
+
+    /// What the weights of each output channel are multiplied by.
+    pub(super) fn scale(&self) -> Option<&[f32]> {
+        self.norm.as_ref().map(|norm| norm.scale.as_slice())
+    }
+
+    /// Whether it gets gradients.
+    pub(super) fn trains(&self) -> bool {
+        !self.trainable.is_empty()
+    }
+
+    /// Leaves the gradients of the tensors, from those of the folded weights and bias.
+    pub(super) fn leave(&self, mut dw: Buffer, db: Buffer, memory: &Memory, workspace: &Workspace) -> Result<()> {
+        match (&self.norm, self.trainable.as_slice()) {
+            (Some(norm), [weight, gamma, beta]) => {
+                let mut dgamma = memory.buffer(db.len());
+                with_values(weight, |weight| through_norm(norm, weight, &db, &mut dw, &mut dgamma))?;
+                workspace.leave(weight, dw);
+                workspace.leave(gamma, dgamma);
+                workspace.leave(beta, db);
+            }
+            (None, [weight, bias]) => {
+                workspace.leave(weight, dw);
+                workspace.leave(bias, db);
+            }
+            _ => unreachable!("a convolution has a bias or a norm, which trains with it"),
+        }
+        Ok(())
+    }
+}
+
+/// `1 / √(variance + ε)`, computed in f64.
+fn inverse_root(variance: f32, eps: f64) -> f32 {
+    (1.0 / (f64::from(variance) + eps).sqrt()) as f32
+}
+
+/// Takes the gradient of the folded weights to that of the weights, in place, and gives that of γ:
+/// `dw = dw'·s`, `dγ = (Σ dw'·w − μ·db') / √(σ²+ε)`; `dβ` is `db'` itself.
+fn through_norm(norm: &FoldedNorm, weight: &[f32], db: &[f32], dw: &mut [f32], dgamma: &mut [f32]) {
+    let row = weight.len() / db.len();
+    let channels = dw.par_chunks_mut(row).zip(weight.par_chunks(row)).zip(dgamma).enumerate();
+    channels.for_each(|(channel, ((dw, w), dgamma))| {
+        let dot: f64 = dw.iter().zip(w).map(|(d, w)| f64::from(d * w)).sum();
+        dw.iter_mut().for_each(|d| *d *= norm.scale[channel]);
+        let through_mean = f64::from(norm.mean[channel]) * f64::from(db[channel]);
+        *dgamma = (dot - through_mean) as f32 * norm.inverse[channel];
+    });
+}

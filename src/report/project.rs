@@ -1,0 +1,101 @@
+//! Views of the project and the settings.
+
+use super::words::bytes;
+use super::{View, shows};
+use crate::base::config::{Config, Duplicates, Fit, PhaseConfig, Source, WeightsFrom};
+use crate::base::project::Project;
+use crate::models::registry;
+
+shows!(Project, Config);
+
+impl Project {
+    /// The folders, the device, the machine.
+    pub fn view(&self) -> View {
+        let machine = &self.machine;
+        let device = if self.device.is_cpu() {
+            format!("CPU, {} threads", machine.threads)
+        } else {
+            format!("{:?}", self.device.location())
+        };
+        let free = if machine.disk_free > 0 { bytes(machine.disk_free) } else { "not known".into() };
+        View::new(format!("petal {}", env!("CARGO_PKG_VERSION")))
+            .facts([
+                ("device", device),
+                ("memory", format!("{} free of {}", bytes(machine.memory_free), bytes(machine.memory))),
+                ("disk", format!("{free} free")),
+                ("photos", self.data.display().to_string()),
+                ("models and runs", self.models.display().to_string()),
+                ("cache", super::cache::stand(self)),
+                ("figures", self.visualizations.display().to_string()),
+            ])
+            .hint("next: let config = Config::from_env()?;")
+    }
+}
+
+impl Config {
+    /// The settings, in words.
+    pub fn view(&self) -> View {
+        let source = match &self.source {
+            Source::TfFlowers => "TF Flowers: 5 kinds of flowers, by photographers on Flickr".into(),
+            Source::Synthetic { per_class } => format!("drawn flowers, 5 kinds, {per_class} pictures each"),
+            Source::Folder(folder) => format!("the folder {}", folder.display()),
+            Source::Labels { table, photos } => {
+                format!("the folder {}, labelled by {}", photos.display(), table.display())
+            }
+        };
+        let weights = registry::weights(self.backbone);
+        let from = match &self.weights {
+            WeightsFrom::Hub => format!("{} from the hub, {}", weights.name, weights.licence),
+            WeightsFrom::Embedded => format!("{}, in the repository, {}", weights.name, weights.licence),
+            WeightsFrom::Random => "random: it learns little".into(),
+            WeightsFrom::File(path) => format!("the file {}", path.display()),
+        };
+        let phase = |PhaseConfig { epochs, patience, learning_rate }: PhaseConfig| match epochs {
+            0 => "left out".into(),
+            _ => format!("up to {epochs} epochs, patience {patience}, learning rate {learning_rate:e}"),
+        };
+        let augment = &self.augment;
+        let percent = |fraction: f64| format!("{:.0} %", 100.0 * fraction);
+        View::new("Settings")
+            .facts([
+                ("seed", self.seed.to_string()),
+                ("photos", source),
+                ("split", {
+                    let split = &self.split;
+                    let parts = [split.train, split.val, split.test].map(percent);
+                    let duplicates = match split.duplicates {
+                        Duplicates::Together => "",
+                        Duplicates::Report => "; duplicates are told, not kept together",
+                        Duplicates::Off => "; duplicates are not looked for",
+                    };
+                    format!("{} train, {} val, {} test{duplicates}", parts[0], parts[1], parts[2])
+                }),
+                ("network", self.backbone.to_string()),
+                ("weights", from),
+                ("input", {
+                    let fit = match self.fit {
+                        Fit::Crop => "the middle of each photo",
+                        Fit::Squash => "the whole photo, squeezed",
+                        Fit::Pad => "the whole photo, with a margin",
+                    };
+                    format!("{0} × {0} pixels, {fit}, batches of {1}", self.image_size, self.batch_size)
+                }),
+                ("augmentation", {
+                    let flip = if augment.flip { "flip, " } else { "" };
+                    format!(
+                        "{flip}rotate ±{}°, zoom up to {}, brightness ±{}, contrast ±{}; {} views of each photo",
+                        augment.rotate,
+                        augment.zoom,
+                        percent(augment.brightness),
+                        percent(augment.contrast),
+                        self.views
+                    )
+                }),
+                ("head", format!("{} units, dropout {}", self.classifier.hidden, self.classifier.dropout)),
+                ("phase 1: head", phase(self.head)),
+                ("phase 2: fine-tune", phase(self.fine_tune)),
+                ("baseline", phase(self.baseline)),
+            ])
+            .hint("All fields are public: let config = Config { seed: 7, ..config };")
+    }
+}

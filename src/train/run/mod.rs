@@ -1,0 +1,22 @@
+//! What belongs to a run's folder.
+
+pub mod checkpoint;
+pub mod folder;
+mod forget;
+pub mod history;
+pub mod monitor;
+pub mod place;
+pub mod progress;
+pub mod record;
+pub mod runs;
+pub mod status;
+
+pub use checkpoint::Checkpoint;
+pub use folder::Run;
+pub use history::{Epoch, History};
+pub use monitor::Monitor;
+pub use place::{Family, Placed};
+pub use progress::{Begun, Progress, Standing};
+pub use record::{MadeBy, Measured, RunRecord};
+pub use runs::Runs;
+pub use status::{State, Status, Tracker};

@@ -1,0 +1,66 @@
+//! What computes, by name and version.
+
+use std::collections::BTreeMap;
+
+/// Versions of what computes: with others, the last bits of a number may differ.
+pub(super) fn versions() -> BTreeMap<String, String> {
+    const COMPUTE: [&str; 13] = [
+        "candle-core",
+        "candle-nn",
+        "candle-transformers",
+        "fast_image_resize",
+        "fax",
+        "gemm",
+        "gif",
+        "image",
+        "image-webp",
+        "jpeg-decoder",
+        "jxl-oxide",
+        "png",
+        "zune-jpeg",
+    ];
+    let mut versions = BTreeMap::from([
+        ("petal".to_string(), env!("CARGO_PKG_VERSION").to_string()),
+        ("machine".into(), format!("{} {}, {}", std::env::consts::OS, std::env::consts::ARCH, instructions())),
+    ]);
+    let mut lines = include_str!("../../Cargo.lock").lines();
+    while let Some(line) = lines.next() {
+        let value =
+            |line: &str, key: &str| line.strip_prefix(key).map(|rest| rest.trim_matches([' ', '=', '"']).to_string());
+        let Some(name) = value(line, "name").filter(|name| COMPUTE.contains(&name.as_str())) else { continue };
+        if let Some(version) = lines.next().and_then(|line| value(line, "version")) {
+            versions.entry(name).and_modify(|all| *all += &format!(", {version}")).or_insert(version);
+        }
+    }
+    versions
+}
+
+/// The widest vector instructions that this machine computes with.
+fn instructions() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let avx2 = std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma");
+        match (avx2, std::is_x86_feature_detected!("avx512f")) {
+            (true, true) => "AVX-512",
+            (true, false) => "AVX2",
+            _ => "SSE2",
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    "its own"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_name_what_computes() {
+        let versions = versions();
+        assert_eq!(versions["petal"], env!("CARGO_PKG_VERSION"));
+        for name in ["candle-core", "gemm", "zune-jpeg", "fast_image_resize"] {
+            let version = &versions[name];
+            assert!(version.starts_with(|c: char| c.is_ascii_digit()) && version.contains('.'), "{name} {version}");
+        }
+    }
+}
