@@ -33,9 +33,7 @@ pub(crate) struct Options {
     /// Settings from a TOML file instead of a recipe.
     #[arg(long, conflicts_with = "recipe")]
     config: Option<PathBuf>,
-    /// The pretrained network: resnet18, resnet34, resnet50, resnet101, resnet152, efficientnet-lite0, vit-base16,
-    /// convnext-tiny.
-    #[arg(long, value_parser = crate::parsed::<Backbone>)]
+    #[arg(long, value_parser = crate::parsed::<Backbone>, help = format!("The pretrained network: {}", Backbone::ALL.map(Backbone::name).join(", ")))]
     backbone: Option<Backbone>,
     /// Its weights: hub, embedded (efficientnet-lite0 only), random, or a safetensors file.
     #[arg(long, value_parser = crate::parsed::<WeightsFrom>)]

@@ -61,9 +61,12 @@ pub(super) enum Build {
         /// Its tensors, as in the published file.
         shapes: fn() -> BTreeMap<String, Vec<usize>>,
         /// The network over tensors of these names and shapes.
-        build: fn(&BTreeMap<String, Tensor>, &Device) -> Result<Box<dyn Extractor>>,
+        build: Extract,
     },
 }
+
+/// Builds a frozen network over its tensors.
+pub(super) type Extract = fn(&BTreeMap<String, Tensor>, &Device) -> Result<Box<dyn Extractor>>;
 
 /// First values of a tensor of the backbone, by its name and shape.
 pub(super) type Init = fn(&str, &[usize], &mut Stream) -> Vec<f32>;
