@@ -96,8 +96,9 @@ fn ten_times_the_photos_take_the_same_memory() {
     assert_eq!((few.len(), many.len()), (4, 4));
     for ((name, few_photos, few), (_, many_photos, many)) in few.into_iter().zip(many) {
         assert!((9.5..10.5).contains(&(many_photos / few_photos)), "{name}: {few_photos}, {many_photos} photos");
-        // A photo that stayed in memory would add 0.1 MB or more for each of the 540.
-        assert!(many < few * 1.05 + 8.0, "{name}: {few} MB, with ten times the photos {many} MB");
+        // A photo that stayed in memory would add 0.1 MB or more for each of the 540, 54 MB in all. Longer trainings meet both threads at their
+        // widest more often: under load, up to 25 MB more were seen.
+        assert!(many < few * 1.05 + 20.0, "{name}: {few} MB, with ten times the photos {many} MB");
     }
 }
 
