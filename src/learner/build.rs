@@ -19,7 +19,7 @@ impl Learner {
     /// The pretrained network that the settings name, with a new head for the photos' classes.
     ///
     /// # Errors
-    /// What loading the weights can give; [`ErrorKind::Checkpoint`] if the run's folder cannot be gone on from.
+    /// What loading the weights can give; [`ErrorKind::Checkpoint`](crate::ErrorKind::Checkpoint) if the run's folder cannot be gone on from.
     pub fn new(project: &Project, splits: &Splits, config: &Config) -> Result<Self> {
         Self::in_run(project, splits, config, Kind::Transfer, None)
     }

@@ -9,7 +9,7 @@
 //! | [`view`] | blocks of text, tables and pictures; HTML and plain text from the same blocks |
 //! | [`table`] | tables over polars data frames |
 //! | [`figure`] | PNG pictures, drawn with plotters |
-//! | [`confusion`], [`curves`], [`gallery`], [`cam`], [`lr_find`] | the figures |
+//! | [`confusion`], [`curves`], [`gallery`], [`mod@cam`], [`lr_find`] | the figures |
 //! | [`words`] | numbers, sizes and times as people say them |
 //! | [`project`] | views of the project and the settings |
 //! | [`data`], [`splits`], [`training`], [`evaluation`], [`predictions`] | views of the photos, of their parts, of a training, of an evaluation, of predictions |
