@@ -16,8 +16,7 @@ pub struct HeatMap {
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// `height × width` values, at least 0. By Grad-CAM and HiResCAM they are in units of the class's logit; by other methods they are to
-    /// be compared with each other alone.
+    /// `height × width` values, at least 0. What they are in, the [method](super::Method::unit) says.
     pub values: Vec<f32>,
     /// The class that was explained.
     pub class: usize,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::architecture::Architecture;
 use super::cut::Cut;
 use super::families::baseline;
-use super::family::{Build, Init, Member};
+use super::family::{Build, Init, Member, Whole};
 use super::network::Network;
 use super::{init, registry};
 use crate::base::config::Backbone;
@@ -18,7 +18,7 @@ pub(super) enum Body {
     /// Our steps.
     Staged(Network),
     /// From elsewhere; frozen only.
-    Whole(&'static Member),
+    Whole(&'static Member, Whole),
 }
 
 impl Body {
@@ -33,7 +33,7 @@ impl Body {
                 let member = registry::member(*backbone);
                 let body = match member.build {
                     Build::Steps(build) => Self::Staged(build()),
-                    Build::Whole { .. } => Self::Whole(member),
+                    Build::Whole(whole) => Self::Whole(member, whole),
                 };
                 Ok((body, member.init))
             }
@@ -44,7 +44,7 @@ impl Body {
     pub(super) fn features(&self) -> usize {
         match self {
             Self::Staged(network) => network.features,
-            Self::Whole(member) => member.weights.features,
+            Self::Whole(member, _) => member.weights.features,
         }
     }
 
@@ -52,7 +52,7 @@ impl Body {
     pub(super) fn program(&self) -> Program {
         match self {
             Self::Staged(network) => network.program.clone(),
-            Self::Whole(_) => Program::default(),
+            Self::Whole(..) => Program::default(),
         }
     }
 
@@ -60,7 +60,7 @@ impl Body {
     pub(super) fn end(&self) -> usize {
         match self {
             Self::Staged(network) => network.program.steps.len(),
-            Self::Whole(_) => 0,
+            Self::Whole(..) => 0,
         }
     }
 
@@ -68,8 +68,7 @@ impl Body {
     pub(super) fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
         match self {
             Self::Staged(network) => network.tensors(0, network.program.steps.len()),
-            Self::Whole(Member { build: Build::Whole { shapes, .. }, .. }) => shapes(),
-            Self::Whole(_) => BTreeMap::new(),
+            Self::Whole(_, whole) => (whole.shapes)(),
         }
     }
 
@@ -77,7 +76,7 @@ impl Body {
     pub(super) fn trainable(&self, cut: Cut) -> Vec<String> {
         match self {
             Self::Staged(network) => network.trainable(network.trainable_from(cut)),
-            Self::Whole(_) => Vec::new(),
+            Self::Whole(..) => Vec::new(),
         }
     }
 
@@ -85,7 +84,7 @@ impl Body {
     pub(super) fn read_before(&self, cut: Cut) -> Vec<String> {
         match (self, cut) {
             (_, Cut::Images) => Vec::new(),
-            (Self::Whole(_), _) => self.shapes().into_keys().collect(),
+            (Self::Whole(..), _) => self.shapes().into_keys().collect(),
             (Self::Staged(network), _) => network.tensors(0, network.step_of(cut)).into_keys().collect(),
         }
     }
@@ -97,7 +96,7 @@ impl Body {
     pub(super) fn network(&self) -> Result<&Network> {
         match self {
             Self::Staged(network) => Ok(network),
-            Self::Whole(_) => {
+            Self::Whole(..) => {
                 Err(Error::new(ErrorKind::Config, "this backbone serves frozen only: its layers cannot be trained")
                     .mend(format!("set fine_tune.epochs = 0, or use one of {}", trainable_backbones())))
             }
@@ -109,7 +108,7 @@ impl Body {
         let image = Size { h: image_size, w: image_size, c: 3 };
         match self {
             Self::Staged(network) => network.program.kept(image, network.step_of(cut)),
-            Self::Whole(_) => vec![image.len(), self.features()],
+            Self::Whole(..) => vec![image.len(), self.features()],
         }
     }
 }

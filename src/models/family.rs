@@ -57,12 +57,16 @@ pub(super) enum Build {
     /// As a program of our steps, which can be cut and trained.
     Steps(fn() -> Network),
     /// As a whole that serves frozen only.
-    Whole {
-        /// Its tensors, as in the published file.
-        shapes: fn() -> BTreeMap<String, Vec<usize>>,
-        /// The network over tensors of these names and shapes.
-        build: Extract,
-    },
+    Whole(Whole),
+}
+
+/// A network from elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Whole {
+    /// Its tensors, as in the published file.
+    pub(super) shapes: fn() -> BTreeMap<String, Vec<usize>>,
+    /// The network over tensors of these names and shapes.
+    pub(super) build: Extract,
 }
 
 /// Builds a frozen network over its tensors.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 
-use super::family::Member;
+use super::family::Whole;
 use super::ops::Ops;
 use super::zoo::Zoo;
 use crate::base::error::Result;
@@ -74,14 +74,14 @@ impl<'a> Numbers<'a> {
     }
 
     /// A network from elsewhere, whose tensors lie below `prefix`.
-    pub(super) fn whole(self, member: &Member, prefix: &str) -> Result<Frozen<'a>> {
+    pub(super) fn whole(self, whole: Whole, prefix: &str) -> Result<Frozen<'a>> {
         let mut tensors = BTreeMap::new();
         for name in self.params.shapes(prefix).into_keys() {
             let tensor = self.params.get(&format!("{prefix}{name}"))?.var.as_tensor().detach();
             tensors.insert(name, tensor);
         }
         let device = tensors.values().next().map_or(Device::Cpu, |tensor| tensor.device().clone());
-        let how = How::Zoo(Zoo::new(member.backbone, &tensors, &device)?);
+        let how = How::Zoo(Zoo::of(whole, &tensors, &device)?);
         Ok(Frozen { numbers: self, how, flat: false })
     }
 }

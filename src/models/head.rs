@@ -3,16 +3,15 @@
 use super::architecture::Architecture;
 use super::families::baseline;
 use crate::kernels::Activation;
-use crate::nn::program::Program;
+use crate::nn::program::{Program, Size};
 
 /// Adds the head's steps to those of a body that ends with so many channels: dense, ReLU, dropout, dense.
 pub(super) fn add(program: &mut Program, architecture: &Architecture, features: usize) {
     let [first, second] = architecture.head_names();
     let (inputs, hidden, classes) = match architecture {
         Architecture::Baseline { classes, image_size } => {
-            // Three times: two pixels go at the borders, then every other one.
-            let side = (0..3).fold(*image_size, |side, _| (side - 2) / 2);
-            (side * side * features, baseline::HIDDEN, *classes)
+            let sizes = program.sizes(Size { h: *image_size, w: *image_size, c: 3 });
+            (sizes[program.steps.len()].len(), baseline::HIDDEN, *classes)
         }
         Architecture::Transfer { hidden, classes, .. } => (features, *hidden, *classes),
     };

@@ -125,7 +125,7 @@ impl Model {
     /// [`ErrorKind::Config`] if the backbone is from candle-transformers and the cut is not [`Cut::Features`].
     pub fn frozen(&self, cut: Cut, height: usize, width: usize) -> Result<Frozen<'_>> {
         match (&self.body, cut) {
-            (Body::Whole(member), Cut::Features) => self.numbers().whole(member, self.architecture.prefix()),
+            (Body::Whole(_, whole), Cut::Features) => self.numbers().whole(*whole, self.architecture.prefix()),
             _ => self.ready(0, self.step_of(cut)?, Size { h: height, w: width, c: 3 }),
         }
     }
@@ -163,7 +163,7 @@ impl Model {
         let features = |c| self.ready(self.body.end(), end, Size { h: 1, w: 1, c });
         let (whole, steps) = match (&self.body, cut, shape) {
             (_, Cut::Features, shape) => (None, features(shape.iter().product())?),
-            (Body::Whole(_), Cut::Images, &[_, h, w]) => {
+            (Body::Whole(..), Cut::Images, &[_, h, w]) => {
                 (Some(self.frozen(Cut::Features, h, w)?), features(self.features())?)
             }
             (_, cut, &[c, h, w]) => (None, self.ready(self.step_of(cut)?, end, Size { h, w, c })?),

@@ -78,7 +78,7 @@ fn letters(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::family::Build;
+    use crate::models::family::{Build, Whole};
 
     #[test]
     fn every_backbone_has_weights_of_its_own() {
@@ -101,7 +101,7 @@ mod tests {
                     assert!(0 < network.upper && network.upper <= network.upper_trainable, "{name}");
                     assert!(network.upper_trainable < network.maps, "{name}");
                 }
-                Build::Whole { shapes, .. } => {
+                Build::Whole(Whole { shapes, .. }) => {
                     let sizes = shapes().into_values().map(|shape| shape.iter().product::<usize>());
                     assert_eq!(sizes.sum::<usize>(), parameters, "{name}");
                 }

@@ -48,7 +48,7 @@ impl Model {
                     from = stage.end;
                 }
             }
-            Body::Whole(member) => {
+            Body::Whole(member, _) => {
                 let mut names = self.body().shapes().into_keys().map(|name| format!("backbone.{name}"));
                 let (parameters, trainable) = count(&mut names)?;
                 let output = vec![self.features()];

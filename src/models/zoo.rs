@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 
-use super::family::{Build, Extractor};
+use super::family::{Build, Extractor, Whole};
 use super::registry;
 use crate::base::config::Backbone;
 use crate::base::error::{Error, Result};
@@ -21,7 +21,7 @@ impl Zoo {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) for a backbone that is not in the zoo.
     pub fn shapes(backbone: Backbone) -> Result<BTreeMap<String, Vec<usize>>> {
         match registry::member(backbone).build {
-            Build::Whole { shapes, .. } => Ok(shapes()),
+            Build::Whole(whole) => Ok((whole.shapes)()),
             Build::Steps(_) => Err(not_in_the_zoo(backbone)),
         }
     }
@@ -29,12 +29,16 @@ impl Zoo {
     /// The network over these tensors, of the names and shapes of [`Zoo::shapes`]. It shares their storage: setting a
     /// `Var` afterwards sets it here, too.
     pub fn new(backbone: Backbone, tensors: &BTreeMap<String, Tensor>, device: &Device) -> Result<Self> {
-        let Build::Whole { build, .. } = registry::member(backbone).build else {
-            return Err(not_in_the_zoo(backbone));
-        };
+        match registry::member(backbone).build {
+            Build::Whole(whole) => Self::of(whole, tensors, device),
+            Build::Steps(_) => Err(not_in_the_zoo(backbone)),
+        }
+    }
+
+    pub(super) fn of(whole: Whole, tensors: &BTreeMap<String, Tensor>, device: &Device) -> Result<Self> {
         // Detached: what is frozen needs no graph.
         let tensors = tensors.iter().map(|(name, tensor)| (name.clone(), tensor.detach())).collect();
-        Ok(Self(build(&tensors, device)?))
+        Ok(Self((whole.build)(&tensors, device)?))
     }
 
     /// Features `[B, D]` of images `[B, 3, 224, 224]`, without a graph: what timm calls `forward_head(…, pre_logits=True)`.
@@ -45,7 +49,7 @@ impl Zoo {
 }
 
 fn not_in_the_zoo(backbone: Backbone) -> Error {
-    let zoo = Backbone::ALL.into_iter().filter(|&one| matches!(registry::member(one).build, Build::Whole { .. }));
+    let zoo = Backbone::ALL.into_iter().filter(|&one| matches!(registry::member(one).build, Build::Whole(_)));
     let names = zoo.map(Backbone::name).collect::<Vec<_>>().join(" or ");
     Error::config("backbone", backbone, &format!("{names}, the ones of the zoo"))
 }

@@ -58,13 +58,13 @@ pub fn cam(
         .collect();
     let columns = if tiles.len() == 1 { 1 } else { 2 };
     let columns = if tiles.len() > 4 { 3 } else { columns };
-    let legend = |canvas: &Canvas, top: i32| legend(canvas, top, most);
+    let legend = |canvas: &Canvas, top: i32| legend(canvas, top, most, method.unit());
     let title = format!("{}: what spoke for the class", method.title());
     grid(&title, &tiles, columns, Some((52, &legend)))
 }
 
 /// The colour scale, from nothing to the most.
-fn legend(canvas: &Canvas, top: i32, most: f32) -> Painted {
+fn legend(canvas: &Canvas, top: i32, most: f32, unit: &str) -> Painted {
     const WIDTH: i32 = 160;
     let (left, y) = (14, top + 10);
     for step in 0..WIDTH {
@@ -74,5 +74,5 @@ fn legend(canvas: &Canvas, top: i32, most: f32) -> Painted {
     }
     canvas.text("0", (left, y + 27), 14.0, SOFT, Anchor::Left)?;
     canvas.text(&format!("{most:.1}"), (left + WIDTH, y + 27), 14.0, SOFT, Anchor::Right)?;
-    canvas.text("part in the logit, one scale for all", (left + WIDTH + 14, y + 7), 14.0, INK, Anchor::Left)
+    canvas.text(&format!("{unit}, one scale for all"), (left + WIDTH + 14, y + 7), 14.0, INK, Anchor::Left)
 }

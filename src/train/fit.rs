@@ -16,7 +16,7 @@ use super::run::checkpoint::Checkpoint;
 use super::run::history::Epoch;
 use super::run::place;
 use super::run::progress::{Begun, Progress, Standing};
-use super::step::{Steps, count_correct};
+use super::step::{Steps, Taken, count_correct};
 use super::values::{Best, Values, misfit, set, snapshot};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
@@ -174,15 +174,13 @@ fn epoch_of_training(
         if *stop {
             return Ok(false);
         }
-        let at = steps.at(epoch, progress.step);
-        let ahead = steps.forward(&at, batch?, &mut at.dropout())?;
-        let (loss, photos) = (ahead.loss, ahead.batch.indices.len());
-        if !loss.is_finite() {
-            let what = format!("the training loss is {loss} in step {} of epoch {}", progress.step + 1, epoch + 1);
-            return Err(diverged(job, &what, &ahead.batch.indices));
-        }
-        let correct = ahead.correct()?;
-        steps.apply(ahead)?;
+        let batch = batch?;
+        let indices = batch.indices.clone();
+        let Taken { loss, correct, photos } =
+            steps.take(epoch, progress.step, batch).map_err(|error| match error.kind() {
+                ErrorKind::Diverged => diverged(job, error.what(), &indices),
+                _ => error,
+            })?;
         progress.step += 1;
         progress.adam_steps = steps.taken();
         progress.loss_sum += loss * photos as f64;

@@ -34,5 +34,5 @@ pub use run::{
     Begun, Checkpoint, Epoch, Family, History, MadeBy, Measured, Monitor, Placed, Progress, Run, RunRecord, Runs,
     Standing, State, Status, Tracker,
 };
-pub use step::{Ahead, Steps};
+pub use step::{Ahead, Steps, Taken};
 pub use sweep::{LrFind, LrStep, Suggestion, Sweep, SweepEnd};

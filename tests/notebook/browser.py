@@ -1,5 +1,6 @@
 """The notebook as a person meets it: in JupyterLab, in a browser, on drawn flowers. What is done in which order, test_browser.py says."""
 
+import contextlib
 import html
 import json
 import os
@@ -148,11 +149,14 @@ class Visit:
         before = file.stat().st_mtime_ns
         self.page.press("s", 83, modifiers=2)
         end = time.monotonic() + 60
-        while file.stat().st_mtime_ns == before:
+        saved = None
+        while saved is None:
             assert time.monotonic() < end, "the notebook was not saved"
             time.sleep(0.2)
-        # Jupyter puts a whole file in place of the old one.
-        saved = nbformat.read(file, as_version=4)
+            if file.stat().st_mtime_ns != before:
+                # Jupyter empties the file and writes it anew: until it is whole, it is no notebook.
+                with contextlib.suppress(nbformat.reader.NotJSONError):
+                    saved = nbformat.read(file, as_version=4)
         self.all_is_shown(self.page, saved, live=3)
         assert "<script" not in html_of(saved), "a script was saved"
 

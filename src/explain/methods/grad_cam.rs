@@ -41,6 +41,10 @@ impl Method for GradCam {
         "Grad-CAM"
     }
 
+    fn unit(&self) -> &'static str {
+        "part in the logit"
+    }
+
     fn weights(&self, _: &Tensor, gradients: &Tensor) -> Result<Tensor> {
         Ok(gradients.mean_keepdim((2, 3))?)
     }

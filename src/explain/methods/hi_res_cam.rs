@@ -35,6 +35,10 @@ impl Method for HiResCam {
         "HiResCAM"
     }
 
+    fn unit(&self) -> &'static str {
+        "part in the logit"
+    }
+
     fn weights(&self, _: &Tensor, gradients: &Tensor) -> Result<Tensor> {
         Ok(gradients.clone())
     }

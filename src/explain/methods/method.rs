@@ -43,6 +43,11 @@ pub trait Method: Debug + Sync {
     /// What it is called in sentences.
     fn title(&self) -> &'static str;
 
+    /// What its values are in, as a picture's legend says it.
+    fn unit(&self) -> &'static str {
+        "strength, in no unit"
+    }
+
     /// What the maps are multiplied with before they are summed over channels: a weight a map, `[B, C, 1, 1]`, or one a field of each map,
     /// `[B, C, h, w]`. `gradients` are the logit's by `maps`; both are `[B, C, h, w]`.
     ///

@@ -2,7 +2,7 @@
 
 use crate::kernels::Activation;
 use crate::models::network::{Network, NetworkStage};
-use crate::nn::program::{ConvStep, Pad, Program};
+use crate::nn::program::{Conv, Pad, Program};
 
 /// Width of the hidden dense layer.
 pub(in crate::models) const HIDDEN: usize = 128;
@@ -18,19 +18,8 @@ pub(in crate::models) fn baseline() -> Network {
             x = program.max_pool(x, 2, 2, 0);
         }
         let name = format!("conv{}", index + 1);
-        x = program.conv(ConvStep {
-            input: x,
-            residual: None,
-            name: name.clone(),
-            norm: None,
-            in_c,
-            out_c,
-            kernel: 3,
-            stride: 1,
-            pad: Pad::Even(0),
-            depthwise: false,
-            act: Activation::Relu,
-        });
+        let conv = Conv::new(name.clone(), (in_c, out_c), 3, 1);
+        x = program.conv(x, Conv { pad: Pad::Even(0), act: Activation::Relu, ..conv });
         in_c = out_c;
         stages.push(NetworkStage::new(&name, &program));
     }

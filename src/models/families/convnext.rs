@@ -9,7 +9,7 @@ use candle_transformers::models::convnext;
 
 use crate::base::config::Backbone;
 use crate::base::error::Result;
-use crate::models::family::{Build, Extractor, IMAGENET, Member, Shapes, Weights};
+use crate::models::family::{Build, Extractor, IMAGENET, Member, Shapes, Weights, Whole};
 use crate::models::init;
 use crate::pixels::{Filter, Preprocess};
 
@@ -35,7 +35,7 @@ pub(super) const MEMBERS: &[Member] = &[Member {
     },
     classifier: "head.fc.",
     embedded: None,
-    build: Build::Whole { shapes: convnext_shapes, build: convnext },
+    build: Build::Whole(Whole { shapes: convnext_shapes, build: convnext }),
     init: init::transformer,
 }];
 

@@ -6,7 +6,7 @@ use crate::kernels::Activation;
 use crate::models::family::{Build, IMAGENET, Member, Weights};
 use crate::models::init;
 use crate::models::network::{Network, NetworkStage};
-use crate::nn::program::{ConvStep, Norm, Pad, Program};
+use crate::nn::program::{Conv, Pad, Program};
 use crate::pixels::{Filter, Preprocess};
 
 #[allow(non_upper_case_globals)]
@@ -95,7 +95,7 @@ const STAGES: [(usize, usize, usize, usize, usize); 7] = [
 /// depth. In phase 2, `blocks.5`, `blocks.6`, `conv_head` and `bn2` train.
 fn efficientnet_lite(width: f64, depth: f64) -> Network {
     let mut program = Program::default();
-    let mut x = program.conv(convolution("conv_stem", "bn1", 0, (3, 32), 3, 2, Activation::Relu6));
+    let mut x = program.conv(0, convolution("conv_stem", "bn1", (3, 32), 3, 2, Activation::Relu6));
     let mut stages = vec![NetworkStage::new("conv_stem", &program)];
     let mut in_c = 32;
     let mut upper = 0;
@@ -117,21 +117,21 @@ fn efficientnet_lite(width: f64, depth: f64) -> Network {
                 ("conv_pw", "bn2")
             } else {
                 let (conv, norm) = (format!("{name}.conv_pw"), format!("{name}.bn1"));
-                y = program.conv(convolution(&conv, &norm, y, (in_c, wide), 1, 1, Activation::Relu6));
+                y = program.conv(y, convolution(&conv, &norm, (in_c, wide), 1, 1, Activation::Relu6));
                 ("conv_pwl", "bn3")
             };
             let norm = if expansion == 1 { "bn1" } else { "bn2" };
             let (conv, norm) = (format!("{name}.conv_dw"), format!("{name}.{norm}"));
-            let depthwise = convolution(&conv, &norm, y, (wide, wide), kernel, stride, Activation::Relu6);
-            y = program.conv(ConvStep { depthwise: true, ..depthwise });
+            let depthwise = convolution(&conv, &norm, (wide, wide), kernel, stride, Activation::Relu6);
+            y = program.conv(y, Conv { depthwise: true, ..depthwise });
             let (conv, norm) = (format!("{name}.{project}"), format!("{name}.{last_norm}"));
-            let pointwise = convolution(&conv, &norm, y, (wide, out_c), 1, 1, Activation::None);
-            x = program.conv(ConvStep { residual, ..pointwise });
+            let pointwise = convolution(&conv, &norm, (wide, out_c), 1, 1, Activation::None);
+            x = program.add(pointwise, y, residual);
             in_c = out_c;
         }
         stages.push(NetworkStage::new(&format!("blocks.{stage}"), &program));
     }
-    x = program.conv(convolution("conv_head", "bn2", x, (in_c, 1280), 1, 1, Activation::Relu6));
+    x = program.conv(x, convolution("conv_head", "bn2", (in_c, 1280), 1, 1, Activation::Relu6));
     stages.push(NetworkStage::new("conv_head", &program));
     let maps = program.steps.len();
     program.average_pool(x);
@@ -147,25 +147,12 @@ fn channels(wanted: f64) -> usize {
 fn convolution(
     name: &str,
     norm: &str,
-    input: usize,
-    (in_c, out_c): (usize, usize),
+    channels: (usize, usize),
     kernel: usize,
     stride: usize,
     act: Activation,
-) -> ConvStep {
-    ConvStep {
-        input,
-        residual: None,
-        name: name.into(),
-        norm: Some(Norm { name: norm.into(), eps: 1e-3 }),
-        in_c,
-        out_c,
-        kernel,
-        stride,
-        pad: Pad::Same,
-        depthwise: false,
-        act,
-    }
+) -> Conv {
+    Conv { pad: Pad::Same, act, ..Conv::new(name, channels, kernel, stride).with_norm(norm, 1e-3) }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::kernels::Activation;
 use crate::models::family::{Build, IMAGENET, Member, Weights};
 use crate::models::init;
 use crate::models::network::{Network, NetworkStage};
-use crate::nn::program::{ConvStep, Norm, Pad, Program};
+use crate::nn::program::{Conv, Program};
 use crate::pixels::{Filter, Preprocess};
 
 #[allow(non_upper_case_globals)]
@@ -64,12 +64,12 @@ const MEDIUM: [(usize, &[Block]); 3] = [
 /// convolution; Grad-CAM sees the maps before it.
 fn conv_medium(stages_of_blocks: &[(usize, &[Block])]) -> Network {
     let mut program = Program::default();
-    let relu = |step: ConvStep| ConvStep { act: Activation::Relu, ..step };
-    let mut x = program.conv(relu(convolution("conv_stem", "bn1", 0, (3, 32), 3, 2)));
+    let relu = |step: Conv| Conv { act: Activation::Relu, ..step };
+    let mut x = program.conv(0, relu(convolution("conv_stem", "bn1", (3, 32), 3, 2)));
     let mut stages = vec![NetworkStage::new("conv_stem", &program)];
     // The first stage's expansion is a whole convolution.
-    x = program.conv(relu(convolution("blocks.0.0.conv_exp", "blocks.0.0.bn1", x, (32, 128), 3, 2)));
-    x = program.conv(convolution("blocks.0.0.conv_pwl", "blocks.0.0.bn2", x, (128, 48), 1, 1));
+    x = program.conv(x, relu(convolution("blocks.0.0.conv_exp", "blocks.0.0.bn1", (32, 128), 3, 2)));
+    x = program.conv(x, convolution("blocks.0.0.conv_pwl", "blocks.0.0.bn2", (128, 48), 1, 1));
     stages.push(NetworkStage::new("blocks.0", &program));
     let (mut in_c, mut upper) = (48, 0);
     for (stage, &(out_c, blocks)) in (1..).zip(stages_of_blocks) {
@@ -82,11 +82,11 @@ fn conv_medium(stages_of_blocks: &[(usize, &[Block])]) -> Network {
         stages.push(NetworkStage::new(&format!("blocks.{stage}"), &program));
     }
     let name = format!("blocks.{}", stages_of_blocks.len() + 1);
-    x = program.conv(relu(convolution(&format!("{name}.0.conv"), &format!("{name}.0.bn1"), x, (in_c, 960), 1, 1)));
+    x = program.conv(x, relu(convolution(&format!("{name}.0.conv"), &format!("{name}.0.bn1"), (in_c, 960), 1, 1)));
     stages.push(NetworkStage::new(&name, &program));
     let maps = program.steps.len();
     x = program.average_pool(x);
-    program.conv(relu(convolution("conv_head", "norm_head", x, (960, 1280), 1, 1)));
+    program.conv(x, relu(convolution("conv_head", "norm_head", (960, 1280), 1, 1)));
     stages.push(NetworkStage::new("conv_head", &program));
     Network { program, maps, stages, upper, upper_trainable: upper, features: 1280 }
 }
@@ -100,45 +100,26 @@ fn universal(
     stride: usize,
     (start, middle, expansion): Block,
 ) -> usize {
-    let part = |part: &str, input, channels, kernel, stride| {
-        convolution(&format!("{name}.{part}.conv"), &format!("{name}.{part}.bn"), input, channels, kernel, stride)
+    let part = |part: &str, channels, kernel, stride| {
+        convolution(&format!("{name}.{part}.conv"), &format!("{name}.{part}.bn"), channels, kernel, stride)
     };
     let wide = in_c * expansion;
     let mut y = x;
     if start > 0 {
         let stride = if middle > 0 { 1 } else { stride };
-        y = program.conv(ConvStep { depthwise: true, ..part("dw_start", y, (in_c, in_c), start, stride) });
+        y = program.conv(y, Conv { depthwise: true, ..part("dw_start", (in_c, in_c), start, stride) });
     }
-    y = program.conv(ConvStep { act: Activation::Relu, ..part("pw_exp", y, (in_c, wide), 1, 1) });
+    y = program.conv(y, Conv { act: Activation::Relu, ..part("pw_exp", (in_c, wide), 1, 1) });
     if middle > 0 {
-        let step = part("dw_mid", y, (wide, wide), middle, stride);
-        y = program.conv(ConvStep { depthwise: true, act: Activation::Relu, ..step });
+        let step = part("dw_mid", (wide, wide), middle, stride);
+        y = program.conv(y, Conv { depthwise: true, act: Activation::Relu, ..step });
     }
     let residual = (stride == 1 && in_c == out_c).then_some(x);
-    program.conv(ConvStep { residual, ..part("pw_proj", y, (wide, out_c), 1, 1) })
+    program.add(part("pw_proj", (wide, out_c), 1, 1), y, residual)
 }
 
-fn convolution(
-    name: &str,
-    norm: &str,
-    input: usize,
-    (in_c, out_c): (usize, usize),
-    kernel: usize,
-    stride: usize,
-) -> ConvStep {
-    ConvStep {
-        input,
-        residual: None,
-        name: name.into(),
-        norm: Some(Norm { name: norm.into(), eps: 1e-5 }),
-        in_c,
-        out_c,
-        kernel,
-        stride,
-        pad: Pad::Even(kernel / 2),
-        depthwise: false,
-        act: Activation::None,
-    }
+fn convolution(name: &str, norm: &str, channels: (usize, usize), kernel: usize, stride: usize) -> Conv {
+    Conv::new(name, channels, kernel, stride).with_norm(norm, 1e-5)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::kernels::Activation;
 use crate::models::family::{Build, IMAGENET, Init, Member, Weights};
 use crate::models::init;
 use crate::models::network::{Network, NetworkStage};
-use crate::nn::program::{ConvStep, Norm, Pad, Program};
+use crate::nn::program::{Conv, Program};
 
 #[allow(non_upper_case_globals)]
 impl Backbone {
@@ -80,8 +80,8 @@ fn ending_in(last: &str, name: &str, shape: &[usize], stream: &mut Stream) -> Ve
 /// convolution on, and `layer4`. In ResNet-18 and -34, whose blocks are twice as long in proportion: the last block of `layer3` and `layer4`.
 fn resnet(bottleneck: bool, blocks: [usize; 4]) -> Network {
     let mut program = Program::default();
-    let stem = convolution("conv1", "bn1", 0, 3, 64, 7, 2);
-    let stem = program.conv(ConvStep { act: Activation::Relu, ..stem });
+    let stem = Conv { act: Activation::Relu, ..convolution("conv1", "bn1", (3, 64), 7, 2) };
+    let stem = program.conv(0, stem);
     let mut x = program.max_pool(stem, 3, 2, 1);
     let mut stages = vec![NetworkStage::new("stem", &program)];
     let mut in_c = 64;
@@ -107,7 +107,7 @@ fn resnet(bottleneck: bool, blocks: [usize; 4]) -> Network {
             let mut y = x;
             for (index, (kernel, stride, from, to)) in shapes.into_iter().enumerate() {
                 let conv = format!("{name}.conv{}", index + 1);
-                let step = convolution(&conv, &format!("{name}.bn{}", index + 1), y, from, to, kernel, stride);
+                let step = convolution(&conv, &format!("{name}.bn{}", index + 1), (from, to), kernel, stride);
                 let mut residual = None;
                 if index == last {
                     // The shortcut comes just before the convolution that it is added to: nothing else need wait for it.
@@ -115,10 +115,10 @@ fn resnet(bottleneck: bool, blocks: [usize; 4]) -> Network {
                     if block == 0 && (in_c != out_c || stage > 0) {
                         let (conv, norm) = (format!("{name}.downsample.0"), format!("{name}.downsample.1"));
                         let stride = if stage > 0 { 2 } else { 1 };
-                        residual = Some(program.conv(convolution(&conv, &norm, x, in_c, out_c, 1, stride)));
+                        residual = Some(program.conv(x, convolution(&conv, &norm, (in_c, out_c), 1, stride)));
                     }
                 }
-                y = program.conv(ConvStep { residual, act: Activation::Relu, ..step });
+                y = program.add(Conv { act: Activation::Relu, ..step }, y, residual);
             }
             x = y;
             in_c = out_c;
@@ -130,28 +130,8 @@ fn resnet(bottleneck: bool, blocks: [usize; 4]) -> Network {
     Network { program, maps, stages, upper, upper_trainable, features: in_c }
 }
 
-fn convolution(
-    name: &str,
-    norm: &str,
-    input: usize,
-    in_c: usize,
-    out_c: usize,
-    kernel: usize,
-    stride: usize,
-) -> ConvStep {
-    ConvStep {
-        input,
-        residual: None,
-        name: name.into(),
-        norm: Some(Norm { name: norm.into(), eps: 1e-5 }),
-        in_c,
-        out_c,
-        kernel,
-        stride,
-        pad: Pad::Even(kernel / 2),
-        depthwise: false,
-        act: Activation::None,
-    }
+fn convolution(name: &str, norm: &str, channels: (usize, usize), kernel: usize, stride: usize) -> Conv {
+    Conv::new(name, channels, kernel, stride).with_norm(norm, 1e-5)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use candle_transformers::models::vit;
 
 use crate::base::config::Backbone;
 use crate::base::error::Result;
-use crate::models::family::{Build, Extractor, IMAGENET, Member, Shapes, Weights};
+use crate::models::family::{Build, Extractor, IMAGENET, Member, Shapes, Weights, Whole};
 use crate::models::init;
 use crate::pixels::Preprocess;
 
@@ -36,7 +36,7 @@ pub(super) const MEMBERS: &[Member] = &[Member {
     },
     classifier: "classifier.",
     embedded: None,
-    build: Build::Whole { shapes: vit_shapes, build: vit },
+    build: Build::Whole(Whole { shapes: vit_shapes, build: vit }),
     init: init::transformer,
 }];
 

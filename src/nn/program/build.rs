@@ -9,9 +9,7 @@ use serde::Serialize;
 use crate::base::error::Result;
 use crate::kernels::Activation;
 use crate::nn::Params;
-use crate::nn::steps::{
-    self, AveragePool, Conv, Description, Dropout, Linear, MaxPool, Norm, Pad, Parameter, Size, Step,
-};
+use crate::nn::steps::{self, AveragePool, Conv, Description, Dropout, Linear, MaxPool, Parameter, Size, Step};
 
 /// A network as a straight line of steps.
 #[derive(Clone, Debug, Default)]
@@ -50,33 +48,6 @@ impl Node {
     }
 }
 
-/// A convolution to add to a program: what a [`Conv`] is, and what it reads.
-#[derive(Clone, Debug)]
-pub struct ConvStep {
-    /// Register to read.
-    pub input: usize,
-    /// Register to add before the activation.
-    pub residual: Option<usize>,
-    /// Prefix of its tensors: `<name>.weight`, and `<name>.bias` where there is no norm.
-    pub name: String,
-    /// The batch norm behind it, with the statistics that came with the weights.
-    pub norm: Option<Norm>,
-    /// Channels of the input.
-    pub in_c: usize,
-    /// Channels of the output.
-    pub out_c: usize,
-    /// Side of the kernel.
-    pub kernel: usize,
-    /// Step between outputs.
-    pub stride: usize,
-    /// Zeros around the input.
-    pub pad: Pad,
-    /// Whether each channel has a kernel of its own.
-    pub depthwise: bool,
-    /// What follows.
-    pub act: Activation,
-}
-
 /// A step of a program as it says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Line {
@@ -92,16 +63,15 @@ pub struct Line {
 }
 
 impl Program {
-    /// Adds a step; gives the register of its output.
+    /// Adds a step that reads the register `input`, and adds `residual` before its activation; gives the register of its output.
     pub fn add(&mut self, step: impl Step, input: usize, residual: Option<usize>) -> usize {
         self.steps.push(Node { step: Arc::new(step), input, residual, prefix: "".into() });
         self.steps.len()
     }
 
-    /// Adds a convolution; gives the register of its output.
-    pub fn conv(&mut self, step: ConvStep) -> usize {
-        let ConvStep { input, residual, name, norm, in_c, out_c, kernel, stride, pad, depthwise, act } = step;
-        self.add(Conv { name, norm, in_c, out_c, kernel, stride, pad, depthwise, act }, input, residual)
+    /// Adds a convolution; gives the register of its output. One that adds a residual: [`Program::add`].
+    pub fn conv(&mut self, input: usize, step: Conv) -> usize {
+        self.add(step, input, None)
     }
 
     /// Adds a max pooling; gives the register of its output.

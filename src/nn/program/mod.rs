@@ -11,9 +11,9 @@ mod run;
 mod segments;
 mod stage;
 
-pub use build::{ConvStep, Line, Node, Program};
+pub use build::{Line, Node, Program};
 pub use run::Runner;
 pub use segments::CHUNK;
 pub use stage::Stage;
 
-pub use super::steps::{Norm, Pad, Size};
+pub use super::steps::{Conv, Pad, Size};

@@ -88,36 +88,24 @@ fn segments(range: Range<usize>, steps: &[Planned], sizes: &[Size], last_use: &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::build::{ConvStep, Program};
+    use super::super::build::Program;
     use super::super::plan::Plan;
     use super::*;
     use crate::kernels::Activation;
-    use crate::nn::steps::Pad;
+    use crate::nn::steps::Conv;
 
-    fn conv(input: usize, residual: Option<usize>, name: &str) -> ConvStep {
-        ConvStep {
-            input,
-            residual,
-            name: name.into(),
-            norm: None,
-            in_c: 3,
-            out_c: 3,
-            kernel: 3,
-            stride: 1,
-            pad: Pad::Even(1),
-            depthwise: false,
-            act: Activation::Relu,
-        }
+    fn conv(name: &str) -> Conv {
+        Conv { act: Activation::Relu, ..Conv::new(name, (3, 3), 3, 1) }
     }
 
     /// Two blocks with a residual each: the input of a block lives until its end.
     fn program() -> Program {
         let mut program = Program::default();
-        program.conv(conv(0, None, "a"));
-        program.conv(conv(1, None, "b"));
-        program.conv(conv(2, Some(1), "c"));
-        program.conv(conv(3, None, "d"));
-        program.conv(conv(4, Some(3), "e"));
+        program.add(conv("a"), 0, None);
+        program.add(conv("b"), 1, None);
+        program.add(conv("c"), 2, Some(1));
+        program.add(conv("d"), 3, None);
+        program.add(conv("e"), 4, Some(3));
         program
     }
 
@@ -133,7 +121,7 @@ mod tests {
         let expected = [Segment { steps: 0..1, pictures: 4 }, Segment { steps: 1..5, pictures: 2 }];
         assert_eq!(sections(&program, 140)[0].segments, expected);
         let x = program.max_pool(5, 100, 100, 0);
-        program.conv(conv(x, None, "e"));
+        program.add(conv("e"), x, None);
         let expected = [Segment { steps: 0..6, pictures: 1 }, Segment { steps: 6..7, pictures: GROUP }];
         assert_eq!(sections(&program, 1000)[0].segments, expected);
     }

@@ -98,10 +98,9 @@ impl Operation for Fused {
 mod tests {
     use candle_core::{Device, Var};
 
-    use super::super::build::ConvStep;
     use super::*;
     use crate::kernels::Activation;
-    use crate::nn::steps::Pad;
+    use crate::nn::steps::Conv;
 
     fn numbers(count: usize, seed: usize) -> Vec<f32> {
         (0..count).map(|i| ((i * 37 + seed * 11) % 101) as f32 / 25.0 - 2.0).collect()
@@ -116,22 +115,10 @@ mod tests {
     #[test]
     fn both_ways_agree_under_every_activation() {
         for act in Activation::ALL {
-            let conv = |name: &str, input, residual| ConvStep {
-                input,
-                residual,
-                name: name.into(),
-                norm: None,
-                in_c: 3,
-                out_c: 3,
-                kernel: 3,
-                stride: 1,
-                pad: Pad::Even(1),
-                depthwise: false,
-                act,
-            };
+            let conv = |name: &str| Conv { act, ..Conv::new(name, (3, 3), 3, 1) };
             let mut program = Program::default();
-            let a = program.conv(conv("a", 0, None));
-            let b = program.conv(conv("b", a, Some(a)));
+            let a = program.conv(0, conv("a"));
+            let b = program.add(conv("b"), a, Some(a));
             let c = program.max_pool(b, 2, 2, 0);
             let c = program.activation(c, act);
             let c = program.linear(c, "c", 3 * 2 * 2, 7);

@@ -3,10 +3,10 @@
 use candle_core::Tensor;
 use serde_json::json;
 
-use super::step::{Bound, Description, Draws, Left, Needs, Place, Ready, Size, Step, Sum, Wanted};
+use super::step::{Bound, Description, Draws, Left, Needs, Place, Ready, Size, Step, Wanted};
 use crate::base::error::Result;
 use crate::base::seed::Stream;
-use crate::kernels::{Memory, add_to, pool};
+use crate::kernels::{Memory, pool};
 
 /// The average of each channel over the whole picture: `[B, h, w, C]` to `[B, 1, 1, C]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,14 +45,9 @@ impl Ready for ReadyAveragePool {
     }
 
     fn backward(&self, _: Left, dy: &mut [f32], wanted: Wanted, memory: &Memory) {
-        let Some(Sum { accumulate, to }) = wanted.input else { return };
-        let back = |dx: &mut [f32]| pool::average_pool_backward(self.input.h * self.input.w, self.input.c, dy, dx);
-        if accumulate {
-            let mut dx = memory.buffer(to.len());
-            back(&mut dx);
-            add_to(to, &dx);
-        } else {
-            back(to);
+        if let Some(sum) = wanted.input {
+            let Size { h, w, c } = self.input;
+            sum.put(memory, |dx| pool::average_pool_backward(h * w, c, dy, dx));
         }
     }
 }

@@ -46,6 +46,18 @@ pub struct Conv {
 }
 
 impl Conv {
+    /// A convolution from so many channels to so many, with a bias; padded so that at stride 1 pictures keep their size, and nothing behind it.
+    pub fn new(name: impl Into<String>, (in_c, out_c): (usize, usize), kernel: usize, stride: usize) -> Self {
+        let (name, pad) = (name.into(), Pad::Even(kernel / 2));
+        Self { name, norm: None, in_c, out_c, kernel, stride, pad, depthwise: false, act: Activation::None }
+    }
+
+    /// The same with a batch norm behind it in place of the bias.
+    #[must_use]
+    pub fn with_norm(self, name: impl Into<String>, eps: f64) -> Self {
+        Self { norm: Some(Norm { name: name.into(), eps }), ..self }
+    }
+
     /// What the kernels compute, for pictures of this size.
     pub(super) fn geometry(&self, size: Size) -> kernels::Conv {
         let pad = match self.pad {

@@ -3,9 +3,7 @@
 use candle_core::Tensor;
 use serde_json::json;
 
-use super::step::{
-    Bound, Description, Draws, Grain, Left, Needs, Parameter, Place, Ready, Size, Step, Sum, Sums, Wanted,
-};
+use super::step::{Bound, Description, Draws, Grain, Left, Needs, Parameter, Place, Ready, Size, Step, Sums, Wanted};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::Stream;
 use crate::kernels::{Buffer, Memory, add_to, linear};
@@ -110,14 +108,8 @@ impl Ready for ReadyLinear {
                 linear::backward_weight(self.inputs, x, dy, dw, db);
             }
         }
-        let Some(Sum { accumulate, to }) = wanted.input else { return };
-        let back = |dx: &mut [f32]| read(&self.weight, |weight| linear::backward_input(self.inputs, dy, weight, dx));
-        if accumulate {
-            let mut dx = memory.buffer(to.len());
-            back(&mut dx);
-            add_to(to, &dx);
-        } else {
-            back(to);
+        if let Some(sum) = wanted.input {
+            read(&self.weight, |weight| sum.put(memory, |dx| linear::backward_input(self.inputs, dy, weight, dx)));
         }
     }
 

@@ -3,10 +3,10 @@
 use candle_core::{D, Tensor};
 use serde_json::json;
 
-use super::step::{Bound, Description, Draws, Left, Needs, Place, Ready, Size, Step, Sum, Wanted};
+use super::step::{Bound, Description, Draws, Left, Needs, Place, Ready, Size, Step, Wanted};
 use crate::base::error::Result;
 use crate::base::seed::Stream;
-use crate::kernels::{self, Memory, add_to, pool};
+use crate::kernels::{self, Memory, pool};
 
 /// The maximum of each square window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,14 +93,8 @@ impl Ready for ReadyMaxPool {
     }
 
     fn backward(&self, Left { y, extra: places, .. }: Left, dy: &mut [f32], wanted: Wanted, memory: &Memory) {
-        let Some(Sum { accumulate, to }) = wanted.input else { return };
-        let back = |dx: &mut [f32]| pool::max_pool_backward(&self.pool, y, places, dy, self.place.through, dx);
-        if accumulate {
-            let mut dx = memory.buffer(to.len());
-            back(&mut dx);
-            add_to(to, &dx);
-        } else {
-            back(to);
+        if let Some(sum) = wanted.input {
+            sum.put(memory, |dx| pool::max_pool_backward(&self.pool, y, places, dy, self.place.through, dx));
         }
     }
 }

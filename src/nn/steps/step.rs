@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::base::error::Result;
 use crate::base::seed::Stream;
-use crate::kernels::{Activation, Buffer, Memory};
+use crate::kernels::{Activation, Buffer, Memory, add_to};
 use crate::nn::workspace::Workspace;
 
 /// A picture's size at one place of a network: rows, columns, channels. Numbers without a place are one pixel of many channels.
@@ -185,6 +185,18 @@ pub struct Sum<'a> {
     pub accumulate: bool,
     /// What they go to.
     pub to: &'a mut [f32],
+}
+
+impl Sum<'_> {
+    /// Puts there what `make` overwrites a buffer of the same length with.
+    pub(super) fn put(self, memory: &Memory, make: impl FnOnce(&mut [f32])) {
+        if !self.accumulate {
+            return make(self.to);
+        }
+        let mut more = memory.buffer(self.to.len());
+        make(&mut more);
+        add_to(self.to, &more);
+    }
 }
 
 /// Sums of a step's weight gradients, in an order that the step knows; as long as [`Ready::sums`] says.

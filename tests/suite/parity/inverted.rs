@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor, Var};
 use petal::kernels::Activation;
-use petal::nn::program::{ConvStep, Norm, Pad, Program, Size, Stage};
+use petal::nn::program::{Conv, Pad, Program, Size, Stage};
 use petal::nn::steps::Parameter;
 use petal::nn::{Params, Workspace};
 
@@ -12,11 +12,9 @@ use crate::formulas::{distance, lively, plain};
 fn program() -> Program {
     let mut program = Program::default();
     let mut conv = |name: &str, input, (in_c, out_c), kernel, stride, residual| {
-        let norm = Some(Norm { name: format!("{name}.norm"), eps: 1e-3 });
         let act = if kernel == 1 && in_c > out_c { Activation::None } else { Activation::Relu6 };
-        let (pad, depthwise) = (Pad::Same, kernel > 1);
-        let name = name.to_string();
-        program.conv(ConvStep { input, residual, name, norm, in_c, out_c, kernel, stride, pad, depthwise, act })
+        let step = Conv::new(name, (in_c, out_c), kernel, stride).with_norm(format!("{name}.norm"), 1e-3);
+        program.add(Conv { pad: Pad::Same, depthwise: kernel > 1, act, ..step }, input, residual)
     };
     let wide = conv("a.expand", 0, (6, 48), 1, 1, None);
     let mixed = conv("a.depthwise", wide, (48, 48), 3, 2, None);
