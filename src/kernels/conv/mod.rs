@@ -85,6 +85,19 @@ pub fn forward(
 ///
 /// # Panics
 /// Where a slice is not as long as the geometry and the other slices say.
+///
+/// ```
+/// use petal::kernels::conv::{self, BackwardWeights};
+/// use petal::kernels::{Conv, Memory, Padding};
+///
+/// // Two channels to one: each input gets the gradient times its weight.
+/// let conv = Conv { in_h: 1, in_w: 1, in_c: 2, out_c: 1, kernel: 1, stride: 1, pad: Padding::NONE, depthwise: false };
+/// let memory = Memory::default();
+/// let weights = BackwardWeights::pack(&conv, &[2.0, -3.0], None, &memory);
+/// let mut dx = [1.0; 2];
+/// conv::backward_input(&weights, &[10.0], true, &memory, &mut dx);
+/// assert_eq!(dx, [21.0, -29.0]);
+/// ```
 pub fn backward_input(weights: &BackwardWeights, dy: &[f32], accumulate: bool, memory: &Memory, dx: &mut [f32]) {
     let BackwardWeights { conv, way, data } = weights;
     check_batch(conv, dx, dy);
@@ -158,6 +171,23 @@ pub fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], accumulate: bool, mem
 ///
 /// # Panics
 /// As they do; and where the gradient of the activation before reads [what went in](Keeps::Input), which isn't here.
+///
+/// ```
+/// use petal::kernels::conv::{self, BackwardWeights, InputGradient, WeightGradient};
+/// use petal::kernels::{Activation, Conv, Memory, Padding};
+///
+/// let conv = Conv { in_h: 1, in_w: 1, in_c: 2, out_c: 1, kernel: 1, stride: 1, pad: Padding::NONE, depthwise: false };
+/// let memory = Memory::default();
+/// let weights = BackwardWeights::pack(&conv, &[2.0, -3.0], None, &memory);
+/// // The input came out of a ReLU, which cut off its first number.
+/// let (x, mut dx, mut sums) = ([0.0, 5.0], [0.0; 2], [0.0; 3]);
+/// let input = InputGradient { weights: &weights, before: Activation::Relu, accumulate: false, dx: &mut dx };
+/// let weight = WeightGradient { accumulate: false, sums: &mut sums };
+/// conv::backward(&conv, &x, &[10.0], Some(input), Some(weight), &memory);
+/// let (mut dw, mut db) = ([0.0; 2], [0.0]);
+/// conv::finish_weight(&conv, &sums, &mut dw, &mut db);
+/// assert_eq!((dx, dw, db), ([0.0, -30.0], [0.0, 50.0], [10.0]));
+/// ```
 pub fn backward(
     conv: &Conv,
     x: &[f32],

@@ -40,6 +40,22 @@ pub struct Layer<'a> {
 ///
 /// # Panics
 /// Where the layers are not such a pair ([`suits`]), or a slice is not as long as they say.
+///
+/// ```
+/// use petal::kernels::conv::{ForwardWeights, pair};
+/// use petal::kernels::{Activation, Conv, Memory, Padding};
+///
+/// // One channel to two, itself and its negative, cut off at 0; then each times a number of its own.
+/// let row = |in_c, out_c, depthwise| Conv { in_h: 1, in_w: 2, in_c, out_c, kernel: 1, stride: 1, pad: Padding::NONE, depthwise };
+/// let (first, second, memory) = (row(1, 2, false), row(2, 2, true), Memory::default());
+/// let expand = ForwardWeights::pack(&first, &[1.0, -1.0], None, &memory);
+/// let scale = ForwardWeights::pack(&second, &[10.0, 100.0], None, &memory);
+/// let pointwise = pair::Layer { weights: &expand, bias: &[0.0; 2], act: Activation::Relu };
+/// let depthwise = pair::Layer { weights: &scale, bias: &[0.0, 5.0], act: Activation::None };
+/// let mut y = [0.0; 4];
+/// pair::forward([pointwise, depthwise], &[1.0, -2.0], None, &memory, &mut y);
+/// assert_eq!(y, [10.0, 5.0, 0.0, 205.0]);
+/// ```
 pub fn forward(
     [pointwise, depthwise]: [Layer; 2],
     x: &[f32],
@@ -91,6 +107,24 @@ pub struct Gradients<'a> {
 ///
 /// # Panics
 /// As [`forward`].
+///
+/// ```
+/// use petal::kernels::conv::{BackwardWeights, ForwardWeights, InputGradient, pair};
+/// use petal::kernels::{Activation, Conv, Memory, Padding};
+///
+/// // The pair of [`forward`]: of each pixel, the channel that was cut off gives no gradient.
+/// let row = |in_c, out_c, depthwise| Conv { in_h: 1, in_w: 2, in_c, out_c, kernel: 1, stride: 1, pad: Padding::NONE, depthwise };
+/// let (first, second, memory) = (row(1, 2, false), row(2, 2, true), Memory::default());
+/// let expand = ForwardWeights::pack(&first, &[1.0, -1.0], None, &memory);
+/// let (expand_back, scale_back) =
+///     (BackwardWeights::pack(&first, &[1.0, -1.0], None, &memory), BackwardWeights::pack(&second, &[10.0, 100.0], None, &memory));
+/// let pointwise = pair::Layer { weights: &expand, bias: &[0.0; 2], act: Activation::Relu };
+/// let mut dx = [0.0; 2];
+/// let input = InputGradient { weights: &expand_back, before: Activation::None, accumulate: false, dx: &mut dx };
+/// let wanted = pair::Gradients { depthwise: Some(&scale_back), input: Some(input), ..Default::default() };
+/// pair::backward(pointwise, &second, &[1.0, -2.0], &[1.0; 4], wanted, &memory);
+/// assert_eq!(dx, [10.0, -100.0]);
+/// ```
 pub fn backward(pointwise: Layer, second: &Conv, x: &[f32], dy: &[f32], wanted: Gradients, memory: &Memory) {
     let first = &pointwise.weights.conv;
     check([*first, *second], x, dy);

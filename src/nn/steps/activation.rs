@@ -9,6 +9,18 @@ use crate::base::seed::Stream;
 use crate::kernels::{self, Keeps, Memory, add_to, backward_activation, forward_activation};
 
 /// An activation, number by number.
+///
+/// ```
+/// use petal::kernels;
+/// use petal::nn::program::{Program, Runner, Size};
+/// use petal::nn::{Params, steps};
+///
+/// let mut program = Program::default();
+/// program.add(steps::Activation(kernels::Activation::Relu6), 0, None);
+/// let relu6 = Runner::new(&program, &Params::default(), Size { h: 1, w: 3, c: 1 })?;
+/// assert_eq!(relu6.run(&[-1.0, 2.5, 7.0]), [0.0, 2.5, 6.0]);
+/// # Ok::<(), petal::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Activation(pub kernels::Activation);
 

@@ -9,6 +9,19 @@ use crate::base::seed::Stream;
 use crate::kernels::{Memory, pool};
 
 /// The average of each channel over the whole picture: `[B, h, w, C]` to `[B, 1, 1, C]`.
+///
+/// ```
+/// use petal::nn::Params;
+/// use petal::nn::program::{Program, Runner, Size};
+/// use petal::nn::steps::AveragePool;
+///
+/// let mut program = Program::default();
+/// program.add(AveragePool, 0, None);
+/// // A row of two pixels, each of two channels.
+/// let average = Runner::new(&program, &Params::default(), Size { h: 1, w: 2, c: 2 })?;
+/// assert_eq!(average.run(&[1.0, 10.0, 3.0, 30.0]), [2.0, 20.0]);
+/// # Ok::<(), petal::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AveragePool;
 

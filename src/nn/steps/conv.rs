@@ -23,6 +23,23 @@ pub enum Pad {
 }
 
 /// A convolution with what is fused into it: `act(norm(conv(x)) + residual)`.
+///
+/// ```
+/// use candle_core::Device;
+/// use petal::kernels::Activation;
+/// use petal::nn::Params;
+/// use petal::nn::program::{Conv, Program, Runner, Size};
+///
+/// // The sum of a pixel and its two neighbours, plus the pixel itself, cut off at 0.
+/// let mut program = Program::default();
+/// program.add(Conv { act: Activation::Relu, ..Conv::new("sum", (1, 1), 3, 1) }, 0, Some(0));
+/// let mut params = Params::default();
+/// params.insert("sum.weight", vec![0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0], &[1, 1, 3, 3], &Device::Cpu)?;
+/// params.insert("sum.bias", vec![0.5], &[1], &Device::Cpu)?;
+/// let row = Runner::new(&program, &params, Size { h: 1, w: 4, c: 1 })?;
+/// assert_eq!(row.run(&[1.0, 2.0, 3.0, -20.0]), [4.5, 8.5, 0.0, 0.0]);
+/// # Ok::<(), petal::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Conv {
     /// Prefix of its tensors: `<name>.weight`, `[O, I, k, k]`, and `<name>.bias`, `[O]`, where there is no norm.

@@ -11,6 +11,27 @@ use crate::kernels::Memory;
 /// Sets numbers to 0 with probability `p`, and multiplies the others by `1 / (1 − p)`. Without random numbers it is not there.
 ///
 /// One draw a number, in row-major order over the batch.
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use petal::base::seed::{Purpose, Seed};
+/// use petal::nn::program::{Program, Stage};
+/// use petal::nn::steps::Dropout;
+/// use petal::nn::{Params, Workspace};
+///
+/// let mut program = Program::default();
+/// program.add(Dropout { p: 0.75 }, 0, None);
+/// let stage = Stage { program: &program, trainable_from: 0, params: &Params::default(), workspace: &Workspace::default() };
+/// let x = Tensor::ones((1, 1000, 1, 1), candle_core::DType::F32, &Device::Cpu)?;
+/// let mut stream = Seed(7).stream(Purpose::Dropout, 0, 0);
+/// let run = |stream| stage.fused(&x, false, stream)?.flatten_all()?.to_vec1::<f32>().map_err(petal::Error::from);
+/// // A quarter is left, four times as large; without random numbers all are, as they were.
+/// let y = run(Some(&mut stream))?;
+/// assert!(y.iter().all(|&y| y == 0.0 || y == 4.0));
+/// assert!((200..300).contains(&y.iter().filter(|&&y| y == 4.0).count()));
+/// assert_eq!(run(None)?, [1.0; 1000]);
+/// # Ok::<(), petal::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
     /// Probability that a number is dropped, in `0..1`.

@@ -13,6 +13,22 @@ use crate::nn::workspace::Workspace;
 /// `x Wᵀ + b` for pictures of `inputs` numbers, in the order rows, columns, channels: `[B, h, w, C]` to `[B, 1, 1, outputs]`.
 ///
 /// It takes the batch as a whole: its weights may be the largest thing of a network, and are read once so.
+///
+/// ```
+/// use candle_core::Device;
+/// use petal::nn::Params;
+/// use petal::nn::program::{Program, Runner, Size};
+/// use petal::nn::steps::Linear;
+///
+/// let mut program = Program::default();
+/// program.add(Linear { name: "fc".into(), inputs: 3, outputs: 2 }, 0, None);
+/// let mut params = Params::default();
+/// params.insert("fc.weight", vec![1.0, 0.0, -1.0, 0.5, 0.5, 0.5], &[2, 3], &Device::Cpu)?;
+/// params.insert("fc.bias", vec![10.0, 20.0], &[2], &Device::Cpu)?;
+/// let linear = Runner::new(&program, &params, Size { h: 1, w: 1, c: 3 })?;
+/// assert_eq!(linear.run(&[1.0, 2.0, 3.0]), [8.0, 23.0]);
+/// # Ok::<(), petal::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Linear {
     /// Prefix of its tensors: `<name>.weight`, `[outputs, inputs]`, and `<name>.bias`, `[outputs]`.

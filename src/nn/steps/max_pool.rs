@@ -9,6 +9,19 @@ use crate::base::seed::Stream;
 use crate::kernels::{self, Memory, pool};
 
 /// The maximum of each square window.
+///
+/// ```
+/// use petal::nn::Params;
+/// use petal::nn::program::{Program, Runner, Size};
+/// use petal::nn::steps::MaxPool;
+///
+/// let mut program = Program::default();
+/// program.add(MaxPool { kernel: 2, stride: 2, pad: 0 }, 0, None);
+/// // Two rows of four pixels.
+/// let maximum = Runner::new(&program, &Params::default(), Size { h: 2, w: 4, c: 1 })?;
+/// assert_eq!(maximum.run(&[1.0, 2.0, -5.0, -4.0, 4.0, 3.0, -3.0, -2.0]), [4.0, -2.0]);
+/// # Ok::<(), petal::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxPool {
     /// Side of the window.

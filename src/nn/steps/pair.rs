@@ -16,6 +16,27 @@ use crate::kernels::{Activation, Buffer, Keeps, Memory, backward_activation};
 use crate::nn::workspace::Workspace;
 
 /// `depthwise(pointwise(x)) + residual`, each with its norm and activation.
+///
+/// ```
+/// use candle_core::Device;
+/// use petal::nn::Params;
+/// use petal::nn::program::{Conv, Program, Runner, Size};
+/// use petal::nn::steps::Pair;
+///
+/// // One channel to two: itself and its negative; then each times a number of its own.
+/// let pointwise = Conv::new("expand", (1, 2), 1, 1);
+/// let depthwise = Conv { depthwise: true, ..Conv::new("scale", (2, 2), 1, 1) };
+/// let mut program = Program::default();
+/// program.add(Pair { pointwise, depthwise }, 0, None);
+/// let mut params = Params::default();
+/// params.insert("expand.weight", vec![1.0, -1.0], &[2, 1, 1, 1], &Device::Cpu)?;
+/// params.insert("expand.bias", vec![0.0, 0.0], &[2], &Device::Cpu)?;
+/// params.insert("scale.weight", vec![10.0, 100.0], &[2, 1, 1, 1], &Device::Cpu)?;
+/// params.insert("scale.bias", vec![0.0, 5.0], &[2], &Device::Cpu)?;
+/// let pair = Runner::new(&program, &params, Size { h: 1, w: 2, c: 1 })?;
+/// assert_eq!(pair.run(&[1.0, 2.0]), [10.0, -95.0, 20.0, -195.0]);
+/// # Ok::<(), petal::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Pair {
     /// The first; its kernel is 1×1.
