@@ -3,6 +3,7 @@
 mod advice;
 mod bad_input;
 mod cache;
+mod circles;
 mod command;
 mod contributing;
 mod data;
