@@ -13,7 +13,8 @@ use safetensors::SafeTensors;
 use safetensors::tensor::serialize;
 
 use crate::formulas::{calm, fixture};
-use crate::support::{Server, fetch, hub, some_bytes};
+use crate::support::server::{Server, fetch, hub};
+use crate::support::some_bytes;
 
 fn hub_of(server: &Server) -> Hub {
     hub(format!("http://127.0.0.1:{}", server.port), server.folder.path())

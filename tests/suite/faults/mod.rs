@@ -1,26 +1,38 @@
 //! What happens to real people: a test for each case of docs/RELIABILITY.md, named after its number.
 
 mod archive;
-mod checkpoints;
+mod archive_refused;
+mod checkpoint_resume;
+mod checkpoint_saves;
 mod dataset;
+mod diverged;
 mod download;
 mod figures;
+#[cfg(unix)]
+mod file_system;
 mod images;
 #[cfg(target_os = "linux")]
 mod memory;
+mod offline;
 mod repeatable;
+mod run_folder;
+mod stops;
 mod table;
-mod training;
+mod training_limits;
 mod weights;
 
 use std::env;
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::support::again;
 
 const CHILD: &str = "PETAL_TEST_CHILD";
+
+/// What an observer answers that has no objection.
+const ON: ControlFlow<()> = ControlFlow::Continue(());
 
 /// A process that runs this test alone, and finds the folder by [`as_child`].
 fn child(test: &str, folder: &Path) -> Command {

@@ -1,8 +1,9 @@
-//! F49 and F51: the same seed gives the same bytes, in whatever order things are done, or a clear error.
+//! F48, F49 and F51: the same seed gives the same bytes, in whatever order and whenever things are done, or a clear error.
 
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use petal::config::{Config, PhaseConfig, Source};
 use petal::data::{Dataset, Split};
@@ -176,4 +177,44 @@ fn f51_killed_before_the_model_file_was_written_the_phase_is_finished_again() {
     let mut learner = open();
     assert!(matches!(learner.fit_with(&Phase::baseline(&config), &mut quiet).unwrap().ended, Ended::Finished(_)));
     assert!(bytes_of(&learner) == best);
+}
+
+#[test]
+fn f48_clock_time_zone_and_language_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config { head: PhaseConfig { epochs: 2, ..small().head }, ..small() };
+    flowers(folder.path(), &config);
+    fs::write(folder.path().join("petal.toml"), config.to_toml()).unwrap();
+    let train = |name: &str, odd: bool| {
+        let mut command = petal(folder.path(), &["train", "--config", "petal.toml", "--run", name]);
+        if odd {
+            command.envs([("TZ", "Pacific/Kiritimati"), ("LC_ALL", "de_DE.UTF-8"), ("LANG", "de_DE.UTF-8")]);
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let run = folder.path().join("models/runs").join(name);
+        (run.clone(), files::read(&run.join("best.safetensors")).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (run, bytes, _) = train("here and now", false);
+    // As if the clock had been set back by decades, and then forward.
+    for (name, year) in [("data", 1970), ("models", 2100)] {
+        for file in names(&folder.path().join(name)) {
+            let path = folder.path().join(name).join(file);
+            if path.is_file() {
+                let time = SystemTime::UNIX_EPOCH + Duration::from_secs((year - 1970) * 31_557_600);
+                fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+            }
+        }
+    }
+    let (odd, odd_bytes, _) = train("elsewhere", true);
+    assert!(bytes == odd_bytes);
+    let rows = |run: &Path| -> Vec<Vec<String>> {
+        let text = fs::read_to_string(run.join("history.csv")).unwrap();
+        text.lines().map(|line| line.split(',').take(8).map(str::to_owned).collect()).collect()
+    };
+    assert_eq!(rows(&run), rows(&odd));
+    assert!(rows(&odd)[1..].iter().all(|row| row[3].parse::<f64>().is_ok()), "{:?}", rows(&odd));
+    // What was finished in the future is finished.
+    let (_, again, said) = train("here and now", true);
+    assert!(again == bytes && said.contains("phase head was finished before"), "{said}");
 }

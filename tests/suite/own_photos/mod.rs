@@ -1,6 +1,7 @@
 //! Folders that people bring: photos are only ever read, nothing is left out without a word, every usual layout is understood.
 
 mod duplicates;
+mod label_tables;
 mod layouts;
 mod outputs;
 mod read_only;
