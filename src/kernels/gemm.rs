@@ -32,6 +32,12 @@ impl<'a> Matrix<'a> {
         Self { data, rows: columns, columns: rows, row_stride: column_stride, column_stride: row_stride }
     }
 
+    /// A copy row by row, `columns` wide: the last column as often as is missing.
+    fn repeated(&self, columns: usize) -> Vec<f32> {
+        let at = |row: usize, column: usize| row * self.row_stride + column.min(self.columns - 1) * self.column_stride;
+        (0..self.rows * columns).map(|i| self.data[at(i / columns, i % columns)]).collect()
+    }
+
     /// One past the last element's place.
     fn end(&self) -> usize {
         (self.rows - 1) * self.row_stride + (self.columns - 1) * self.column_stride + 1
@@ -42,7 +48,12 @@ impl<'a> Matrix<'a> {
 /// with no more terms than this it has no choice, so that a row of `c` doesn't depend on how many rows there are with it.
 const TERMS: usize = 512;
 
+/// Up to so many numbers, the library sums a product of two matrices that both lie along their inner side in another order.
+const FEW: usize = 256;
+
 /// `c = a b`, or `c += a b` where `accumulate`. `c` is `[a.rows, b.columns]` row by row. On one thread.
+///
+/// A row of `c` doesn't depend on how many rows there are with it, nor a column on how many columns.
 ///
 /// # Panics
 /// Where the sizes don't fit each other.
@@ -54,10 +65,34 @@ pub(super) fn multiply(a: Matrix, b: Matrix, accumulate: bool, c: &mut [f32]) {
     }
     assert!(a.columns > 0, "a product of nothing");
     assert!(a.end() <= a.data.len() && b.end() <= b.data.len(), "a matrix ends outside its slice");
+    let along = a.column_stride == 1 && b.row_stride == 1 && c.len() <= FEW;
+    if a.rows > 1 && b.columns > 1 && !along {
+        return by_the_library(a, b, accumulate, c);
+    }
+    // A row or a column alone takes ways of its own there, too: it is taken twice.
+    let (rows, columns) = (a.rows.max(2), b.columns.max(2));
+    let two = Matrix { rows, row_stride: if a.rows == 1 { 0 } else { a.row_stride }, ..a };
+    let copy = if along || b.columns == 1 { b.repeated(columns) } else { Vec::new() };
+    let b = if copy.is_empty() { b } else { Matrix::new(&copy, b.rows, columns) };
+    let (c_rows, c_columns) = (a.rows, c.len() / a.rows);
+    let mut wide = vec![0.0; rows * columns];
+    if accumulate {
+        for (i, value) in wide.iter_mut().enumerate() {
+            *value = c[(i / columns).min(c_rows - 1) * c_columns + (i % columns).min(c_columns - 1)];
+        }
+    }
+    by_the_library(two, b, accumulate, &mut wide);
+    for (c, wide) in c.chunks_exact_mut(c_columns).zip(wide.chunks_exact(columns)) {
+        c.copy_from_slice(&wide[..c_columns]);
+    }
+}
+
+/// The same where neither is a single row or column. Sizes and places are checked.
+fn by_the_library(a: Matrix, b: Matrix, accumulate: bool, c: &mut [f32]) {
     for from in (0..a.columns).step_by(TERMS) {
         let terms = TERMS.min(a.columns - from);
-        // SAFETY: `end` has shown that every element of `a` and `b` lies within its slice, and `c`'s length that every
-        // element of the product does. Slices are at most `isize::MAX` bytes long, so no stride wraps. `c` is borrowed
+        // SAFETY: `multiply` has shown by `end` that every element of `a` and `b` lies within its slice, and by `c`'s length that
+        // every element of the product does; what it repeats lies where the matrix does. Slices are at most `isize::MAX` bytes long, so no stride wraps. `c` is borrowed
         // mutably, so it overlaps neither. Sizes and strides are those of the same matrices; `from + terms` is at most the
         // inner size.
         unsafe {
@@ -82,6 +117,58 @@ pub(super) fn multiply(a: Matrix, b: Matrix, accumulate: bool, c: &mut [f32]) {
                 false,
                 Parallelism::None,
             );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::tests::numbers;
+
+    /// Every way in which the two may lie, in sizes on both sides of where the library changes its way.
+    #[test]
+    fn a_row_or_column_is_the_same_alone_and_among_others() {
+        let (rows, columns) = (70, 33);
+        for inner in [1, 2, 3, 40, 513, 1300] {
+            let (a, b) = (numbers(rows * inner, 1), numbers(inner * columns, 2));
+            let turned = |data: &[f32], rows: usize, columns: usize| -> Vec<f32> {
+                (0..data.len()).map(|i| data[i % rows * columns + i / rows]).collect()
+            };
+            let (a_turned, b_turned) = (turned(&a, rows, inner), turned(&b, inner, columns));
+            let a_ways = [Matrix::new(&a, rows, inner), Matrix::new(&a_turned, inner, rows).transposed()];
+            let b_ways = [Matrix::new(&b, inner, columns), Matrix::new(&b_turned, columns, inner).transposed()];
+            for (a, b) in a_ways.into_iter().flat_map(|a| b_ways.map(|b| (a, b))) {
+                for accumulate in [false, true] {
+                    let mut whole = vec![0.5; rows * columns];
+                    multiply(a, b, accumulate, &mut whole);
+                    for (some_rows, some_columns) in [(1, columns), (rows, 1), (1, 1), (2, 3), (7, columns), (rows, 2)]
+                    {
+                        let (last_rows, last_columns) = (rows - some_rows, columns - some_columns);
+                        let a = Matrix { data: &a.data[last_rows * a.row_stride..], rows: some_rows, ..a };
+                        let mut c = vec![0.5; some_rows * some_columns];
+                        multiply(a, b.columns(last_columns, columns), accumulate, &mut c);
+                        for (i, row) in c.chunks_exact(some_columns).enumerate() {
+                            let expected = &whole[(last_rows + i) * columns + last_columns..][..some_columns];
+                            assert_eq!(row, expected, "{inner}, {some_rows} by {some_columns}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn it_is_the_product() {
+        for (rows, inner, columns) in [(1, 1, 1), (1, 5, 3), (3, 600, 1), (2, 7, 2), (40, 70, 9)] {
+            let (a, b) = (numbers(rows * inner, 3), numbers(inner * columns, 4));
+            let mut c = vec![1.0; rows * columns];
+            multiply(Matrix::new(&a, rows, inner), Matrix::new(&b, inner, columns), true, &mut c);
+            for (i, c) in c.iter().enumerate() {
+                let terms = (0..inner).map(|k| f64::from(a[i / columns * inner + k] * b[k * columns + i % columns]));
+                let expected = 1.0 + terms.sum::<f64>();
+                assert!((f64::from(*c) - expected).abs() < 1e-4, "{rows} {inner} {columns}: {c} for {expected}");
+            }
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// Which way of rounding our kernels have. To be raised where a number comes out otherwise than before.
+const KERNELS: &str = "2";
+
 /// Versions of what computes: with others, the last bits of a number may differ.
 pub(super) fn versions() -> BTreeMap<String, String> {
     const COMPUTE: [&str; 13] = [
@@ -21,6 +24,7 @@ pub(super) fn versions() -> BTreeMap<String, String> {
     ];
     let mut versions = BTreeMap::from([
         ("petal".to_string(), env!("CARGO_PKG_VERSION").to_string()),
+        ("kernels".into(), KERNELS.into()),
         ("machine".into(), format!("{} {}, {}", std::env::consts::OS, std::env::consts::ARCH, instructions())),
     ]);
     let mut lines = include_str!("../../Cargo.lock").lines();

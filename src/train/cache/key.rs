@@ -11,7 +11,7 @@ use crate::models::{Architecture, Cut, Model};
 use crate::nn::codec;
 use crate::train::versions::versions;
 
-/// The format of the files that are written. To be raised, too, where the kernels round otherwise than before.
+/// The format of the files that are written.
 const FORMAT: u32 = 3;
 
 /// The frozen part of a network: everything that decides what it makes of a picture.

@@ -47,6 +47,9 @@ both_ways! {
     resnet18_is_torchvisions: transfer("resnet18", Backbone::Resnet18);
     resnet50_is_torchvisions: transfer("resnet50", Backbone::Resnet50);
     lite0_is_timms: embedded("lite0", Backbone::EfficientnetLite0);
+    lite1_is_timms: transfer("lite1", Backbone::EfficientnetLite1);
+    lite3_is_timms: transfer("lite3", Backbone::EfficientnetLite3);
+    lite4_is_timms: transfer("lite4", Backbone::EfficientnetLite4);
     mobilenetv4_is_timms: transfer("mobilenetv4", Backbone::Mobilenetv4ConvMedium);
 }
 
