@@ -75,7 +75,9 @@ fn check_outputs(case: &Case, model: &Model, expected: &BTreeMap<String, Tensor>
         }
     }
     let explained: Vec<usize> = values(&expected["explained"]).iter().map(|&class| class as usize).collect();
-    let second = if case.is_transfer() { None } else { Some(explained[1]) };
+    // Where it is what the network says, petal is to find it so.
+    let said = expected["logits"].get(1).unwrap().argmax(0).unwrap().to_scalar::<u32>().unwrap() as usize;
+    let second = Some(explained[1]).filter(|&class| class != said);
     for (i, heat) in grad_cam(model, &images, &[Some(explained[0]), second]).unwrap().iter().enumerate() {
         assert_eq!(heat.class, explained[i]);
         let got = Tensor::new(heat.values.clone(), &Device::Cpu).unwrap().reshape((heat.height, heat.width)).unwrap();
