@@ -148,6 +148,18 @@ fn no_hash_order_reaches_a_result() {
     }
 }
 
+#[test]
+fn a_release_compiles_lightly_what_tests_do() {
+    let manifest = include_str!("../../Cargo.toml");
+    let between = |begin: &str, end: &str| {
+        let lines = manifest.split_once(begin).unwrap().1.split_once(end).unwrap().0.trim().lines();
+        lines.skip(1).map(String::from).collect::<Vec<_>>()
+    };
+    let tests = between("# begin cold\n", "# end cold\n");
+    assert!(tests.len() > 20, "{tests:?}");
+    assert_eq!(tests, between("# begin cold in a release\n", "# end cold in a release\n"));
+}
+
 struct Source {
     /// Path below `src/`, with `/`.
     name: String,
