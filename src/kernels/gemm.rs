@@ -71,19 +71,19 @@ pub(super) fn multiply(a: Matrix, b: Matrix, accumulate: bool, c: &mut [f32]) {
     }
     // A row or a column alone takes ways of its own there, too: it is taken twice.
     let (rows, columns) = (a.rows.max(2), b.columns.max(2));
-    let two = Matrix { rows, row_stride: if a.rows == 1 { 0 } else { a.row_stride }, ..a };
-    let copy = if along || b.columns == 1 { b.repeated(columns) } else { Vec::new() };
-    let b = if copy.is_empty() { b } else { Matrix::new(&copy, b.rows, columns) };
-    let (c_rows, c_columns) = (a.rows, c.len() / a.rows);
-    let mut wide = vec![0.0; rows * columns];
-    if accumulate {
-        for (i, value) in wide.iter_mut().enumerate() {
-            *value = c[(i / columns).min(c_rows - 1) * c_columns + (i % columns).min(c_columns - 1)];
-        }
+    let mut wide =
+        if accumulate { Matrix::new(c, a.rows, b.columns).repeated(columns) } else { vec![0.0; a.rows * columns] };
+    if a.rows == 1 {
+        wide.extend_from_within(..);
     }
-    by_the_library(two, b, accumulate, &mut wide);
-    for (c, wide) in c.chunks_exact_mut(c_columns).zip(wide.chunks_exact(columns)) {
-        c.copy_from_slice(&wide[..c_columns]);
+    let twice = Matrix { rows, row_stride: if a.rows == 1 { 0 } else { a.row_stride }, ..a };
+    if along || b.columns == 1 {
+        by_the_library(twice, Matrix::new(&b.repeated(columns), b.rows, columns), accumulate, &mut wide);
+    } else {
+        by_the_library(twice, b, accumulate, &mut wide);
+    }
+    for (c, wide) in c.chunks_exact_mut(b.columns).zip(wide.chunks_exact(columns)) {
+        c.copy_from_slice(&wide[..b.columns]);
     }
 }
 
@@ -92,9 +92,9 @@ fn by_the_library(a: Matrix, b: Matrix, accumulate: bool, c: &mut [f32]) {
     for from in (0..a.columns).step_by(TERMS) {
         let terms = TERMS.min(a.columns - from);
         // SAFETY: `multiply` has shown by `end` that every element of `a` and `b` lies within its slice, and by `c`'s length that
-        // every element of the product does; what it repeats lies where the matrix does. Slices are at most `isize::MAX` bytes long, so no stride wraps. `c` is borrowed
-        // mutably, so it overlaps neither. Sizes and strides are those of the same matrices; `from + terms` is at most the
-        // inner size.
+        // every element of the product does; a row that it takes twice lies where the row does. Slices are at most
+        // `isize::MAX` bytes long, so no stride wraps. `c` is borrowed mutably, so it overlaps neither. Sizes and strides are
+        // those of the same matrices; `from + terms` is at most the inner size.
         unsafe {
             gemm::gemm(
                 a.rows,

@@ -73,6 +73,21 @@ fn legend(canvas: &Canvas, top: i32, most: f32, unit: &str) -> Painted {
         canvas.area.draw(&Rectangle::new(corners, RGBColor(r, g, b).filled()))?;
     }
     canvas.text("0", (left, y + 27), 14.0, SOFT, Anchor::Left)?;
-    canvas.text(&format!("{most:.1}"), (left + WIDTH, y + 27), 14.0, SOFT, Anchor::Right)?;
+    canvas.text(&end(most), (left + WIDTH, y + 27), 14.0, SOFT, Anchor::Right)?;
     canvas.text(&format!("{unit}, one scale for all"), (left + WIDTH + 14, y + 7), 14.0, INK, Anchor::Left)
+}
+
+/// The scale's end in figures: one that is small isn't rounded to nothing.
+fn end(most: f32) -> String {
+    if most > 0.0 && most < 0.05 { format!("{most:.1e}") } else { format!("{most:.1}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_of_small_values_ends_with_more_than_nothing() {
+        assert_eq!([0.0, 1.3e-7, 0.049, 0.05, 12.34].map(end), ["0.0", "1.3e-7", "4.9e-2", "0.1", "12.3"]);
+    }
 }
