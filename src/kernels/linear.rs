@@ -30,17 +30,35 @@ const INPUTS: usize = 512;
 pub fn forward(inputs: usize, x: &[f32], weight: &[f32], bias: &[f32], y: &mut [f32]) {
     let (batch, outputs) = check(inputs, x, weight, y);
     assert_eq!(bias.len(), outputs, "bias of a dense layer");
-    // Outputs first, since a task then reads its own weights alone; the product is turned into place afterwards.
-    let mut turned = vec![0.0; y.len()];
-    turned.par_chunks_mut(OUTPUTS * batch).zip(weight.par_chunks(OUTPUTS * inputs)).for_each(|(turned, weight)| {
+    // Outputs first, since a task then reads its own weights alone; the product is turned into place afterwards. The input is turned once, for all
+    // tasks: the product of two matrices that both lie along their inner side is taken in ways that depend on their sizes.
+    let columns = batch.max(2);
+    let x = turned(inputs, x, columns);
+    let mut product = vec![0.0; outputs * columns];
+    product.par_chunks_mut(OUTPUTS * columns).zip(weight.par_chunks(OUTPUTS * inputs)).for_each(|(product, weight)| {
         let weight = Matrix::new(weight, weight.len() / inputs, inputs);
-        multiply(weight, Matrix::new(x, batch, inputs).transposed(), false, turned);
+        multiply(weight, Matrix::new(&x, inputs, columns), false, product);
     });
     for (row, y) in y.chunks_exact_mut(outputs).enumerate() {
-        for ((y, turned), bias) in y.iter_mut().zip(turned.chunks_exact(batch)).zip(bias) {
-            *y = turned[row] + bias;
+        for ((y, product), bias) in y.iter_mut().zip(product.chunks_exact(columns)).zip(bias) {
+            *y = product[row] + bias;
         }
     }
+}
+
+/// A column a picture, `[inputs, columns]` of `[B, inputs]`; the last picture as often as is missing, since a column alone is summed otherwise.
+fn turned(inputs: usize, x: &[f32], columns: usize) -> Vec<f32> {
+    let last = x.len() / inputs - 1;
+    let mut turned = vec![0.0; inputs * columns];
+    turned.par_chunks_mut(INPUTS * columns).enumerate().for_each(|(block, turned)| {
+        for column in 0..columns {
+            let row = &x[column.min(last) * inputs + block * INPUTS..];
+            for (to, x) in turned.iter_mut().skip(column).step_by(columns).zip(row) {
+                *to = *x;
+            }
+        }
+    });
+    turned
 }
 
 /// The gradient of the input, overwritten.
