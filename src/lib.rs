@@ -56,7 +56,7 @@
 //!
 //! | layer | module | what it holds |
 //! |---|---|---|
-//! | 0 | [`base`] | errors; random streams; settings; the folders, the device, the machine; atomic writes, hashes, locks |
+//! | 0 | [`base`] | errors; long work and who hears of it; random streams; settings; the folders, the device, the machine; atomic writes, hashes, locks |
 //! | 1 | [`net`] | downloads |
 //! | 1 | [`kernels`] | CPU compute on `f32` slices, channels-last; knows no Candle |
 //! | 1 | [`pixels`] | bytes and pixels: decode, augment, resize, normalize; knows no tensors and no paths |
@@ -94,6 +94,7 @@ pub use base::error::{self, Error, ErrorKind, Result};
 pub use base::files;
 pub use base::project::{self, Project};
 pub use base::seed::{self, Purpose, Seed, Stream};
+pub use base::work::{self, Progress, Unheard, Unit, Work};
 
 /// What a notebook or a script needs, down to a loop of its own: `use petal::prelude::*;`
 pub mod prelude {

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use petal::data::Dataset;
 use petal::prelude::*;
+use petal::{Progress, Unit, Work};
 use serde_json::json;
 
 use crate::output::{Output, lossy};
-use crate::progress;
+use crate::progress::Bars;
 
 /// Which photos.
 #[derive(Args)]
@@ -39,15 +40,16 @@ enum Which {
 impl Options {
     /// Fetches, verifies and unpacks; a second run finds everything there.
     pub(crate) fn run(self, project: &Project) -> Result<Output> {
-        let bar = progress::bar("downloading", 0, true);
+        let mut bars = Bars::default();
         let mut downloaded = 0;
-        let mut tick = |done: u64, total: u64| {
-            downloaded = done;
-            bar.set_length(total);
-            bar.set_position(done);
+        let mut progress = |work: &Work| {
+            if work.unit == Unit::Bytes {
+                downloaded = work.done;
+            }
+            bars.tell(work)
         };
         let dataset = if let Some(archive) = &self.archive {
-            Dataset::from_archive(project, archive, self.replace)?
+            Dataset::from_archive_with(project, archive, self.replace, &mut progress)?
         } else {
             let source = match self.source {
                 Which::TfFlowers => Source::TfFlowers,
@@ -55,9 +57,9 @@ impl Options {
             };
             let config = Config { source, seed: self.seed, ..Config::seed() };
             config.check()?;
-            Dataset::fetch_with(project, &config, &mut tick)?
+            Dataset::fetch_with(project, &config, &mut progress)?
         };
-        bar.finish_and_clear();
+        drop(bars);
         let json = json!({
             "root": lossy(&dataset.root),
             "photos": dataset.samples.len(),

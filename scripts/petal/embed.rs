@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::LimitOptions;
 use crate::output::{Output, lossy, shown, unreadable as unreadable_json};
+use crate::progress::Bars;
 
 /// Which network and photos.
 #[derive(Args)]
@@ -43,8 +44,14 @@ impl Options {
         let config = Config { backbone: self.backbone, weights: self.weights, fit: self.fit, ..Config::seed() };
         let (model, preprocess) = backbone_model(&config, project)?;
         let eval::predict::Named { photos, hidden } = eval::predict::photos(std::slice::from_ref(&self.folder))?;
-        let (features, unreadable) =
-            eval::predict::embed(&model, &preprocess, &photos, &limits.over(config.limits), &project.device)?;
+        let (features, unreadable) = eval::predict::embed(
+            &model,
+            &preprocess,
+            &photos,
+            &limits.over(config.limits),
+            &project.device,
+            &mut Bars::default(),
+        )?;
         let names: Vec<_> = features.paths.iter().map(|p| lossy(p.strip_prefix(&self.folder).unwrap_or(p))).collect();
         let dims = features.values.dims().to_vec();
         let metadata = json!({ "backbone": self.backbone.name(), "files": names }).to_string();

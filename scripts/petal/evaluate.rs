@@ -10,6 +10,7 @@ use petal::prelude::*;
 use serde_json::{Value, json};
 
 use crate::output::Output;
+use crate::progress::Bars;
 
 /// What to measure.
 #[derive(Args)]
@@ -41,7 +42,7 @@ impl Options {
             return Err(Error::new(ErrorKind::Dataset, what).at(&file).mend("use the photos it was trained for"));
         }
         let loader = Loader::new(splits.get(self.split), info.preprocess, 32, &project.device);
-        let evaluation = eval::evaluate(&model, &loader, &info.name())?;
+        let evaluation = eval::evaluate(&model, &loader, &info.name(), &mut Bars::default())?;
         let note = csv.write(&evaluation.classes, &evaluation.predictions)?;
         let text =
             format!("{}\n\n{}\n{note}", evaluation.view().without_hints().text(), evaluation.per_class()?.text());

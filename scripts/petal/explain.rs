@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::LimitOptions;
 use crate::output::{Output, lossy, shown};
+use crate::progress::Bars;
 
 /// Which photos, and of which class.
 #[derive(Args)]
@@ -70,6 +71,7 @@ impl Options {
             &photos,
             &limits.over(Limits::default()),
             &project.device,
+            &mut Bars::default(),
         )?;
         let (mut text, mut rows) = (String::new(), Vec::new());
         for (number, prediction) in predictions.iter().enumerate() {

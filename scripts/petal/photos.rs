@@ -6,6 +6,8 @@ use clap::Args;
 use petal::data::Dataset;
 use petal::prelude::*;
 
+use crate::progress::Bars;
+
 /// Photos of one's own.
 #[derive(Args)]
 pub(crate) struct Photos {
@@ -61,6 +63,11 @@ impl Photos {
 
     /// Splits these photos, or finds that it was done.
     pub(crate) fn split(&self, project: &Project, config: &Config, photos: &Dataset) -> Result<Splits> {
-        if self.replace { photos.resplit(project, config) } else { photos.split(project, config) }
+        let mut bars = Bars::default();
+        if self.replace {
+            photos.resplit_with(project, config, &mut bars)
+        } else {
+            photos.split_with(project, config, &mut bars)
+        }
     }
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::LimitOptions;
 use crate::output::{self, Output, lossy, shown};
+use crate::progress::Bars;
 
 /// Which photos.
 #[derive(Args)]
@@ -33,7 +34,7 @@ impl Options {
         let eval::predict::Named { photos, hidden } = eval::predict::photos(&self.paths)?;
         let limits = limits.over(Limits::default());
         let (predictions, unreadable) =
-            eval::predict::predict(&model, &info.preprocess, &photos, &limits, &project.device)?;
+            eval::predict::predict(&model, &info.preprocess, &photos, &limits, &project.device, &mut Bars::default())?;
         let (mut text, mut rows) = (String::new(), Vec::new());
         for prediction in &predictions {
             let (class, probability) = prediction.best();

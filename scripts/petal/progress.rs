@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use petal::train::Event;
+use petal::{Progress, Unit, Work};
 
 use crate::interrupt::Interrupt;
 use crate::output::shown;
@@ -17,6 +18,41 @@ pub(crate) fn bar(what: &'static str, total: u64, bytes: bool) -> ProgressBar {
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(total).with_style(style).with_message(what)
+}
+
+/// Bars for long work, one after another. Ctrl-C ends the process as ever: nothing is left half done.
+#[derive(Default)]
+pub(crate) struct Bars {
+    now: Option<(String, ProgressBar)>,
+}
+
+impl Progress for Bars {
+    fn tell(&mut self, work: &Work) -> ControlFlow<()> {
+        if self.now.as_ref().is_none_or(|(name, _)| *name != work.name) {
+            self.clear();
+            let bar = bar("", work.total, work.unit == Unit::Bytes).with_message(work.name.clone());
+            self.now = Some((work.name.to_string(), bar));
+        }
+        if let Some((_, bar)) = &self.now {
+            bar.set_length(work.total);
+            bar.set_position(work.done);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Bars {
+    fn clear(&mut self) {
+        if let Some((_, bar)) = self.now.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Bars {
+    fn drop(&mut self) {
+        self.clear();
+    }
 }
 
 /// Shows a training, and stops it where Ctrl-C asks for that.

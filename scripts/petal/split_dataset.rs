@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::LimitOptions;
 use crate::output::{Output, lossy};
 use crate::photos::Photos;
+use crate::progress::Bars;
 
 /// How to split.
 #[derive(Args)]
@@ -31,10 +32,12 @@ impl Options {
         let config = Config { seed: self.seed, ..Config::seed() };
         let config = self.photos.over(Config { limits: limits.over(config.limits), ..config });
         let splits = if self.redraw {
-            Splits::open(&project.data)?.redraw(project, &config)?
+            Splits::open(&project.data)?.redraw_with(project, &config, &mut Bars::default())?
         } else {
             let photos = match self.photos.source() {
-                Some(source) => Dataset::fetch(project, &Config { source, ..config.clone() })?,
+                Some(source) => {
+                    Dataset::fetch_with(project, &Config { source, ..config.clone() }, &mut Bars::default())?
+                }
                 None => Dataset::fetched(project, &only_folder(&project.data.join("raw"))?, &config)?,
             };
             self.photos.split(project, &config, &photos)?

@@ -16,7 +16,7 @@ use crate::LimitOptions;
 use crate::interrupt::Interrupt;
 use crate::output::{Output, lossy};
 use crate::photos::Photos;
-use crate::progress::Training;
+use crate::progress::{Bars, Training};
 
 /// What to train, and how. What is not given is as the recipe says.
 #[derive(Args)]
@@ -76,7 +76,11 @@ impl Options {
             None => self.photos.open(project, &config)?,
             Some(source) => {
                 config.source = source;
-                let splits = self.photos.split(project, &config, &Dataset::fetch(project, &config)?)?;
+                let splits = self.photos.split(
+                    project,
+                    &config,
+                    &Dataset::fetch_with(project, &config, &mut Bars::default())?,
+                )?;
                 eprintln!("{}", splits.view().without_hints().text().trim_end());
                 splits
             }

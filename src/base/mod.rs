@@ -1,7 +1,8 @@
-//! The ground: errors, random streams, settings, the project's folders, files.
+//! The ground: errors, long work, random streams, settings, the project's folders, files.
 
 pub mod config;
 pub mod error;
 pub mod files;
 pub mod project;
 pub mod seed;
+pub mod work;

@@ -12,6 +12,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
+use crate::base::work::{Progress, Unit, Work};
 
 /// What an archive may at most hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +50,9 @@ pub struct Unpacked {
 /// # Errors
 /// [`ErrorKind::Archive`], naming the entry: links and devices; names that lead out of the folder, are not UTF-8, or are there
 /// twice (on some systems, names that differ only in case or Unicode form are the same); more than the limits; a file that is cut short or
-/// damaged.
-pub fn unpack(archive: &Path, folder: &Path, limits: &Limits) -> Result<Unpacked> {
-    entries(archive, folder, limits).map_err(|error| match error.kind() {
+/// damaged. [`ErrorKind::Interrupted`] if `progress` ends it.
+pub fn unpack(archive: &Path, folder: &Path, limits: &Limits, progress: &mut dyn Progress) -> Result<Unpacked> {
+    entries(archive, folder, limits, progress).map_err(|error| match error.kind() {
         ErrorKind::Archive => error.at(archive).mend("get the archive anew; nothing of this one was kept"),
         _ => error,
     })
@@ -60,7 +61,7 @@ pub fn unpack(archive: &Path, folder: &Path, limits: &Limits) -> Result<Unpacked
 /// Bytes for headers, long names and padding from one entry to the next.
 const BETWEEN: u64 = 4 << 20;
 
-fn entries(path: &Path, folder: &Path, limits: &Limits) -> Result<Unpacked> {
+fn entries(path: &Path, folder: &Path, limits: &Limits, progress: &mut dyn Progress) -> Result<Unpacked> {
     let file = File::open(path).map_err(|cause| Error::io("read", path, &cause))?;
     let packed = file.metadata().map_err(|cause| Error::io("read", path, &cause))?.len();
     let most = limits.bytes.min(packed.saturating_mul(limits.ratio).max(64 << 20));
@@ -69,6 +70,7 @@ fn entries(path: &Path, folder: &Path, limits: &Limits) -> Result<Unpacked> {
     let mut archive = Archive::new(Metered { inner: GzDecoder::new(&mut reader), left: &left });
     let (mut tree, mut bytes, mut count) = (Tree::default(), 0u64, 0);
     let mut unpacked = Unpacked { files: 0, ignored: Vec::new() };
+    let mut work = Work::new("unpacking", Unit::Files, 0);
     for entry in archive.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         count += 1;
@@ -102,10 +104,12 @@ fn entries(path: &Path, folder: &Path, limits: &Limits) -> Result<Unpacked> {
         if is_file {
             write(&mut entry, &name, &place)?;
             unpacked.files += 1;
+            work.at(unpacked.files as u64, progress)?;
         } else {
             files::create_dir(&place)?;
         }
     }
+    work.end(progress)?;
     // The end of the gzip stream holds the checksum: read up to it, and see that nothing follows.
     left.set(BETWEEN);
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;

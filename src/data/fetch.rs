@@ -11,20 +11,16 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{self, Identity};
 use crate::base::project::Project;
 use crate::base::seed::Seed;
+use crate::base::work::{Progress, Unheard};
 use crate::net::download::{self, Download};
 use crate::pixels;
 
 impl Dataset {
-    /// The photos that the settings name. What is there already is not fetched again.
+    /// The photos that the settings name. What is there already is not fetched again. `progress` hears of the download and of what is unpacked.
     ///
     /// # Errors
-    /// What a download, an archive or a folder can give.
-    pub fn fetch(project: &Project, config: &Config) -> Result<Self> {
-        Self::fetch_with(project, config, &mut |_, _| ())
-    }
-
-    /// The same; `tick` is told how many bytes of a download are done, and of how many.
-    pub fn fetch_with(project: &Project, config: &Config, tick: &mut dyn FnMut(u64, u64)) -> Result<Self> {
+    /// What a download, an archive or a folder can give; [`ErrorKind::Interrupted`] if `progress` ends it: what was downloaded so far is kept.
+    pub fn fetch_with(project: &Project, config: &Config, progress: &mut dyn Progress) -> Result<Self> {
         let raw = project.data.join("raw");
         match &config.source {
             Source::Folder(root) => {
@@ -48,8 +44,8 @@ impl Dataset {
                 let root = raw.join("flower_photos");
                 if !root.exists() {
                     let archive = raw.join("flower_photos.tgz");
-                    download(&archive, tick)?;
-                    unpack(&archive, source::SHA256, &root)?;
+                    download(&archive, progress)?;
+                    unpack(&archive, source::SHA256, &root, progress)?;
                 }
                 Self::unpacked(&root, config.limits)
             }
@@ -61,7 +57,12 @@ impl Dataset {
     /// # Errors
     /// [`ErrorKind::Dataset`] if another archive was unpacked there before and `replace` is false, or files were added or changed there since;
     /// [`ErrorKind::Archive`] for one that is damaged or holds what no data set should. What was there before is still there then.
-    pub fn from_archive(project: &Project, path: &Path, replace: bool) -> Result<Self> {
+    pub fn from_archive_with(
+        project: &Project,
+        path: &Path,
+        replace: bool,
+        progress: &mut dyn Progress,
+    ) -> Result<Self> {
         let root = project.data.join("raw").join("flower_photos");
         let sha256 = files::sha256_file(path)?;
         let known = Mark::read(&root);
@@ -94,7 +95,7 @@ impl Dataset {
             }
         }
         if !root.exists() || !is_known {
-            unpack(path, &sha256, &root)?;
+            unpack(path, &sha256, &root, progress)?;
         }
         Self::unpacked(&root, pixels::Limits::default())
     }
@@ -115,7 +116,8 @@ impl Dataset {
         let name = root.file_name().unwrap_or_default().to_string_lossy();
         let drawn = name.strip_prefix("synthetic-").and_then(|rest| rest.split_once('-'));
         if let Some((Ok(per_class), Ok(seed))) = drawn.map(|(count, seed)| (count.parse(), seed.parse())) {
-            return Self::fetch(project, &Config { source: Source::Synthetic { per_class }, seed, ..config.clone() });
+            let drawn = Config { source: Source::Synthetic { per_class }, seed, ..config.clone() };
+            return Self::fetch_with(project, &drawn, &mut Unheard);
         }
         if Mark::read(root).is_some() {
             return Self::unpacked(root, config.limits);
@@ -195,15 +197,15 @@ impl Mark {
     }
 }
 
-fn unpack(archive: &Path, sha256: &str, root: &Path) -> Result<()> {
+fn unpack(archive: &Path, sha256: &str, root: &Path, progress: &mut dyn Progress) -> Result<()> {
     files::write_dir(root, |scratch| {
-        archive::unpack(archive, scratch, &Limits::default())?;
+        archive::unpack(archive, scratch, &Limits::default(), progress)?;
         let mark = format!("{sha256}\n{}\n", Mark::content_of(scratch));
         files::write_bytes(&scratch.join(MARK), mark.as_bytes())
     })
 }
 
-fn download(archive: &Path, tick: &mut dyn FnMut(u64, u64)) -> Result<()> {
+fn download(archive: &Path, progress: &mut dyn Progress) -> Result<()> {
     let by_hand = format!(
         "fetch it elsewhere ({} bytes, SHA-256 {}) and put it at {}, or give it with `petal download-dataset --archive FILE`",
         source::BYTES,
@@ -225,5 +227,5 @@ fn download(archive: &Path, tick: &mut dyn FnMut(u64, u64)) -> Result<()> {
         return Err(Error::new(ErrorKind::Offline, what).at(archive).mend(by_hand));
     }
     let (url, sha256, bytes) = (source::URL, source::SHA256, Some(source::BYTES));
-    Download { url, sha256, bytes, token: None, by_hand }.to(archive, tick)
+    Download { url, sha256, bytes, token: None, by_hand }.to(archive, progress)
 }

@@ -17,6 +17,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::Lock;
 use crate::base::project::Project;
 use crate::base::seed::Seed;
+use crate::base::work::{Progress, Unit, Work};
 
 impl Dataset {
     /// Verifies every photo and sorts them into `data/train`, `data/val` and `data/test`, stratified by class, (near)
@@ -29,19 +30,20 @@ impl Dataset {
     /// # Errors
     /// [`ErrorKind::Dataset`]: a class has fewer than three photos; or the data folder holds a split that was made with another
     /// seed, other fractions or other photos — it is not replaced unasked. Nothing is written then.
-    pub fn split(&self, project: &Project, config: &Config) -> Result<Splits> {
+    /// [`ErrorKind::Interrupted`] if `progress` ends it: what was there before still holds.
+    pub fn split_with(&self, project: &Project, config: &Config, progress: &mut dyn Progress) -> Result<Splits> {
         config.check()?;
         let honoured = Decisions::read(&project.data)?.honoured(self, &project.data)?;
         if let Some(splits) = self.made_before(&project.data, config, &honoured)? {
             return Ok(splits);
         }
-        let plan = self.plan(&project.data, config, &honoured)?;
+        let plan = self.plan(&project.data, config, &honoured, progress)?;
         let _lock = Lock::take(&project.data.join("lock"))?;
         // Another process may have made it meanwhile.
         match self.made_before(&project.data, config, &honoured)? {
             Some(splits) => Ok(splits),
             None => {
-                plan.carry_out(&project.data)?;
+                plan.carry_out(&project.data, progress)?;
                 Splits::open(&project.data)
             }
         }
@@ -50,18 +52,20 @@ impl Dataset {
     /// The same, in the place of whatever split was there. Only files of the old manifest are removed, and none that is a photo's last copy.
     ///
     /// # Errors
-    /// Those of [`Dataset::split`]; [`ErrorKind::Dataset`] if a photo of the old split is nowhere else. Nothing is changed then.
-    pub fn resplit(&self, project: &Project, config: &Config) -> Result<Splits> {
+    /// Those of [`Dataset::split_with`]; [`ErrorKind::Dataset`] if a photo of the old split is nowhere else. Nothing is changed then.
+    pub fn resplit_with(&self, project: &Project, config: &Config, progress: &mut dyn Progress) -> Result<Splits> {
         config.check()?;
         let honoured = Decisions::read(&project.data)?.honoured(self, &project.data)?;
-        let plan = self.plan(&project.data, config, &honoured)?;
+        let plan = self.plan(&project.data, config, &honoured, progress)?;
         let _lock = Lock::take(&project.data.join("lock"))?;
-        plan.carry_out(&project.data)?;
+        plan.carry_out(&project.data, progress)?;
         Splits::open(&project.data)
     }
 
-    fn plan(&self, data: &Path, config: &Config, honoured: &Honoured) -> Result<Plan> {
-        let Verification { good, bad } = self.verify()?;
+    fn plan(&self, data: &Path, config: &Config, honoured: &Honoured, progress: &mut dyn Progress) -> Result<Plan> {
+        let Verification { good, bad } = self.verify_with(progress)?;
+        let mut work = Work::new("comparing photos with each other", Unit::Photos, good.len() as u64);
+        work.at(0, progress)?;
         let split = &config.split;
         let found = match split.duplicates {
             Duplicates::Off => Found::nothing(good.len()),
@@ -71,6 +75,7 @@ impl Dataset {
                 ..duplicates::find(&good, split.duplicate_threshold)
             },
         };
+        work.end(progress)?;
         let Parts { splits, drawn, split_up } =
             self.parts(&good, &found.groups, config).map_err(|error| error.at(&self.root))?;
         let classes = self.classes_after(&good, honoured);
@@ -232,31 +237,6 @@ impl Dataset {
             }
         }
         Ok(())
-    }
-}
-
-impl Splits {
-    /// Draws the split anew, from the photos that it holds: those that they came from may be gone. No photo is lost, whenever this is stopped.
-    /// What `data/decisions.csv` says is honoured, but for photos that were dropped before: those are not in the split.
-    ///
-    /// # Errors
-    /// Those of [`Dataset::split`].
-    pub fn redraw(&self, project: &Project, config: &Config) -> Result<Self> {
-        config.check()?;
-        let parts = [&self.train, &self.val, &self.test];
-        let mut samples: Vec<Sample> = parts.iter().flat_map(|part| part.samples.iter().cloned()).collect();
-        samples.iter_mut().for_each(|sample| sample.part = None);
-        samples.sort_by(|a, b| (a.target, &a.name).cmp(&(b.target, &b.name)));
-        let dataset = Dataset {
-            root: self.made_with.root.clone().unwrap_or_else(|| self.root.clone()),
-            classes: self.classes.clone(),
-            samples,
-            left_out: self.made_with.left_out.clone(),
-            source: self.source(),
-            licence: self.made_with.licence.clone(),
-            limits: config.limits,
-        };
-        dataset.resplit(project, config)
     }
 }
 

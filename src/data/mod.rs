@@ -17,6 +17,7 @@ mod names;
 mod on_disk;
 pub mod partition;
 pub mod photo;
+mod redraw;
 mod sample;
 mod search;
 pub mod source;

@@ -19,6 +19,7 @@ use super::sample::Split;
 use super::search::{is_hidden, is_photo};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{self, Identity};
+use crate::base::work::{Progress, Unit, Work};
 
 /// Names what is being placed.
 const UNFINISHED: &str = "manifest.unfinished.csv";
@@ -38,7 +39,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`ErrorKind::Dataset`] where a file that is not of the old split is in the way, or one of its photos is nowhere else; nothing is changed then.
-    pub(super) fn carry_out(mut self, data: &Path) -> Result<()> {
+    pub(super) fn carry_out(mut self, data: &Path, progress: &mut dyn Progress) -> Result<()> {
         let rows: Vec<Row> = self.files.iter().map(|(_, row)| row.clone()).collect();
         put_right(data, &rows)?;
         let [manifest, unfinished, replaced] = [MANIFEST, UNFINISHED, REPLACED].map(|name| data.join(name));
@@ -59,9 +60,13 @@ impl Plan {
         }
 
         self.made_with.manifest_sha256 = manifest::write(&unfinished, &rows)?;
-        for (source, row) in &self.files {
+        let mut work = Work::new("placing photos", Unit::Photos, self.files.len() as u64);
+        for (placed, (source, row)) in self.files.iter().enumerate() {
+            // A stop here is as if the process had been killed: what was placed goes with the next run.
+            work.at(placed as u64, progress)?;
             place(source, &row.file(data))?;
         }
+        work.end(progress)?;
         if manifest.exists() {
             files::copy(&manifest, &replaced)?;
         }

@@ -8,7 +8,11 @@ use super::left_out::LeftOut;
 use super::{Dataset, Sample, photo};
 use crate::base::error::Result;
 use crate::base::files;
+use crate::base::work::{Progress, Unit, Work};
 use crate::pixels::{Decoded, Fingerprint, Limits};
+
+/// Photos that are looked at between two safe points: enough for many threads, and done within a second or two.
+const AT_ONCE: usize = 128;
 
 /// What was found in a good photo.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,15 +47,23 @@ impl Dataset {
     ///
     /// # Errors
     /// None for a bad photo: it is listed. [`ErrorKind::Io`](crate::ErrorKind::Io) never either: an unreadable file is a bad photo.
-    pub fn verify(&self) -> Result<Verification> {
-        let looked: Vec<_> = self.samples.par_iter().map(|sample| (sample, look(sample, &self.limits))).collect();
+    /// [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted) if `progress` ends it.
+    pub fn verify_with(&self, progress: &mut dyn Progress) -> Result<Verification> {
+        let mut work = Work::new("looking at every photo", Unit::Photos, self.samples.len() as u64);
         let (mut good, mut bad) = (Vec::new(), Vec::new());
-        for (sample, found) in looked {
-            match found {
-                Ok(checked) => good.push(checked),
-                Err(error) => bad.push((sample.path.clone(), LeftOut::after(&error).of(photo::size_of(&sample.path)))),
+        for samples in self.samples.chunks(AT_ONCE) {
+            work.at((good.len() + bad.len()) as u64, progress)?;
+            let looked: Vec<_> = samples.par_iter().map(|sample| (sample, look(sample, &self.limits))).collect();
+            for (sample, found) in looked {
+                match found {
+                    Ok(checked) => good.push(checked),
+                    Err(error) => {
+                        bad.push((sample.path.clone(), LeftOut::after(&error).of(photo::size_of(&sample.path))));
+                    }
+                }
             }
         }
+        work.end(progress)?;
         Ok(Verification { good, bad })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Evaluation, Prediction};
 use crate::base::error::{Error, ErrorKind, Result};
@@ -11,6 +11,7 @@ use crate::data::decisions::DECISIONS;
 use crate::data::{Decision, Decisions, Split, Splits};
 
 /// Photos by loss, the largest first, to be marked one by one: keep, relabel or drop.
+/// All clones share their marks.
 ///
 /// A photo's number is its place in the list, from 1 on; it does not change while the cleaner is in use. The marks are kept in memory until
 /// [`Cleaner::save`] writes them to `decisions.csv` in the data folder, which the next split honours.
@@ -18,7 +19,7 @@ use crate::data::{Decision, Decisions, Split, Splits};
 /// ```no_run
 /// # use petal::prelude::*;
 /// # fn cells(learner: &Learner) -> Result<()> {
-/// let mut cleaner = learner.cleaner(&[Split::Train, Split::Val])?; // as a cell's last line, it shows the first twelve
+/// let cleaner = learner.cleaner(&[Split::Train, Split::Val])?; // as a cell's last line, it shows the first twelve
 /// cleaner.relabel(&[1], "tulips")?;
 /// cleaner.drop_photos(&[2, 5])?;
 /// cleaner.keep(&[3, 4])?;
@@ -40,7 +41,8 @@ pub struct Cleaner {
     /// Whether train photos were predicted by heads that have not learned from them. Default false: they may be known by heart.
     pub held_out: bool,
     data: PathBuf,
-    marks: BTreeMap<usize, Decision>,
+    /// Shared by all clones: buttons mark the very list that a cell's variable holds.
+    marks: Arc<Mutex<BTreeMap<usize, Decision>>>,
 }
 
 /// A photo that may be in the wrong class.
@@ -84,7 +86,7 @@ impl Cleaner {
             decided_before: 0,
             held_out: false,
             data: splits.root.clone(),
-            marks: BTreeMap::new(),
+            marks: Arc::default(),
         };
         for (split, evaluation) in evaluations {
             let samples = splits.get(*split).samples.iter();
@@ -120,7 +122,7 @@ impl Cleaner {
     ///
     /// # Errors
     /// [`ErrorKind::Config`] for a number that is not in the list; nothing is marked then. So it is for all marks.
-    pub fn keep(&mut self, numbers: &[usize]) -> Result<()> {
+    pub fn keep(&self, numbers: &[usize]) -> Result<()> {
         self.mark(numbers, &Decision::Keep)
     }
 
@@ -128,7 +130,7 @@ impl Cleaner {
     ///
     /// # Errors
     /// Also for an unknown class, and for a photo that is of this class already.
-    pub fn relabel(&mut self, numbers: &[usize], class: &str) -> Result<()> {
+    pub fn relabel(&self, numbers: &[usize], class: &str) -> Result<()> {
         let Some(target) = self.classes.iter().position(|known| known == class) else {
             let known = format!("one of {}", self.classes.join(", "));
             return Err(Error::config("class", format_args!("{class:?}"), &known));
@@ -143,20 +145,21 @@ impl Cleaner {
     }
 
     /// These photos go into no part: they show nothing of any class, or spoil what is learned.
-    pub fn drop_photos(&mut self, numbers: &[usize]) -> Result<()> {
+    pub fn drop_photos(&self, numbers: &[usize]) -> Result<()> {
         self.mark(numbers, &Decision::Drop)
     }
 
     /// Takes marks back, before they are saved.
-    pub fn unmark(&mut self, numbers: &[usize]) -> Result<()> {
+    pub fn unmark(&self, numbers: &[usize]) -> Result<()> {
         numbers.iter().try_for_each(|&number| self.suspect(number).map(|_| ()))?;
-        numbers.iter().for_each(|number| drop(self.marks.remove(number)));
+        let mut marks = self.lock();
+        numbers.iter().for_each(|number| drop(marks.remove(number)));
         Ok(())
     }
 
     /// Marks by number.
-    pub fn marks(&self) -> &BTreeMap<usize, Decision> {
-        &self.marks
+    pub fn marks(&self) -> BTreeMap<usize, Decision> {
+        self.lock().clone()
     }
 
     /// The photo of this number, from 1 on.
@@ -176,12 +179,13 @@ impl Cleaner {
     /// # Errors
     /// [`ErrorKind::Config`] if nothing is marked; what writing can give. Marks stay marked.
     pub fn save(&self) -> Result<SavedDecisions> {
-        if self.marks.is_empty() {
+        let marks = self.marks();
+        if marks.is_empty() {
             return Err(Error::new(ErrorKind::Config, "no photo is marked yet")
                 .mend("keep(&[…]), relabel(&[…], \"class\") or drop_photos(&[…]) marks photos by their numbers"));
         }
         let (mut saved, mut rows) = ([0; 3], Vec::new());
-        for (&number, decision) in &self.marks {
+        for (&number, decision) in &marks {
             let Suspect { name, prediction, .. } = self.suspect(number)?;
             rows.push((name.clone(), files::sha256_file(&prediction.path)?, decision.clone()));
             saved[match decision {
@@ -194,9 +198,13 @@ impl Cleaner {
         Ok(SavedDecisions { path: self.data.join(DECISIONS), saved, all })
     }
 
-    fn mark(&mut self, numbers: &[usize], decision: &Decision) -> Result<()> {
+    fn mark(&self, numbers: &[usize], decision: &Decision) -> Result<()> {
         numbers.iter().try_for_each(|&number| self.suspect(number).map(|_| ()))?;
-        self.marks.extend(numbers.iter().map(|&number| (number, decision.clone())));
+        self.lock().extend(numbers.iter().map(|&number| (number, decision.clone())));
         Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Decision>> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

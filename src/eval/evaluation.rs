@@ -9,6 +9,7 @@ use super::Confusion;
 use super::metrics::{self, Interval, Scores};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{cells, output};
+use crate::base::work::{Progress, Unit, Work};
 use crate::data::Loader;
 use crate::models::{Cut, Model};
 
@@ -215,11 +216,16 @@ pub fn has_marked_cells(classes: &[String], predictions: &[Prediction]) -> bool 
 }
 
 /// Predicts every photo of a loader, in order.
-pub fn evaluate(model: &Model, loader: &Loader, name: &str) -> Result<Evaluation> {
+///
+/// # Errors
+/// What reading photos can give; [`ErrorKind::Interrupted`] if `progress` ends it.
+pub fn evaluate(model: &Model, loader: &Loader, name: &str, progress: &mut dyn Progress) -> Result<Evaluation> {
     let side = loader.preprocess().size;
     let inference = model.inference(Cut::Images, &[3, side, side])?;
     let mut predictions = Vec::with_capacity(loader.len());
+    let mut work = Work::new("evaluating", Unit::Photos, loader.len() as u64);
     for batch in loader.batches() {
+        work.at(predictions.len() as u64, progress)?;
         let batch = batch?;
         let probabilities = inference.probabilities(&batch.images)?;
         for (index, probabilities) in batch.indices.into_iter().zip(probabilities) {
@@ -227,6 +233,7 @@ pub fn evaluate(model: &Model, loader: &Loader, name: &str) -> Result<Evaluation
             predictions.push(Prediction { path: sample.path.clone(), target: Some(sample.target), probabilities });
         }
     }
+    work.end(progress)?;
     Evaluation::new(name, loader.subset().classes.clone(), predictions)
 }
 

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::Prediction;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{self, Identity};
+use crate::base::work::{Progress, Unit, Work};
 use crate::data::{is_hidden, photo};
 use crate::models::{Cut, Model};
 use crate::pixels::{Limits, Preprocess};
@@ -44,16 +45,21 @@ pub fn photos(paths: &[PathBuf]) -> Result<Named> {
 }
 
 /// Class probabilities of each photo, in order; in a second list those that cannot be read.
+///
+/// # Errors
+/// [`ErrorKind::Interrupted`] if `progress` ends it.
 pub fn predict(
     model: &Model,
     preprocess: &Preprocess,
     photos: &[PathBuf],
     limits: &Limits,
     device: &Device,
+    progress: &mut dyn Progress,
 ) -> Result<(Vec<Prediction>, Vec<Unreadable>)> {
     let inference = model.inference(Cut::Images, &[3, preprocess.size, preprocess.size])?;
     let mut predictions = Vec::with_capacity(photos.len());
-    let unreadable = in_batches(preprocess, photos, limits, device, |paths, images| {
+    let work = Work::new("predicting", Unit::Photos, photos.len() as u64);
+    let unreadable = in_batches(preprocess, photos, limits, device, (work, progress), |paths, images| {
         let probabilities = inference.probabilities(images)?;
         predictions.extend(paths.into_iter().zip(probabilities).map(|(path, probabilities)| Prediction {
             path,
@@ -77,17 +83,19 @@ pub struct Features {
 /// The backbone's pooled output for each photo, in order; in a second value those that cannot be read.
 ///
 /// # Errors
-/// [`ErrorKind::Image`] if no photo can be read at all.
+/// [`ErrorKind::Image`] if no photo can be read at all; [`ErrorKind::Interrupted`] if `progress` ends it.
 pub fn embed(
     model: &Model,
     preprocess: &Preprocess,
     photos: &[PathBuf],
     limits: &Limits,
     device: &Device,
+    progress: &mut dyn Progress,
 ) -> Result<(Features, Vec<Unreadable>)> {
     let frozen = model.frozen(Cut::Features, preprocess.size, preprocess.size)?;
     let (mut names, mut rows) = (Vec::new(), Vec::new());
-    let unreadable = in_batches(preprocess, photos, limits, device, |paths, images| {
+    let work = Work::new("computing features", Unit::Photos, photos.len() as u64);
+    let unreadable = in_batches(preprocess, photos, limits, device, (work, progress), |paths, images| {
         rows.push(frozen.run(images)?.to_device(&Device::Cpu)?);
         names.extend(paths);
         Ok(())
@@ -106,10 +114,12 @@ fn in_batches(
     photos: &[PathBuf],
     limits: &Limits,
     device: &Device,
+    (mut work, progress): (Work, &mut dyn Progress),
     mut each: impl FnMut(Vec<PathBuf>, &Tensor) -> Result<()>,
 ) -> Result<Vec<Unreadable>> {
     let mut unreadable = Vec::new();
-    for batch in photos.chunks(BATCH) {
+    for (number, batch) in photos.chunks(BATCH).enumerate() {
+        work.at((number * BATCH) as u64, progress)?;
         let read: Vec<Result<Vec<f32>>> = batch.par_iter().map(|path| read(path, preprocess, limits)).collect();
         let (mut paths, mut values) = (Vec::new(), Vec::new());
         for (path, photo) in batch.iter().zip(read) {
@@ -127,6 +137,7 @@ fn in_batches(
             each(paths, &images)?;
         }
     }
+    work.end(progress)?;
     Ok(unreadable)
 }
 

@@ -4,21 +4,27 @@ use std::any::Any;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::thread::{Builder, JoinHandle, sleep};
+use std::time::Duration;
 
 use super::Learner;
 use super::fit::{Fitted, in_jupyter};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::report::live::Live;
-use crate::report::progress::{self, Lines};
+use crate::report::progress;
+use crate::report::telling::{Telling, asked_to_stop};
 use crate::report::{View, Watch, shows};
 use crate::train::{Phase, Run, Status};
 
+/// How often [`Background::wait`] looks whether it is over.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// A training that runs in a thread of its own. Other cells may look at it and stop it; [`Background::wait`] gives the learner back.
 ///
-/// The thread never prints: what is printed between two cells would block it, since the kernel reads only while a cell runs.
+/// Under a kernel that shows what changes, a display of the cell that began it grows, also between cells. Under another one the thread prints
+/// nothing: what is printed between two cells would block it there, since such a kernel reads only while a cell runs.
 /// When this value is dropped without waiting, training stops after the current step, with everything kept on disk.
 #[derive(Debug)]
 pub struct Background {
@@ -42,24 +48,22 @@ impl Learner {
         let live = Arc::new(Mutex::new(Live::new(&run)));
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, lines) = channel();
+        // Nobody may be listening any more: then nobody wants the lines.
+        let mut telling = Telling::new(&run, move |line| drop(sender.send(line.to_string())));
         let work = {
             let (phase, live, stop) = (phase.clone(), Arc::clone(&live), Arc::clone(&stop));
             move || {
                 let mut learner = self;
-                let run = learner.run.clone();
-                // Nobody may be listening any more: then nobody wants the lines.
-                let mut lines = Lines::new(&run, |line| drop(sender.send(line.to_string())));
                 let fitted = catch_unwind(AssertUnwindSafe(|| {
                     let note = settled?;
                     let fitted = learner.fit_shown(&phase, note, &live, &mut |event| {
-                        lines.observe(event);
+                        telling.observe(event);
                         if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
                     })?;
-                    lines.end(&fitted.ended, &fitted.history);
-                    Ok(fitted)
+                    let is_shown = telling.end(&fitted.ended, &fitted.history);
+                    Ok(Fitted { is_shown, ..fitted })
                 }));
                 let fitted = fitted.unwrap_or_else(|panic| Err(bug(panic.as_ref())));
-                drop(lines);
                 (learner, fitted)
             }
         };
@@ -107,8 +111,17 @@ impl Background {
     /// # drop(learner); Ok(()) }
     /// ```
     pub fn wait(mut self) -> (Learner, Result<Fitted>) {
-        for line in &self.lines {
-            println!("{line}");
+        loop {
+            match self.lines.recv_timeout(PAUSE) {
+                Ok(line) => println!("{line}"),
+                Err(_) if self.is_done() => break,
+                // Nothing is printed where a display grows.
+                Err(RecvTimeoutError::Disconnected) => sleep(PAUSE),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if asked_to_stop().is_break() {
+                self.stop();
+            }
         }
         let Some(thread) = self.thread.take() else {
             unreachable!("only this method takes the thread, and it takes self")

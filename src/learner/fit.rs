@@ -10,7 +10,8 @@ use crate::base::config::Config;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::models::Cut;
 use crate::report::live::Live;
-use crate::report::progress::{self, Lines};
+use crate::report::progress;
+use crate::report::telling::{Telling, asked_to_stop};
 use crate::report::{View, Watch, shows};
 use crate::train::{self, Ended, Event, History, Phase};
 
@@ -78,7 +79,7 @@ impl Learner {
         })
     }
 
-    /// Trains one phase, with a line an epoch on the standard output. A phase that a stop or a crash cut short goes on, as does one that ended
+    /// Trains one phase, shown in one display that grows, where the kernel can show one, or else with a line an epoch on the standard output. A phase that a stop or a crash cut short goes on, as does one that ended
     /// with fewer epochs or less patience than are asked for now; one that is done is not trained again.
     ///
     /// What a phase computes is its identity ([`Phase::computes`]). One of the same name that computes something else trains anew from where
@@ -88,14 +89,14 @@ impl Learner {
     /// See [`train::fit`]. A phase of the upper layers before the head's is an error too.
     pub fn fit(&mut self, phase: &Phase) -> Result<Fitted> {
         let note = self.settle(phase)?;
-        let mut lines = Lines::printed(&self.run);
+        let mut telling = Telling::printed(&self.run);
         let live = Mutex::new(Live::new(&self.run));
         let fitted = self.fit_shown(phase, note, &live, &mut |event| {
-            lines.observe(event);
-            ControlFlow::Continue(())
+            telling.observe(event);
+            asked_to_stop()
         })?;
-        lines.end(&fitted.ended, &fitted.history);
-        Ok(fitted)
+        let is_shown = telling.end(&fitted.ended, &fitted.history);
+        Ok(Fitted { is_shown, ..fitted })
     }
 
     /// Trains one phase and tells `observe` what happens; nothing is printed.
@@ -170,7 +171,7 @@ impl Learner {
         if self.run.last().exists() {
             self.record_fit()?;
         }
-        Ok(Fitted { ended, note, history: self.history()? })
+        Ok(Fitted { ended, note, history: self.history()?, is_shown: false })
     }
 
     /// Forgets this run's training, on the disk and in memory. Other runs stay.
@@ -190,6 +191,8 @@ pub struct Fitted {
     pub note: Option<String>,
     /// All epochs of the run.
     pub history: History,
+    /// Whether the cell has shown the epochs and their curves while it trained: then it does not show them again.
+    pub is_shown: bool,
 }
 
 impl Fitted {
@@ -197,6 +200,16 @@ impl Fitted {
     pub fn view(&self) -> View {
         let view = View::new(progress::ended(&self.ended));
         self.note.iter().fold(view, View::line).and(self.history.view())
+    }
+
+    /// Called by the notebook's kernel to show this.
+    pub fn evcxr_display(&self) {
+        if self.is_shown {
+            let view = View::new(self.history.title());
+            self.history.advice().into_iter().fold(view, View::hint).show();
+        } else {
+            self.view().show();
+        }
     }
 }
 
@@ -212,7 +225,7 @@ fn remember(config: &mut Config, phase: &Phase) {
     }
 }
 
-shows!(Fitted);
+shows!(without_display Fitted);
 
 /// Whether a Jupyter server has started this kernel: it sets this variable, other programs that run notebooks do not.
 pub(super) fn in_jupyter() -> bool {

@@ -7,7 +7,7 @@ use crate::data::Split;
 use crate::eval::{self, Cleaner, Evaluation, Prediction};
 use crate::explain::{GradCam, Method};
 use crate::export::ModelInfo;
-use crate::report::{self, Figure};
+use crate::report::{self, Bar, Figure};
 use crate::train::{self, Cache};
 
 impl Learner {
@@ -18,7 +18,7 @@ impl Learner {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if this run has not finished a phase yet.
     pub fn evaluate(&self, split: Split) -> Result<Evaluation> {
         let model = self.trained()?;
-        let evaluation = eval::evaluate(&model, &self.loader(split), &self.info.name())?;
+        let evaluation = eval::evaluate(&model, &self.loader(split), &self.info.name(), &mut Bar::new())?;
         self.record_evaluation(split, &evaluation)?;
         Ok(evaluation)
     }
@@ -75,12 +75,13 @@ impl Learner {
         parts.sort_unstable();
         parts.dedup();
         let held_out = parts.contains(&Split::Train) && self.kind() == Kind::Transfer;
+        let mut bar = Bar::new();
         let evaluate = |part: Split| -> Result<(Split, Evaluation)> {
             Ok((
                 part,
                 match part {
-                    Split::Train if held_out => self.held_out()?,
-                    _ => eval::evaluate(&model, &self.loader(part), &self.info.name())?,
+                    Split::Train if held_out => self.held_out(&mut bar)?,
+                    _ => eval::evaluate(&model, &self.loader(part), &self.info.name(), &mut bar)?,
                 },
             ))
         };
@@ -91,10 +92,10 @@ impl Learner {
     }
 
     /// The train photos as heads see them that have not learned from them.
-    fn held_out(&self) -> Result<Evaluation> {
+    fn held_out(&self, bar: &mut Bar) -> Result<Evaluation> {
         let model = self.untrained()?;
         let loader = self.loader(Split::Train);
-        let told = train::held_out(&model, &loader, &self.config, &Cache::folder(&self.project))?;
+        let told = train::held_out(&model, &loader, &self.config, &Cache::folder(&self.project), bar)?;
         let samples = loader.subset().samples.iter();
         let predictions = samples.zip(told).map(|(sample, probabilities)| Prediction {
             path: sample.path.clone(),

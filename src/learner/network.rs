@@ -6,6 +6,7 @@ use crate::base::project::Project;
 use crate::base::seed::Seed;
 use crate::models::{Architecture, Model, Origin, registry, weights};
 use crate::pixels::{Filter, Preprocess};
+use crate::report::Bar;
 
 /// Which network a [`Learner`](super::Learner) trains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +19,9 @@ pub enum Kind {
 
 /// Puts the pretrained weights that the settings name into a model; says where they came from, if they are not random.
 pub(super) fn pretrain(model: &Model, config: &Config, project: &Project) -> Result<Option<Origin>> {
-    let Some(loaded) = weights::load(config.backbone, &config.weights, &project.device, &project.models)? else {
+    let Some(loaded) =
+        weights::load(config.backbone, &config.weights, &project.device, &project.models, &mut Bar::new())?
+    else {
         return Ok(None);
     };
     weights::apply(model, &loaded)?;

@@ -6,7 +6,7 @@ use super::Learner;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::eval::predict::Unreadable;
 use crate::eval::{self, Prediction};
-use crate::report::{self, View, shows};
+use crate::report::{self, Bar, View, shows};
 
 /// Predictions for many photos, with the names of the classes.
 #[derive(Clone, Debug)]
@@ -29,8 +29,14 @@ impl Learner {
         let model = self.trained()?;
         check_there(path.as_ref())?;
         let paths = [path.as_ref().to_path_buf()];
-        let (mut found, mut unreadable) =
-            eval::predict(&model, &self.info.preprocess, &paths, &self.config.limits, &self.project.device)?;
+        let (mut found, mut unreadable) = eval::predict(
+            &model,
+            &self.info.preprocess,
+            &paths,
+            &self.config.limits,
+            &self.project.device,
+            &mut Bar::new(),
+        )?;
         match (found.pop(), unreadable.pop()) {
             (Some(prediction), _) => Ok(Labelled { prediction, classes: self.info.classes.clone() }),
             (None, Some(unreadable)) => Err(unreadable.error),
@@ -56,8 +62,14 @@ impl Learner {
         let paths: Vec<PathBuf> = paths.iter().map(|path| path.as_ref().to_path_buf()).collect();
         paths.iter().try_for_each(|path| check_there(path))?;
         let eval::predict::Named { photos, hidden } = eval::predict::photos(&paths)?;
-        let (predictions, unreadable) =
-            eval::predict(&model, &self.info.preprocess, &photos, &self.config.limits, &self.project.device)?;
+        let (predictions, unreadable) = eval::predict(
+            &model,
+            &self.info.preprocess,
+            &photos,
+            &self.config.limits,
+            &self.project.device,
+            &mut Bar::new(),
+        )?;
         Ok(Predictions { predictions, unreadable, hidden, classes: self.info.classes.clone() })
     }
 }

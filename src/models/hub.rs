@@ -13,6 +13,7 @@ use hf_hub::{Cache, Repo, RepoType};
 use self::request::{Request, is_sha256};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
+use crate::base::work::Progress;
 use crate::nn::codec;
 
 /// How to reach the hub.
@@ -81,8 +82,16 @@ impl Hub {
     /// # Errors
     /// [`ErrorKind::Offline`] if it is not in the cache and going online was ruled out; [`ErrorKind::Network`] for a hub
     /// that cannot be reached, does not have the file or wants a token; [`ErrorKind::Checksum`] for other bytes than the
-    /// hub's; [`ErrorKind::Locked`] while another process downloads the file.
-    pub fn fetch(&self, repository: &str, revision: &str, file: &str, records: &Path) -> Result<Fetched> {
+    /// hub's; [`ErrorKind::Locked`] while another process downloads the file;
+    /// [`ErrorKind::Interrupted`] if `progress` ends the download.
+    pub fn fetch(
+        &self,
+        repository: &str,
+        revision: &str,
+        file: &str,
+        records: &Path,
+        progress: &mut dyn Progress,
+    ) -> Result<Fetched> {
         let repo = Repo::with_revision(repository.into(), RepoType::Model, revision.into());
         let cache = Cache::new(self.cache.clone()).repo(repo.clone());
         let request = Request {
@@ -105,7 +114,7 @@ impl Hub {
                 let what = format!("{repository} is not on this machine, and going online was ruled out");
                 return Err(Error::new(ErrorKind::Offline, what).mend(request.by_hand()));
             }
-            None => request.download(&cache, file)?,
+            None => request.download(&cache, file, progress)?,
         };
         Ok(Fetched { from_cache, ..verify(&path, records, &repo.folder_name())? })
     }

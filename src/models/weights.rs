@@ -12,6 +12,7 @@ use super::{Model, registry};
 use crate::base::config::{Backbone, WeightsFrom};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
+use crate::base::work::Progress;
 use crate::nn::codec;
 
 /// Where weights came from.
@@ -43,19 +44,31 @@ pub struct Loaded {
 /// # Errors
 /// [`ErrorKind::Weights`] for a file that is not safetensors (a pickle, say) or holds numbers that are not finite, and what
 /// [`Hub::fetch`] says. Whether the tensors are those of the network is checked by [`apply`].
-pub fn load(backbone: Backbone, from: &WeightsFrom, device: &Device, models: &Path) -> Result<Option<Loaded>> {
+pub fn load(
+    backbone: Backbone,
+    from: &WeightsFrom,
+    device: &Device,
+    models: &Path,
+    progress: &mut dyn Progress,
+) -> Result<Option<Loaded>> {
     match from {
         WeightsFrom::Random => Ok(None),
-        WeightsFrom::Hub => load_from_hub(&Hub::from_env()?, backbone, device, models).map(Some),
+        WeightsFrom::Hub => load_from_hub(&Hub::from_env()?, backbone, device, models, progress).map(Some),
         WeightsFrom::Embedded => load_embedded(backbone, device).map(Some),
         WeightsFrom::File(path) => load_file(backbone, path, device).map(Some),
     }
 }
 
 /// [`load`] from a hub with other settings than the environment's.
-pub fn load_from_hub(hub: &Hub, backbone: Backbone, device: &Device, models: &Path) -> Result<Loaded> {
+pub fn load_from_hub(
+    hub: &Hub,
+    backbone: Backbone,
+    device: &Device,
+    models: &Path,
+    progress: &mut dyn Progress,
+) -> Result<Loaded> {
     let weights = registry::weights(backbone);
-    let fetched = hub.fetch(weights.name, weights.revision, weights.file, &models.join("cache/weights"))?;
+    let fetched = hub.fetch(weights.name, weights.revision, weights.file, &models.join("cache/weights"), progress)?;
     let tensors = parse(&fetched.bytes, device).map_err(|error| error.at(fetched.path))?;
     let origin = Origin { name: weights.name.into(), sha256: fetched.sha256, licence: Some(weights.licence.into()) };
     Ok(Loaded { tensors: without_classifier(backbone, tensors), origin })

@@ -16,6 +16,7 @@ use super::client::client;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
 use crate::base::project::Machine;
+use crate::base::work::{Progress, Unit, Work};
 
 /// A file that is wanted.
 #[derive(Clone, Debug)]
@@ -37,12 +38,13 @@ const LIMIT: u64 = 16 << 30;
 
 impl Download<'_> {
     /// Fills `path`, unless it is there already. What has come so far is in `<path>.part`; other bytes than the wanted ones are
-    /// kept as `<path>.bad`, to look at. `tick` is told how many bytes are done, and of how many (0 where the server does not say).
+    /// kept as `<path>.bad`, to look at. A stop leaves what has come, and the next call goes on from there.
     ///
     /// # Errors
     /// [`ErrorKind::Network`] for a server that cannot be reached or does not have it; [`ErrorKind::Checksum`] for other bytes;
-    /// [`ErrorKind::DiskFull`] where they have no room; [`ErrorKind::Locked`] while another process downloads it.
-    pub fn to(&self, path: &Path, tick: &mut dyn FnMut(u64, u64)) -> Result<()> {
+    /// [`ErrorKind::DiskFull`] where they have no room; [`ErrorKind::Locked`] while another process downloads it;
+    /// [`ErrorKind::Interrupted`] if `progress` ends it.
+    pub fn to(&self, path: &Path, progress: &mut dyn Progress) -> Result<()> {
         let _lock = files::Lock::take(&beside(path, "lock"))?;
         // Another process may have finished it meanwhile.
         if path.exists() {
@@ -65,7 +67,7 @@ impl Download<'_> {
         let mut got = String::new();
         // What an earlier try left may be wrong: one clean try more.
         for _ in 0..2 {
-            with_retries(|| self.receive(&agent, &part, tick))?;
+            with_retries(|| self.receive(&agent, &part, progress))?;
             got = files::sha256_file(&part)?;
             if got == self.sha256 {
                 return named();
@@ -94,7 +96,7 @@ impl Download<'_> {
     }
 
     /// One request for all that is still missing. Nothing is written before the server gives some of it.
-    fn receive(&self, agent: &Agent, part: &Path, tick: &mut dyn FnMut(u64, u64)) -> Tried<()> {
+    fn receive(&self, agent: &Agent, part: &Path, progress: &mut dyn Progress) -> Tried<()> {
         let on_disk = |cause: io::Error| Failure::from(Error::io("write", part, &cause));
         let mut done = fs::metadata(part).map_or(0, |found| found.len());
         let mut request = self.authorized(agent.get(self.url));
@@ -124,13 +126,14 @@ impl Download<'_> {
         let most = self.bytes.map_or(LIMIT, |bytes| bytes.saturating_add(1).saturating_sub(done));
         let mut body = response.into_body().into_with_config().limit(LIMIT).reader().take(most);
         let mut buffer = vec![0; 1 << 18];
+        let mut work = Work::new("downloading", Unit::Bytes, total);
         loop {
             match body.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(n) => {
                     file.write_all(&buffer[..n]).map_err(on_disk)?;
                     done += n as u64;
-                    tick(done, total);
+                    work.at(done, progress)?;
                 }
                 Err(cause) => return Err(self.lost(&cause)),
             }

@@ -10,10 +10,11 @@ use crate::data::{Split, photo};
 use crate::eval::{Cleaner, SavedDecisions};
 use crate::pixels::Limits;
 
-shows!(Cleaner, SavedDecisions);
+shows!(SavedDecisions);
+shows!(without_display Cleaner);
 
 /// Photos that a cell shows at once.
-const PAGE: usize = 12;
+pub(super) const PAGE: usize = 12;
 
 impl Cleaner {
     /// The first photos, each with its number, and how to mark them.
@@ -96,7 +97,7 @@ impl Cleaner {
         ])
     }
 
-    fn row(&self, index: usize) -> Row {
+    pub(super) fn row(&self, index: usize) -> Row {
         let suspect = &self.suspects[index];
         let name = |class: usize| self.classes.get(class).cloned().unwrap_or_default();
         let (predicted, probability) = suspect.prediction.best();
@@ -114,15 +115,15 @@ impl Cleaner {
 }
 
 /// What is said of one photo.
-struct Row {
+pub(super) struct Row {
     number: u64,
-    name: String,
-    split: Split,
-    class: String,
-    predicted: String,
-    probability: f64,
-    loss: f64,
-    decision: Option<String>,
+    pub(super) name: String,
+    pub(super) split: Split,
+    pub(super) class: String,
+    pub(super) predicted: String,
+    pub(super) probability: f64,
+    pub(super) loss: f64,
+    pub(super) decision: Option<String>,
 }
 
 impl SavedDecisions {

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use plotters::prelude::{ChartBuilder, Circle, DashedLineSeries, IntoLogRange, LineSeries, Rectangle};
 use plotters::style::{Color, RGBColor, ShapeStyle, WHITE};
 
+use super::bar::Bar;
 use super::figure::{Anchor, BLUE, Canvas, Figure, INK, Painted, SOFT, VERMILION, draw, style};
-use super::{View, progress, shows};
+use super::{View, kernel, progress, shows};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::work::{Progress, Unit, Work};
 use crate::train::{LrFind, SweepEnd, Sweeping};
 
 shows!(LrFind);
@@ -148,21 +150,30 @@ fn legend<'a>(canvas: &Canvas, entries: impl Iterator<Item = (RGBColor, &'a str)
 /// A fall of less than this part of the loss may be chance: so much does a smoothed loss wander by itself.
 const LITTLE: f64 = 0.2;
 
-/// Prints a line now and then, so that a long test is not silent.
+/// Shows a bar, or prints a line now and then, so that a long test is not silent.
 #[derive(Debug)]
 pub struct Lines {
     last: Instant,
+    bar: Bar,
 }
 
 impl Lines {
     /// Nothing is printed yet; the time runs.
     pub fn begin() -> Self {
-        Self { last: Instant::now() }
+        Self { last: Instant::now(), bar: Bar::new() }
     }
 
-    /// Prints the line for an event, if it is time for one. Never asks to stop.
+    /// Shows an event: as a bar where the kernel can show one, or else as a line, if it is time for one. Asks to stop where Jupyter's Stop does.
     pub fn show(&mut self, event: Sweeping) -> ControlFlow<()> {
         const QUIET: Duration = Duration::from_secs(10);
+        if kernel::is_listening() {
+            let (name, unit, done, total) = match &event {
+                Sweeping::Room(_) => return ControlFlow::Continue(()),
+                Sweeping::Caching { done, total } => ("frozen layers", Unit::Photos, *done, *total),
+                Sweeping::Step { done, total, .. } => ("looking for the learning rate", Unit::Steps, *done, *total),
+            };
+            return self.bar.tell(&Work { done: done as u64, ..Work::new(name, unit, total as u64) });
+        }
         if let Sweeping::Room(room) = &event {
             println!("{}", progress::room(room));
         }

@@ -18,11 +18,16 @@
 //! | [`runs`] | views of a run, its page, all runs side by side |
 //! | [`progress`] | the lines that a training prints |
 //! | [`cache`] | views of the cache's files |
+//! | [`bar`], [`growing`], [`telling`], `calls` | long work while it is done: a bar, a training, the calls on photos that have one |
+//! | `kernel`, `widgets`, `stop_button`, `cleaner_buttons` | what is said to a kernel that listens: displays that change, buttons |
 //! | [`live`], [`watch`] | what a run's folder shows while it trains, and the panel that looks at it |
 
+pub mod bar;
 pub mod cache;
+mod calls;
 pub mod cam;
 pub mod cleaner;
+mod cleaner_buttons;
 pub mod confusion;
 pub mod curves;
 pub mod data;
@@ -30,6 +35,8 @@ pub mod duplicates;
 pub mod evaluation;
 pub mod figure;
 pub mod gallery;
+pub mod growing;
+mod kernel;
 pub mod live;
 pub mod lr_find;
 mod plain;
@@ -39,12 +46,16 @@ pub mod project;
 pub mod runs;
 mod scaled;
 pub mod splits;
+mod stop_button;
 pub mod table;
+pub mod telling;
 pub mod training;
 pub mod view;
 pub mod watch;
+mod widgets;
 pub mod words;
 
+pub use bar::Bar;
 pub use cam::cam;
 pub use figure::Figure;
 pub use predictions::{all_predicted, predicted};

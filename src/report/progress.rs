@@ -14,7 +14,7 @@ const HEAD: &str = "epoch   train loss  accuracy     val loss  accuracy        t
 
 /// Tells what a training does, line by line: evcxr shows whole lines only, so there are no bars here.
 pub struct Lines<'a> {
-    say: Box<dyn FnMut(&str) + 'a>,
+    say: Box<dyn FnMut(&str) + Send + 'a>,
     stop_file: String,
     tracker: Tracker,
     /// Whether the table's head was said.
@@ -24,7 +24,7 @@ pub struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     /// Lines about a training of this run, each given to `say`.
-    pub fn new(run: &Run, say: impl FnMut(&str) + 'a) -> Self {
+    pub fn new(run: &Run, say: impl FnMut(&str) + Send + 'a) -> Self {
         let stop_file = run.stop_file().display().to_string();
         Self { say: Box::new(say), stop_file, tracker: Tracker::default(), headed: false, last: Instant::now() }
     }

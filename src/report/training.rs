@@ -71,16 +71,7 @@ impl History {
         if self.epochs.is_empty() {
             return View::new("no epoch was trained yet").hint("next: learner.fit_head()?");
         }
-        let title = match self.best() {
-            Some(best) => format!(
-                "{} epochs; the best is epoch {}: validation loss {:.4}, accuracy {:.1} %",
-                self.epochs.len(),
-                best.epoch,
-                best.val_loss,
-                100.0 * best.val_accuracy
-            ),
-            None => format!("{} epochs", self.epochs.len()),
-        };
+        let title = self.title();
         let view = match self.curves() {
             Ok(figure) => View::new(title).figure(figure),
             Err(error) => View::new(title).line(error.to_string()),
@@ -89,6 +80,20 @@ impl History {
         let view =
             self.ended.iter().fold(view, |view, (phase, reason)| view.line(format!("phase {phase} ended: {reason}")));
         self.advice().into_iter().fold(view, View::hint)
+    }
+
+    /// How many epochs there are, and which is the best.
+    pub(crate) fn title(&self) -> String {
+        match self.best() {
+            Some(best) => format!(
+                "{} epochs; the best is epoch {}: validation loss {:.4}, accuracy {:.1} %",
+                self.epochs.len(),
+                best.epoch,
+                best.val_loss,
+                100.0 * best.val_accuracy
+            ),
+            None => format!("{} epochs", self.epochs.len()),
+        }
     }
 
     /// What the last phase's numbers say about how to go on, in sentences; nothing where they say nothing.

@@ -165,7 +165,8 @@ const PAGE: &str = include_str!("page.html");
 
 /// Gives a type with a method `view` its `html`, `text` and `evcxr_display`.
 macro_rules! shows {
-    ($($type:ty),+ $(,)?) => {$(
+    // Where a cell shows it in a way of its own.
+    (without_display $($type:ty),+ $(,)?) => {$(
         impl $type {
             /// Plain HTML, as a cell shows it.
             pub fn html(&self) -> String {
@@ -176,7 +177,12 @@ macro_rules! shows {
             pub fn text(&self) -> String {
                 self.view().text()
             }
+        }
+    )+};
+    ($($type:ty),+ $(,)?) => {$(
+        $crate::report::shows!(without_display $type);
 
+        impl $type {
             /// Called by the notebook's kernel to show this.
             pub fn evcxr_display(&self) {
                 self.view().show();

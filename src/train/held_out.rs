@@ -9,6 +9,7 @@ use std::path::Path;
 use candle_core::Tensor;
 
 use super::batch::AtCut;
+use super::event::Event;
 use super::inputs::{self, Inputs};
 use super::phase::Phase;
 use super::step::Steps;
@@ -16,6 +17,7 @@ use super::values::{Values, set, snapshot};
 use crate::base::config::Config;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::{Purpose, Seed};
+use crate::base::work::{Progress, Unit, Work};
 use crate::data::Loader;
 use crate::models::{Cut, Model};
 
@@ -28,22 +30,38 @@ const FOLDS: usize = 5;
 /// `model` has the pretrained backbone and a head of random numbers, which it has again afterwards.
 ///
 /// # Errors
-/// What reading photos can give; [`ErrorKind::Diverged`] if a loss is not finite.
-pub fn held_out(model: &Model, loader: &Loader, config: &Config, cache: &Path) -> Result<Vec<Vec<f32>>> {
+/// What reading photos can give; [`ErrorKind::Diverged`] if a loss is not finite; [`ErrorKind::Interrupted`] if `progress` ends it.
+pub fn held_out(
+    model: &Model,
+    loader: &Loader,
+    config: &Config,
+    cache: &Path,
+    progress: &mut dyn Progress,
+) -> Result<Vec<Vec<f32>>> {
     let fresh = snapshot(&model.trainable_vars(Cut::Features)?)?;
-    let told = predict_all(model, loader, config, cache, &fresh);
+    let told = predict_all(model, loader, config, cache, &fresh, progress);
     set(model, &fresh)?;
     told
 }
 
-fn predict_all(model: &Model, loader: &Loader, config: &Config, cache: &Path, fresh: &Values) -> Result<Vec<Vec<f32>>> {
+fn predict_all(
+    model: &Model,
+    loader: &Loader,
+    config: &Config,
+    cache: &Path,
+    fresh: &Values,
+    progress: &mut dyn Progress,
+) -> Result<Vec<Vec<f32>>> {
     let seed = Seed(config.seed);
-    let (features, targets) = features(model, loader, config, cache)?;
+    let (features, targets) = features(model, loader, config, cache, progress)?;
     let mut dealt: Vec<usize> = (0..loader.len()).collect();
     seed.stream(Purpose::HeldOut, 0, 0).shuffle(&mut dealt);
     let phase = Phase { epochs: config.head.epochs.max(1), ..Phase::head(config) };
     let mut told = vec![Vec::new(); loader.len()];
-    for fold in 0..FOLDS.min(loader.len()) {
+    let folds = FOLDS.min(loader.len());
+    let mut work =
+        Work::new("training heads without the photos that they predict", Unit::Steps, (folds * phase.epochs) as u64);
+    for fold in 0..folds {
         let of = |own: bool| -> Vec<usize> {
             let photos = dealt.iter().enumerate().filter(|(place, _)| (place % FOLDS == fold) == own);
             photos.map(|(_, photo)| *photo).collect()
@@ -52,6 +70,7 @@ fn predict_all(model: &Model, loader: &Loader, config: &Config, cache: &Path, fr
         set(model, fresh)?;
         let mut steps = Steps::new(model, &phase, seed, phase.epochs * others.len().div_ceil(config.batch_size))?;
         for epoch in 0..phase.epochs {
+            work.at((fold * phase.epochs + epoch) as u64, progress)?;
             seed.stream(Purpose::HeldOut, fold as u64 + 1, epoch as u64).shuffle(&mut others);
             for (place, photos) in others.chunks(config.batch_size).enumerate() {
                 let batch = AtCut {
@@ -76,14 +95,26 @@ fn predict_all(model: &Model, loader: &Loader, config: &Config, cache: &Path, fr
             told[photo] = probabilities;
         }
     }
+    work.end(progress)?;
     Ok(told)
 }
 
 /// Features `[N, D]` and targets `[N]` of all photos, in order.
-fn features(model: &Model, loader: &Loader, config: &Config, cache: &Path) -> Result<(Tensor, Tensor)> {
+fn features(
+    model: &Model,
+    loader: &Loader,
+    config: &Config,
+    cache: &Path,
+    progress: &mut dyn Progress,
+) -> Result<(Tensor, Tensor)> {
     let inputs = if config.cache {
         // Features are few; older files of the cache make room for them only where the disk is full.
-        let [inputs] = inputs::cached(model, Cut::Features, [(loader, vec![0])], cache, u64::MAX, &mut |_| Ok(()))?;
+        let mut work = Work::new("computing features", Unit::Photos, loader.len() as u64);
+        let mut tell = |event: &Event| match event {
+            Event::Caching { done, .. } => work.at(*done as u64, progress),
+            _ => Ok(()),
+        };
+        let [inputs] = inputs::cached(model, Cut::Features, [(loader, vec![0])], cache, u64::MAX, &mut tell)?;
         inputs
     } else {
         Inputs::direct(model, Cut::Features, loader)?

@@ -61,7 +61,7 @@ fn the_usual_mistakes_are_answered_with_what_to_do() {
     advice("a folder", &learner.predict_all(&["phtos"]).unwrap_err(), &["phtos", "no such file", "starts at"]);
     let (test, val) = (learner.evaluate(Split::Test).unwrap(), learner.evaluate(Split::Val).unwrap());
     advice("other photos", &compare(&[&test, &val]).unwrap_err(), &["not measured on the same photos", "one split"]);
-    let mut cleaner = learner.cleaner(&[Split::Val]).unwrap();
+    let cleaner = learner.cleaner(&[Split::Val]).unwrap();
     advice("a number", &cleaner.keep(&[99]).unwrap_err(), &["99", "from 1 to"]);
     advice("a new class", &cleaner.relabel(&[1], "lilies").unwrap_err(), &["lilies", "roses"]);
     advice("nothing marked", &cleaner.save().unwrap_err(), &["no photo is marked", "relabel"]);

@@ -12,7 +12,7 @@ use petal::eval::{Cleaner, Evaluation, Prediction};
 use petal::learner::Learner;
 use petal::pixels::{Rgb, encode_png};
 use petal::train::{Phase, held_out};
-use petal::{ErrorKind, files};
+use petal::{ErrorKind, Unheard, files};
 
 use crate::decisions::Flowers;
 
@@ -38,7 +38,7 @@ fn cleaner(flowers: &Flowers, splits: &Splits) -> Cleaner {
 fn the_cleaner_lists_by_loss_marks_by_number_and_writes_what_was_decided() {
     let flowers = Flowers::new(30);
     let splits = flowers.split().unwrap();
-    let mut cleaner = cleaner(&flowers, &splits);
+    let cleaner = cleaner(&flowers, &splits);
     let names: Vec<String> = cleaner.suspects.iter().map(|suspect| suspect.name.clone()).collect();
     let in_order: Vec<String> = splits
         .val
@@ -121,7 +121,7 @@ fn a_cleaner_finds_photos_that_were_put_into_the_wrong_class() {
     let mut learner = Learner::new(&flowers.project, &splits, &flowers.config).unwrap();
     assert_eq!(learner.cleaner(&[Split::Val]).unwrap_err().kind(), ErrorKind::Config, "not trained yet");
     learner.fit_with(&Phase::head(&flowers.config), &mut |_| ControlFlow::Continue(())).unwrap();
-    let mut cleaner = learner.cleaner(&[Split::Test, Split::Train, Split::Val, Split::Train]).unwrap();
+    let cleaner = learner.cleaner(&[Split::Test, Split::Train, Split::Val, Split::Train]).unwrap();
     assert_eq!((cleaner.suspects.len(), cleaner.parts.as_slice(), cleaner.held_out), (100, &Split::ALL[..], true));
     let numbers: Vec<usize> = (1..=100).filter(|n| wrong.contains(&cleaner.suspect(*n).unwrap().name)).collect();
     let mean = numbers.iter().sum::<usize>() as f64 / numbers.len() as f64;
@@ -157,12 +157,12 @@ fn held_out_heads_do_not_know_wrong_labels_by_heart() {
     let loader = Loader::new(&subset, *own.preprocess(), own.batch_size(), own.device());
     let before = head_weights(&learner);
     let cache = flowers.project.models.join("cache");
-    let told = held_out(learner.model(), &loader, &flowers.config, &cache).unwrap();
+    let told = held_out(learner.model(), &loader, &flowers.config, &cache, &mut Unheard).unwrap();
     assert_eq!(head_weights(&learner), before, "the head is as it was");
     assert_eq!(told.len(), subset.samples.len());
     assert!(told.iter().all(|row| row.len() == 5 && (row.iter().sum::<f32>() - 1.0).abs() < 1e-4));
     let uncached = Config { cache: false, ..flowers.config.clone() };
-    assert_eq!(held_out(learner.model(), &loader, &uncached, &cache).unwrap(), told);
+    assert_eq!(held_out(learner.model(), &loader, &uncached, &cache, &mut Unheard).unwrap(), told);
     let seen_through = wrong.iter().filter(|&&photo| told[photo][tulips] > told[photo][sunflowers]).count();
     assert!(
         wrong.len() == 4 && seen_through >= 3,

@@ -25,6 +25,7 @@ mod pixels;
 mod recipes;
 mod report;
 mod runs;
+mod shown;
 mod support;
 mod training;
 mod versions;

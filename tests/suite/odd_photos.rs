@@ -10,7 +10,7 @@ use petal::config::{Backbone, WeightsFrom};
 use petal::export::{ModelInfo, save};
 use petal::models::{Architecture, Model, registry, weights};
 use petal::pixels::{Limits, Rgb, decode, encode_png};
-use petal::{Seed, files};
+use petal::{Seed, Unheard, files};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -127,7 +127,8 @@ fn predict_answers_for_what_it_can_read() {
     let architecture =
         Architecture::Transfer { backbone: Backbone::EfficientnetLite0, hidden: 16, dropout: 0.3, classes: 3 };
     let model = Model::new(&architecture, Seed(1), &Device::Cpu).unwrap();
-    let backbone = weights::load(Backbone::EfficientnetLite0, &WeightsFrom::Embedded, &Device::Cpu, folder.path());
+    let backbone =
+        weights::load(Backbone::EfficientnetLite0, &WeightsFrom::Embedded, &Device::Cpu, folder.path(), &mut Unheard);
     let backbone = backbone.unwrap().unwrap();
     weights::apply(&model, &backbone).unwrap();
     let info = ModelInfo {

@@ -8,7 +8,7 @@ use candle_core::Device;
 use petal::config::Backbone;
 use petal::export::{self, ModelInfo};
 use petal::models::{Architecture, Hub, Model, Zoo, registry, weights};
-use petal::{ErrorKind, Seed, files};
+use petal::{ErrorKind, Seed, Unheard, files};
 use safetensors::SafeTensors;
 use safetensors::tensor::serialize;
 
@@ -35,7 +35,13 @@ fn a_backbone_is_loaded_from_the_hub() {
     let content = fs::read(root.join("models/pretrained/tf_efficientnet_lite0.in1k.f16.safetensors")).unwrap();
     let server = Server::new(&content, []);
     let load = |server: &Server| {
-        weights::load_from_hub(&hub_of(server), Backbone::EfficientnetLite0, &Device::Cpu, server.folder.path())
+        weights::load_from_hub(
+            &hub_of(server),
+            Backbone::EfficientnetLite0,
+            &Device::Cpu,
+            server.folder.path(),
+            &mut Unheard,
+        )
     };
     let loaded = load(&server).unwrap();
     assert_eq!(loaded.origin.name, "timm/tf_efficientnet_lite0.in1k");

@@ -12,6 +12,7 @@ use ureq::Agent;
 use ureq::http::StatusCode;
 
 use crate::base::error::{Error, Result};
+use crate::base::work::Progress;
 use crate::net::client::client;
 use crate::net::download::{Download, Failure, Tried, with_retries};
 
@@ -31,12 +32,12 @@ pub(super) struct Request<'a> {
 
 impl Request<'_> {
     /// Downloads it into the cache, and gives its place there.
-    pub(super) fn download(&self, cache: &CacheRepo, file: &str) -> Result<PathBuf> {
+    pub(super) fn download(&self, cache: &CacheRepo, file: &str, progress: &mut dyn Progress) -> Result<PathBuf> {
         let agent = client(self.endpoint);
         let Description { commit, sha256, bytes } = with_retries(|| self.describe(&agent))?;
         // The names that hf-hub uses, so that two clients keep out of each other's way.
         let blob = cache.blob_path(&sha256);
-        self.transfer(&sha256, bytes).to(&blob, &mut |_, _| ())?;
+        self.transfer(&sha256, bytes).to(&blob, progress)?;
         let pointer = cache.pointer_path(&commit).join(file);
         link(&blob, &pointer).map_err(|cause| Error::io("create", &pointer, &cause))?;
         cache.create_ref(&commit).map_err(|cause| Error::io("write the revision of", &pointer, &cause))?;

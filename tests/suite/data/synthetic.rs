@@ -97,7 +97,8 @@ fn colours_do_not_tell_them_apart_and_a_network_does() {
     let config = Config { backbone: Backbone::EfficientnetLite0, weights: WeightsFrom::Embedded, ..Config::demo() };
     let project = project(folder.path());
     let (model, preprocess) = backbone_model(&config, &project).unwrap();
-    let (features, unreadable) = embed(&model, &preprocess, &paths, &Default::default(), &project.device).unwrap();
+    let (features, unreadable) =
+        embed(&model, &preprocess, &paths, &Default::default(), &project.device, &mut petal::Unheard).unwrap();
     assert!(unreadable.is_empty());
     let features = features.values.to_vec2::<f32>().unwrap();
     let network = accuracy(features.iter().map(|row| row.iter().map(|&v| f64::from(v)).collect()).collect());

@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use petal::data::Dataset;
 use petal::data::archive::{Limits, Unpacked, unpack};
 use petal::pixels::encode_jpeg;
-use petal::{ErrorKind, Result, files};
+use petal::{ErrorKind, Result, Unheard, files};
 use tar::{Builder, EntryType, Header};
 use tempfile::TempDir;
 
@@ -66,7 +66,7 @@ impl Place {
 
     pub(super) fn unpack(&self, limits: &Limits) -> Result<Unpacked> {
         let archive = self.path().join("a.tgz");
-        files::write_dir(&self.path().join("in/photos"), |scratch| unpack(&archive, scratch, limits))
+        files::write_dir(&self.path().join("in/photos"), |scratch| unpack(&archive, scratch, limits, &mut Unheard))
     }
 
     /// Expects that it is refused with these words, that the error names the archive, and that nothing is left.
@@ -141,7 +141,7 @@ fn f17_killed_in_the_middle_and_run_again() {
     if let Some(folder) = std::env::var_os(CHILD) {
         let folder = Path::new(&folder);
         let _ = files::write_dir(&folder.join("photos"), |scratch| {
-            unpack(&folder.join("pipe"), scratch, &Limits::default())
+            unpack(&folder.join("pipe"), scratch, &Limits::default(), &mut Unheard)
         });
         return;
     }

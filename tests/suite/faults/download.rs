@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use petal::net::download::Download;
 use petal::project::Machine;
-use petal::{ErrorKind, files};
+use petal::{ErrorKind, Unheard, Work, files};
 
 use crate::data::tree;
 use crate::support::server::{Answer, Door, Server};
@@ -38,6 +39,24 @@ fn f03_a_cut_download_goes_on_where_it_ended() {
         assert!(requests.len() == 6 && requests[5].contains("range=bytes=240000-"), "{requests:?}");
         assert!(!door.beside(&server, "part").exists());
     }
+}
+
+#[test]
+fn f66_a_download_that_is_stopped_goes_on_where_it_ended() {
+    let server = Server::new(&some_bytes(), []);
+    let url = format!("http://127.0.0.1:{}/storage", server.port);
+    let sha256 = files::sha256(&some_bytes());
+    let wanted = Download { url: &url, sha256: &sha256, bytes: None, token: None, by_hand: String::new() };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("photos.tgz");
+    let mut stop = |work: &Work| if work.done > 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    let error = wanted.to(&path, &mut stop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted, "{error}");
+    let so_far = fs::metadata(folder.path().join("photos.tgz.part")).unwrap().len();
+    assert!(!path.exists() && so_far > 0);
+    assert_eq!(server.content_requests().len(), 1, "a stop is not tried again");
+    wanted.to(&path, &mut Unheard).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), some_bytes());
 }
 
 #[test]
@@ -115,11 +134,11 @@ fn f06_a_file_that_has_no_room_is_not_begun() {
     }
     let (url, sha256) = (format!("http://127.0.0.1:{}/storage", server.port), files::sha256(&some_bytes()));
     let wanted = |bytes| Download { url: &url, sha256: &sha256, bytes, token: None, by_hand: String::new() };
-    let error = wanted(Some(1 << 60)).to(&path, &mut |_, _| ()).unwrap_err();
+    let error = wanted(Some(1 << 60)).to(&path, &mut Unheard).unwrap_err();
     assert_eq!((error.kind(), error.path()), (ErrorKind::DiskFull, Some(path.as_path())));
     assert!(error.what().contains(&format!("needs {} bytes", 1u64 << 60)), "{error}");
     assert!(server.log().is_empty() && tree(server.folder.path()).is_empty());
-    wanted(Some(some_bytes().len() as u64)).to(&path, &mut |_, _| ()).unwrap();
+    wanted(Some(some_bytes().len() as u64)).to(&path, &mut Unheard).unwrap();
 }
 
 #[test]
@@ -189,7 +208,7 @@ fn f10_allowed_redirects_are_followed_with_the_range_and_not_in_circles() {
     let from = |server: &Server| {
         let url = format!("http://127.0.0.1:{}/photos.tgz", server.port);
         let wanted = Download { url: &url, sha256: &sha256, bytes: None, token: None, by_hand: by_hand.clone() };
-        wanted.to(&server.folder.path().join("photos.tgz"), &mut |_, _| ())
+        wanted.to(&server.folder.path().join("photos.tgz"), &mut Unheard)
     };
     let server = Server::new(&some_bytes(), [Answer::Cut(5000)]);
     from(&server).unwrap();

@@ -9,7 +9,7 @@ use petal::config::{Backbone, WeightsFrom};
 use petal::export;
 use petal::models::{Architecture, Model, weights};
 use petal::train::{Checkpoint, Run};
-use petal::{Error, ErrorKind, Seed};
+use petal::{Error, ErrorKind, Seed, Unheard};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
@@ -24,7 +24,8 @@ fn file(tensors: &[(&str, Dtype, &[usize], &[u8])]) -> Vec<u8> {
 
 /// Reads a file of weights as `--weights FILE` does.
 fn load(path: &Path) -> Error {
-    weights::load(Backbone::Resnet18, &WeightsFrom::File(path.into()), &Device::Cpu, Path::new("unused")).unwrap_err()
+    weights::load(Backbone::Resnet18, &WeightsFrom::File(path.into()), &Device::Cpu, Path::new("unused"), &mut Unheard)
+        .unwrap_err()
 }
 
 fn refused(bytes: &[u8]) -> String {
@@ -51,7 +52,15 @@ fn f33_weights_of_another_network_are_listed_and_none_is_set() {
         Architecture::Transfer { backbone: Backbone::EfficientnetLite0, hidden: 8, dropout: 0.3, classes: 3 };
     let model = Model::new(&architecture, Seed(1), &Device::Cpu).unwrap();
     let before = values(&model);
-    let load = || weights::load(Backbone::EfficientnetLite0, &WeightsFrom::Embedded, &Device::Cpu, Path::new("unused"));
+    let load = || {
+        weights::load(
+            Backbone::EfficientnetLite0,
+            &WeightsFrom::Embedded,
+            &Device::Cpu,
+            Path::new("unused"),
+            &mut Unheard,
+        )
+    };
     let loaded = load().unwrap().unwrap();
     let stem = loaded.tensors["conv_stem.weight"].clone();
 

@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use candle_core::Device;
-use petal::Seed;
 use petal::config::{Backbone, WeightsFrom};
 use petal::models::{Architecture, Cut, Model, Ops, weights};
+use petal::{Seed, Unheard};
 
 use super::networks::TOLERANCE;
 use crate::formulas::{distance, fixture, images};
@@ -21,7 +21,9 @@ fn lite2_gives_the_features_that_timm_gives() {
     };
     let expected = fixture("lite2_features");
     let backbone = Backbone::EfficientnetLite2;
-    let loaded = weights::load(backbone, &WeightsFrom::File(file), &Device::Cpu, "unused".as_ref()).unwrap().unwrap();
+    let loaded = weights::load(backbone, &WeightsFrom::File(file), &Device::Cpu, "unused".as_ref(), &mut Unheard)
+        .unwrap()
+        .unwrap();
     let architecture = Architecture::Transfer { backbone, hidden: 8, dropout: 0.0, classes: 2 };
     for ops in [Ops::Kernels, Ops::Candle] {
         let model = Model::with_ops(&architecture, Seed(0), &Device::Cpu, ops).unwrap();

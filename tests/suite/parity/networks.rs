@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
-use petal::Seed;
 use petal::config::WeightsFrom;
 use petal::explain::grad_cam;
 use petal::models::{Architecture, Cut, Model, Ops, weights};
 use petal::nn::Gradients;
 use petal::nn::loss::cross_entropy;
 use petal::nn::optim::Adam;
+use petal::{Seed, Unheard};
 
 use super::cases::{CLASSES, Case};
 use crate::formulas::{Sketch, distance, fixture, images, lively, values};
@@ -27,7 +27,8 @@ pub(super) fn model(case: &Case, ops: Ops) -> Model {
     let model = Model::with_ops(&case.architecture, Seed(0), &Device::Cpu, ops).unwrap();
     let mut by_formula: Vec<_> = model.params().shapes("").into_iter().collect();
     if let (Architecture::Transfer { backbone, .. }, true) = (&case.architecture, case.embedded) {
-        let loaded = weights::load(*backbone, &WeightsFrom::Embedded, &Device::Cpu, "unused".as_ref()).unwrap();
+        let loaded =
+            weights::load(*backbone, &WeightsFrom::Embedded, &Device::Cpu, "unused".as_ref(), &mut Unheard).unwrap();
         weights::apply(&model, &loaded.unwrap()).unwrap();
         by_formula.retain(|(name, _)| name.starts_with("head."));
     }

@@ -4,13 +4,14 @@ use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use petal::models::{Hub, hub::Fetched};
 use petal::net::download::Download;
-use petal::{Result, files};
+use petal::{Result, Unheard, Work, files};
 use tempfile::TempDir;
 
 use super::some_bytes;
@@ -167,9 +168,10 @@ impl Door {
         let bytes = Some(some_bytes().len() as u64);
         let wanted = Download { url: &url, sha256, bytes, token: None, by_hand: "fetch it by hand".into() };
         let mut last = 0;
-        let result = wanted.to(&path, &mut |done, total| {
-            assert!(total == 0 || done <= total);
-            last = done;
+        let result = wanted.to(&path, &mut |work: &Work| {
+            assert!(work.total == 0 || work.done <= work.total);
+            last = work.done;
+            ControlFlow::Continue(())
         });
         // What has its name is whole, and only that.
         assert_eq!(path.exists(), result.is_ok());
@@ -198,5 +200,5 @@ pub(crate) fn hub(endpoint: String, folder: &Path) -> Hub {
 
 /// A file of the hub's one repository.
 pub(crate) fn fetch(hub: &Hub, folder: &Path) -> Result<Fetched> {
-    hub.fetch("owner/name", "main", "model.safetensors", &folder.join("records"))
+    hub.fetch("owner/name", "main", "model.safetensors", &folder.join("records"), &mut Unheard)
 }
