@@ -2,6 +2,7 @@
 
 mod advice;
 mod bad_input;
+mod budget;
 mod cache;
 mod circles;
 mod command;
@@ -26,6 +27,7 @@ mod recipes;
 mod report;
 mod runs;
 mod support;
+mod techniques;
 mod training;
 mod versions;
 mod weights;
