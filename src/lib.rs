@@ -17,7 +17,7 @@
 //! let config = Config {
 //!     source: Source::Synthetic { per_class: 10 }, // or Source::Folder("my_photos".into())
 //!     image_size: 40,
-//!     baseline: PhaseConfig { epochs: 2, patience: 2, learning_rate: 1e-3 },
+//!     baseline: PhaseConfig::new(2, 2, 1e-3),
 //!     ..Config::seed()
 //! };
 //! let photos = Dataset::fetch(&project, &config)?;
@@ -99,7 +99,7 @@ pub use base::work::{self, Progress, Unheard, Unit, Work};
 /// What a notebook or a script needs, down to a loop of its own: `use petal::prelude::*;`
 pub mod prelude {
     pub use crate::base::config::{
-        AugmentConfig, Backbone, Config, Duplicates, PhaseConfig, Source, SplitConfig, WeightsFrom,
+        AugmentConfig, Backbone, Balance, Config, Duplicates, PhaseConfig, Source, SplitConfig, WeightsFrom,
     };
     pub use crate::base::error::{Error, ErrorKind, Result};
     pub use crate::base::project::Project;
@@ -107,7 +107,7 @@ pub mod prelude {
     pub use crate::data::{Batch, Dataset, Decision, Decisions, Loader, Split, Splits};
     pub use crate::eval::{Cleaner, Evaluation, Prediction, compare};
     pub use crate::explain;
-    pub use crate::learner::{Background, Fitted, Learner, Predictions};
+    pub use crate::learner::{Background, Fitted, Learner, Predictions, compare_runs};
     pub use crate::models::{Cut, Model};
     pub use crate::nn::{loss, optim::Adam};
     pub use crate::recipe::{fine_tune, train_baseline};

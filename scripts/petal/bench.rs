@@ -109,7 +109,7 @@ fn images(batch: usize, side: usize, device: &Device) -> Result<Tensor> {
 /// A training step from the images on, or from what a cache would hold.
 fn step_rate(model: &Model, images: &Tensor, targets: &Tensor, cut: Cut, cached: bool, times: usize) -> Result<f64> {
     // The recipe's fine-tuning rate. A much smaller one would make numbers so small that the processor slows down.
-    let phase = Phase::new("bench", cut, PhaseConfig { epochs: 1, patience: 1, learning_rate: 1e-5 });
+    let phase = Phase::new("bench", cut, PhaseConfig::new(1, 1, 1e-5));
     let mut steps = Steps::new(model, &phase, Seed(0), times + 1)?;
     let (_, _, height, width) = images.dims4()?;
     let frozen = (cut != Cut::Images).then(|| model.frozen(cut, height, width)).transpose()?;
@@ -118,7 +118,7 @@ fn step_rate(model: &Model, images: &Tensor, targets: &Tensor, cut: Cut, cached:
     let photos = targets.dim(0)?;
     rate(photos, times, || {
         let values = if cached { kept.clone() } else { compute()? };
-        let batch = AtCut { values, targets: targets.clone(), indices: (0..photos).collect() };
+        let batch = AtCut::new(values, targets.clone(), (0..photos).collect());
         steps.take(0, 0, batch).map(drop)
     })
 }

@@ -5,6 +5,7 @@
 
 mod bench;
 mod cache;
+mod compare;
 mod csv;
 mod download_dataset;
 mod embed;
@@ -94,6 +95,8 @@ enum Command {
     Train(train::Options),
     /// Measure a model file on a split.
     Evaluate(evaluate::Options),
+    /// Compare trainings on the same photos: which is better, and whether that is shown.
+    Compare(compare::Options),
     /// Show where a model looked (Grad-CAM).
     Explain(explain::Options),
     /// Name the class of photos.
@@ -121,6 +124,7 @@ fn run(cli: Cli) -> Result<Output> {
         Command::SplitDataset(options) => options.run(&project, limits),
         Command::Train(options) => options.run(&project, limits),
         Command::Evaluate(options) => options.run(&project),
+        Command::Compare(options) => options.run(&project),
         Command::Explain(options) => options.run(&project, limits),
         Command::Predict(options) => options.run(&project, limits),
         Command::Embed(options) => options.run(&project, limits),

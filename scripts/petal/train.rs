@@ -1,6 +1,7 @@
 //! `petal train`
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use petal::config::Fit;
@@ -27,7 +28,7 @@ pub(crate) struct Options {
     /// The transfer model, or the small network from scratch.
     #[arg(long, value_enum, default_value = "transfer")]
     model: Which,
-    /// Settings to start from: seed (the full road) or demo (the same in small, offline).
+    /// Settings to start from: seed (the full road), best (the most accurate), instant (the head alone, in seconds) or demo (the road in small, offline).
     #[arg(long, default_value = "seed")]
     recipe: String,
     /// Settings from a TOML file instead of a recipe.
@@ -50,6 +51,12 @@ pub(crate) struct Options {
     /// Most epochs of the fine-tuning phase; for the baseline, of its only phase.
     #[arg(long)]
     epochs_tune: Option<usize>,
+    /// Another setting, by its name in the settings file: --set fine_tune.label_smoothing=0.1. Can be given several times.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    settings: Vec<String>,
+    /// Minutes that training may take: epochs, and which layers, are planned from the speed of the first steps. For recipes with a head and upper layers.
+    #[arg(long, conflicts_with_all = ["epochs_tune"])]
+    minutes: Option<f64>,
     /// The seed of everything random.
     #[arg(long)]
     seed: Option<u64>,
@@ -70,6 +77,7 @@ enum Which {
 impl Options {
     /// Trains all phases, then measures the best epoch on the test photos.
     pub(crate) fn run(self, project: &Project, limits: &LimitOptions) -> Result<Output> {
+        let since = Instant::now();
         let mut config = self.config()?;
         config.limits = limits.over(config.limits);
         let splits = match self.photos.source() {
@@ -96,13 +104,18 @@ impl Options {
             "to stop after the current step and keep everything: Ctrl-C, or the file {}",
             learner.run().stop_file().display()
         );
-        for phase in learner.phases() {
-            let fitted = learner.fit_with(&phase, &mut |event| training.show(event))?;
-            training.clear();
-            match fitted.ended {
-                Ended::Before => eprintln!("phase {} was finished before with the same settings", phase.name),
-                Ended::Finished(reason) => eprintln!("phase {}: {reason}", phase.name),
-                Ended::Stopped => return Ok(stopped(&learner)),
+        let first = if self.minutes.is_some() { 1 } else { usize::MAX };
+        for phase in learner.phases().into_iter().take(first) {
+            if fit(&mut learner, &phase, &mut training)? == Ended::Stopped {
+                return Ok(stopped(&learner));
+            }
+        }
+        if let Some(minutes) = self.minutes {
+            eprintln!("{}", learner.plan(minutes, since)?);
+            for phase in learner.phases().into_iter().skip(1) {
+                if fit(&mut learner, &phase, &mut training)? == Ended::Stopped {
+                    return Ok(stopped(&learner));
+                }
             }
         }
         if interrupt.is_asked() {
@@ -186,9 +199,20 @@ impl Options {
         config.seed = self.seed.unwrap_or(config.seed);
         config = self.photos.over(config);
         config.cache &= !self.no_cache;
-        config.check()?;
-        Ok(config)
+        config.with(&self.settings)
     }
+}
+
+/// Trains a phase, and says how it ended.
+fn fit(learner: &mut Learner, phase: &Phase, training: &mut Training) -> Result<Ended> {
+    let fitted = learner.fit_with(phase, &mut |event| training.show(event))?;
+    training.clear();
+    match &fitted.ended {
+        Ended::Before => eprintln!("phase {} was finished before with the same settings", phase.name),
+        Ended::Finished(reason) => eprintln!("phase {}: {reason}", phase.name),
+        Ended::Stopped => {}
+    }
+    Ok(fitted.ended)
 }
 
 /// What became of the model file beside the runs.

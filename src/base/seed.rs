@@ -29,6 +29,14 @@ pub enum Purpose {
     LrFind = 8,
     /// Which photos a head learns from that looks for wrong labels, in which order; its dropout.
     HeldOut = 9,
+    /// Which photos are mixed with which, and how much of each is taken.
+    Mix = 10,
+    /// Which photos come more than once, where classes are evened out.
+    Balance = 11,
+    /// Which fold of a cross-validation a photo belongs to.
+    Folds = 12,
+    /// Which photos a bootstrap draws.
+    Bootstrap = 13,
 }
 
 /// The one number that makes a run repeatable.
@@ -84,6 +92,28 @@ impl Stream {
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
+    /// A draw from Beta(`a`, `a`), for `a` above 0: the share of one of two gamma draws (Marsaglia & Tsang 2000) in both.
+    pub fn beta(&mut self, a: f64) -> f64 {
+        let (one, other) = (self.gamma(a), self.gamma(a));
+        // Of a very small `a`, both may be nothing.
+        if one + other > 0.0 { one / (one + other) } else { f64::from(u8::from(self.chance(0.5))) }
+    }
+
+    fn gamma(&mut self, shape: f64) -> f64 {
+        if shape < 1.0 {
+            let boost = (1.0 - self.uniform()).powf(1.0 / shape);
+            return self.gamma(shape + 1.0) * boost;
+        }
+        let d = shape - 1.0 / 3.0;
+        loop {
+            let x = self.normal();
+            let v = (1.0 + x / (9.0 * d).sqrt()).powi(3);
+            if v > 0.0 && (1.0 - self.uniform()).ln() < 0.5 * x * x + d - d * v + d * v.ln() {
+                return d * v;
+            }
+        }
+    }
+
     /// Puts the items in a random order (Fisher–Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
@@ -127,6 +157,20 @@ mod tests {
             square += x * x;
         }
         assert!((sum / 1e5).abs() < 0.02 && (square / 1e5 - 1.0).abs() < 0.03);
+    }
+
+    /// Of Beta(a, a), the mean is 1/2 and the variance 1 / (4 (2a + 1)).
+    #[test]
+    fn betas_have_their_mean_and_variance() {
+        for a in [0.2, 1.0, 4.0] {
+            let mut stream = Seed(2).stream(Purpose::Mix, 0, 0);
+            let draws: Vec<f64> = (0..50_000).map(|_| stream.beta(a)).collect();
+            assert!(draws.iter().all(|x| (0.0..=1.0).contains(x)));
+            let mean = draws.iter().sum::<f64>() / 5e4;
+            let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 5e4;
+            assert!((mean - 0.5).abs() < 0.01, "{a}: {mean}");
+            assert!((variance * 4.0 * (2.0 * a + 1.0) - 1.0).abs() < 0.03, "{a}: {variance}");
+        }
     }
 
     #[test]

@@ -11,8 +11,8 @@ use crate::base::config::AugmentConfig;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
 use crate::base::project::Device;
-use crate::base::seed::{Purpose, Seed};
-use crate::pixels::{self, Augmentation, Preprocess, Rgb};
+use crate::base::seed::{Purpose, Seed, Stream};
+use crate::pixels::{self, Augmentation, Preprocess, Region, Rgb, Trivial};
 
 /// Photos as tensors.
 #[derive(Clone, Debug)]
@@ -83,14 +83,40 @@ impl Loader {
         let Subset { samples, hashes, .. } = &self.subset;
         let known = samples.get(index).zip(hashes.get(index));
         let (Sample { path, .. }, hash) = known.ok_or_else(|| no_photo(index, samples.len()))?;
-        let mut photo = photo::read_known(path, hash)?;
-        if let Some((config, seed)) = &self.augment {
-            let drawn = Augmentation::draw(config, &mut seed.stream(Purpose::Augment, view, index as u64));
-            let enough = (2.0 * self.preprocess.size as f64 / self.preprocess.crop) as usize;
-            photo = pixels::preprocess::shrink(photo, enough).map_err(|error| error.at(path))?;
-            photo = drawn.apply(&photo);
+        let photo = photo::read_known(path, hash)?;
+        let square = match &self.augment {
+            Some((config, seed)) => self.varied(photo, config, &mut seed.stream(Purpose::Augment, view, index as u64)),
+            None => self.preprocess.square(&photo),
+        };
+        square.map_err(|error| error.at(path))
+    }
+
+    /// A variation of a photo. What came later into the settings is drawn after what was there before.
+    fn varied(&self, photo: Rgb, config: &AugmentConfig, stream: &mut Stream) -> Result<Rgb> {
+        let Preprocess { size, crop, .. } = self.preprocess;
+        let drawn = Augmentation::draw(config, stream);
+        // Of a part that is shown alone, as much is to be there.
+        let part = if config.crop > 0.0 { config.crop.sqrt().max(0.1) } else { 1.0 };
+        let photo = pixels::preprocess::shrink(photo, (2.0 * size as f64 / crop / part) as usize)?;
+        let photo = drawn.apply(&photo);
+        let mut square = if config.crop > 0.0 {
+            self.preprocess.region(&photo, Region::draw(config.crop, (photo.width, photo.height), stream))?
+        } else {
+            self.preprocess.square(&photo)?
+        };
+        if config.trivial {
+            square = Trivial::draw(stream).apply(&square);
         }
-        self.preprocess.square(&photo).map_err(|error| error.at(path))
+        if let Some(region) = Region::to_cover(config.erase, (size, size), stream) {
+            region.cover(&mut square, self.preprocess.mean_colour());
+        }
+        Ok(square)
+    }
+
+    /// The same photos as they are, not varied.
+    #[must_use]
+    pub fn plain(&self) -> Self {
+        Self { augment: None, ..self.clone() }
     }
 
     /// Names exactly what [`Loader::photo`] gives for all photos in this view: by the hashes that it compares them with, not by their names and

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Learner;
 use super::held::{Best, Held};
 use super::network::{Kind, pretrain, unit};
-use crate::base::config::Config;
+use crate::base::config::{Balance, Config};
 use crate::base::error::{Error, Result};
 use crate::base::project::Project;
 use crate::base::seed::Seed;
@@ -96,6 +96,9 @@ fn made_with(info: &ModelInfo, splits: &Splits, config: &Config, kind: Kind) -> 
         ("preprocess".into(), json(&info.preprocess)),
         ("seed".into(), config.seed.to_string()),
     ]);
+    if config.balance != Balance::None {
+        keys.insert("balance".into(), json(&config.balance));
+    }
     if kind == Kind::Transfer {
         keys.insert("views".into(), config.views.to_string());
         let origin = info.backbone_weights.as_ref().map_or("random".to_string(), |origin| origin.sha256.clone());

@@ -39,6 +39,27 @@ impl Learner {
         self.fit(&self.head())
     }
 
+    /// The head as [`Config::instant`] has it: solved for at once, not trained step by step.
+    pub fn instant(&self) -> Phase {
+        Phase::head(&Config { head: Config::instant().head, ..self.asked.clone() })
+    }
+
+    /// Solves for the head: [`Learner::fit`] of [`Learner::instant`]. Seconds, once the features are there.
+    ///
+    /// ```no_run
+    /// # use petal::prelude::*;
+    /// # fn cells(mut learner: Learner) -> Result<()> {
+    /// learner.fit_instant()?;
+    /// learner.evaluate(Split::Val)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Learner::fit`]; [`ErrorKind::Config`] if the head's hidden layer has fewer than two units a class.
+    pub fn fit_instant(&mut self) -> Result<Fitted> {
+        self.fit(&self.instant())
+    }
+
     /// Trains the head and the upper layers, after the head alone: [`Learner::fit`] of [`Learner::upper`].
     ///
     /// # Errors
@@ -110,7 +131,8 @@ impl Learner {
     pub(super) fn settle(&mut self, phase: &Phase) -> Result<Option<String>> {
         self.project.check_origin()?;
         phase.check()?;
-        if phase.cut == Cut::Upper && self.config.head.epochs > 0 && !self.run.progress()?.is_finished("head") {
+        let is_upper = phase.cut == Cut::Upper || phase.name == self.upper().name;
+        if is_upper && self.config.head.epochs > 0 && !self.run.progress()?.is_finished("head") {
             return Err(Error::new(
                 ErrorKind::Config,
                 "the head's phase is not finished; fine-tuning would start from noise",

@@ -1,7 +1,10 @@
 //! A network, its photos and its run folder together: what a notebook holds on to.
 
 mod background;
+mod budget;
 mod build;
+mod compare;
+mod cross_validate;
 mod fit;
 mod held;
 mod interpret;
@@ -23,6 +26,8 @@ use crate::report::{self, Figure, Table};
 use crate::train::{Cache, Family, History, Job, Phase, Run};
 
 pub use background::Background;
+pub use compare::compare_runs;
+pub use cross_validate::CrossValidation;
 pub use fit::Fitted;
 pub use network::{Kind, backbone_model};
 pub use predict::{Labelled, Predictions};
@@ -141,10 +146,12 @@ impl Learner {
 
     /// Calls `work` with what a phase of this learner works on.
     fn with_job<R>(&self, phase: &Phase, work: impl FnOnce(&Job) -> R) -> R {
+        // What is solved for learns from photos as they are.
+        let train = if phase.recipe.is_instant() { self.loader(Split::Train) } else { self.train_loader() };
         work(&Job {
             model: &self.model,
             info: &self.info,
-            train: &self.train_loader(),
+            train: &train,
             val: &self.loader(Split::Val),
             phase,
             config: &self.config,

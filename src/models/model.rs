@@ -113,6 +113,17 @@ impl Model {
         names.map(|name| Ok((name.clone(), self.params.get(&name)?.var.clone()))).collect()
     }
 
+    /// How many stages below the head each tensor is that trains after this cut, in the order of [`Model::trainable`]; the head's are at 0.
+    pub fn depths(&self, cut: Cut) -> Result<Vec<usize>> {
+        let prefix = self.architecture.prefix();
+        let head = self.head_names();
+        let depth = |name: String| match head.contains(&name) {
+            true => Ok(0),
+            false => self.body.network()?.depth(name.strip_prefix(prefix).unwrap_or(&name)),
+        };
+        self.trainable(cut).into_iter().map(depth).collect()
+    }
+
     /// Numbers a photo in the backbone's pooled output.
     pub fn features(&self) -> usize {
         self.body.features()

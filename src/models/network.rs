@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::cut::Cut;
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::nn::program::Program;
 use crate::nn::steps::Parameter;
 
@@ -62,6 +63,18 @@ impl Network {
         let mut names: Vec<_> = self.training(from).map(|parameter| parameter.name).collect();
         names.sort();
         names
+    }
+
+    /// How many stages before the end a tensor's is: 1 for the last stage.
+    pub(super) fn depth(&self, name: &str) -> Result<usize> {
+        let mut begin = 0;
+        for (place, stage) in self.stages.iter().enumerate() {
+            if self.program.parameters(begin..stage.end).any(|(_, parameter)| parameter.name == name) {
+                return Ok(self.stages.len() - place);
+            }
+            begin = stage.end;
+        }
+        Err(Error::new(ErrorKind::Weights, format!("no stage of the network has a tensor named {name}")))
     }
 
     /// Numbers in the tensors that train from this step on.

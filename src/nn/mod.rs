@@ -1,6 +1,7 @@
 //! Steps of networks and programs made of them, on Candle tensors; parameters, loss, Adam.
 
 pub mod codec;
+pub mod convex;
 pub mod loss;
 pub(crate) mod operation;
 pub mod optim;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use candle_core::backprop::GradStore;
-use candle_core::{Tensor, TensorId};
+use candle_core::{Tensor, TensorId, Var};
 
 use super::operation::with_values;
 use crate::base::error::Result;
@@ -35,7 +35,7 @@ impl Workspace {
                 None => own.push((parameter, gradient)),
             }
         }
-        Ok(Gradients { own, candle })
+        Ok(Gradients { own, candle: Some(candle), made: Vec::new() })
     }
 
     /// Leaves the gradient of a parameter for [`Workspace::backward`].
@@ -56,12 +56,14 @@ pub struct Gradients {
     /// Those that operations of ours left.
     own: Vec<(TensorId, Buffer)>,
     /// Those from Candle's graph.
-    candle: GradStore,
+    candle: Option<GradStore>,
+    /// Those that were made of others: they stand for all.
+    made: Vec<(TensorId, Tensor)>,
 }
 
 impl From<GradStore> for Gradients {
     fn from(candle: GradStore) -> Self {
-        Self { own: Vec::new(), candle }
+        Self { own: Vec::new(), candle: Some(candle), made: Vec::new() }
     }
 }
 
@@ -70,9 +72,38 @@ impl Gradients {
         self.own.iter().find(|(other, _)| *other == parameter.id()).map(|(_, gradient)| gradient)
     }
 
+    fn other(&self, parameter: &Tensor) -> Option<&Tensor> {
+        let made = self.made.iter().find(|(other, _)| *other == parameter.id()).map(|(_, gradient)| gradient);
+        made.or_else(|| self.candle.as_ref()?.get(parameter))
+    }
+
+    /// The gradients of these tensors, each changed by `f`; those of others are left out.
+    pub fn map(self, vars: &[(String, Var)], f: impl Fn(Tensor) -> Result<Tensor>) -> Result<Self> {
+        let mut made = Vec::with_capacity(vars.len());
+        for (_, var) in vars {
+            if let Some(gradient) = self.get(var)? {
+                made.push((var.id(), f(gradient)?.detach()));
+            }
+        }
+        Ok(Self { own: Vec::new(), candle: None, made })
+    }
+
+    /// The sums of the gradients of these tensors in both; those of others are left out.
+    pub fn plus(self, other: &Self, vars: &[(String, Var)]) -> Result<Self> {
+        let mut made = Vec::with_capacity(vars.len());
+        for (_, var) in vars {
+            let sum = match (self.get(var)?, other.get(var)?) {
+                (Some(a), Some(b)) => Some((a + b)?.detach()),
+                (a, b) => a.or(b),
+            };
+            made.extend(sum.map(|sum| (var.id(), sum)));
+        }
+        Ok(Self { own: Vec::new(), candle: None, made })
+    }
+
     /// The gradient of a parameter, a copy in its shape; none if the loss does not depend on it.
     pub fn get(&self, parameter: &Tensor) -> Result<Option<Tensor>> {
-        match (self.own(parameter), self.candle.get(parameter)) {
+        match (self.own(parameter), self.other(parameter)) {
             (None, gradient) => Ok(gradient.cloned()),
             (Some(own), candle) => {
                 let own = Tensor::from_slice(own, parameter.shape(), parameter.device())?;
@@ -83,7 +114,7 @@ impl Gradients {
 
     /// Calls `f` with the numbers of a parameter's gradient, without a copy where there is one only. On the CPU.
     pub(super) fn with<R>(&self, parameter: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<Option<R>> {
-        match (self.own(parameter), self.candle.get(parameter)) {
+        match (self.own(parameter), self.other(parameter)) {
             (Some(own), None) => Ok(Some(f(own))),
             _ => match self.get(parameter)? {
                 Some(gradient) => Ok(Some(with_values(&gradient.contiguous()?, f)?)),

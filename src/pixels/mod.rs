@@ -9,9 +9,11 @@ pub mod format;
 pub mod lay;
 pub mod likeness;
 pub mod preprocess;
+pub mod region;
 mod rgb;
 mod solve;
 mod tones;
+pub mod trivial;
 
 pub use augment::Augmentation;
 pub use decode::{DECODER_BYTES, Decoded, Limits, decode, decode_noted};
@@ -19,4 +21,6 @@ pub use encode::{encode_figure, encode_jpeg, encode_png, is_drawn_by_petal};
 pub use fingerprint::Fingerprint;
 pub use format::{BEGINNING, Format};
 pub use preprocess::{Filter, Preprocess};
+pub use region::Region;
 pub use rgb::Rgb;
+pub use trivial::Trivial;

@@ -6,6 +6,7 @@ use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 
+use super::region::Region;
 use super::rgb::Rgb;
 use crate::base::config::Fit;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -70,13 +71,28 @@ impl Preprocess {
         }
     }
 
+    /// A region of a photo, squeezed into the square that the network sees.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Image`] for a region of no pixels.
+    pub fn region(&self, photo: &Rgb, region: Region) -> Result<Rgb> {
+        let Region { left, top, width, height } = region;
+        let frame = (left as f64, top as f64, width as f64, height as f64);
+        resize(photo, self.filter, frame, (self.size, self.size))
+    }
+
+    /// The mean colour of what it was trained on: what is covered, or beside a photo, is nothing to the network.
+    pub fn mean_colour(&self) -> [u8; 3] {
+        self.mean.map(|mean| (255.0 * mean).round() as u8)
+    }
+
     /// The photo in its shape, in the middle of a square of the mean colour: what is beside it is zero to the network.
     fn pad(&self, photo: &Rgb, whole: (f64, f64, f64, f64)) -> Result<Rgb> {
         let longer = photo.width.max(photo.height).max(1) as f64;
         let scaled = |length: usize| ((self.size as f64 * length as f64 / longer).round() as usize).clamp(1, self.size);
         let (width, height) = (scaled(photo.width), scaled(photo.height));
         let small = resize(photo, self.filter, whole, (width, height))?;
-        let colour = self.mean.map(|mean| (255.0 * mean).round() as u8);
+        let colour = self.mean_colour();
         let mut data: Vec<u8> = std::iter::repeat_n(colour, self.size * self.size).flatten().collect();
         let (left, top) = ((self.size - width) / 2, (self.size - height) / 2);
         for (y, row) in small.data.chunks_exact(width * 3).enumerate() {

@@ -1,7 +1,7 @@
 //! Views of an evaluation, a comparison, a prediction.
 
 use super::table::{Cells, Table};
-use super::words::counted;
+use super::words::{counted, duration};
 use super::{View, shows};
 use crate::base::error::Result;
 use crate::eval::{Comparison, Evaluation, Interval, Prediction, Scores, metrics};
@@ -122,14 +122,19 @@ impl Comparison {
     pub fn view(&self) -> View {
         let each = &self.evaluations;
         let intervals: Vec<_> = each.iter().map(Evaluation::accuracy).collect();
-        let table = Table::new([
+        let mut columns = vec![
             ("model", Cells::Text(each.iter().map(|e| e.model.clone()).collect())),
             ("accuracy", Cells::Shares(intervals.iter().map(|i| i.value).collect())),
             ("from", Cells::Shares(intervals.iter().map(|i| i.low).collect())),
             ("to (95 %)", Cells::Shares(intervals.iter().map(|i| i.high).collect())),
             ("loss", Cells::Numbers(each.iter().map(Evaluation::loss).collect(), 4)),
             ("macro F1", Cells::Numbers(each.iter().map(|e| e.macro_average().f1).collect(), 3)),
-        ]);
+        ];
+        if self.seconds.iter().any(Option::is_some) {
+            let time = |seconds: &Option<f64>| seconds.map_or("not known".into(), duration);
+            columns.push(("trained in", Cells::Text(self.seconds.iter().map(time).collect())));
+        }
+        let table = Table::new(columns);
         let photos = each.first().map_or(0, |e| e.predictions.len());
         let view = View::new(format!("{} models on the same {photos} photos", each.len())).table_or_why(table);
         let view = each.iter().skip(1).zip(&self.against_first).fold(view, |view, (other, difference)| {
@@ -137,15 +142,26 @@ impl Comparison {
                 p if p < 0.001 => "p < 0.001".to_string(),
                 p => format!("p = {p:.3}"),
             };
-            view.line(format!(
+            let view = view.line(format!(
                 "{} alone is right on {}, {} alone on {} (McNemar's exact test: {p})",
                 each[0].model,
                 counted(difference.only_first, "photo"),
                 other.model,
                 difference.only_this
+            ));
+            let Interval { value, low, high } = difference.gain;
+            let points = |share: f64| format!("{:+.1}", 100.0 * share);
+            let found = if difference.is_shown() { "a difference is shown" } else { "no difference shown" };
+            view.line(format!(
+                "{} against {}: {} points (95 % interval {} to {}, paired by photo): {found}",
+                other.model,
+                each[0].model,
+                points(value),
+                points(low),
+                points(high)
             ))
         });
-        if self.against_first.iter().any(|difference| difference.p_value >= 0.05) {
+        if self.against_first.iter().any(|difference| !difference.is_shown()) {
             view.hint("p of 0.05 or more: the difference may be chance; more test photos would tell")
         } else {
             view

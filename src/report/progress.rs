@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn the_rows_stand_below_the_head() {
         let run = Run::new("run", Default::default());
-        let phase = Phase::new("head", Cut::Features, PhaseConfig { epochs: 3, patience: 9, learning_rate: 1e-3 });
+        let phase = Phase::new("head", Cut::Features, PhaseConfig::new(3, 9, 1e-3));
         let mut said = Vec::new();
         {
             let mut lines = Lines::new(&run, |line| said.push(line.to_string()));

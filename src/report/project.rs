@@ -50,7 +50,7 @@ impl Config {
             WeightsFrom::Random => "random: it learns little".into(),
             WeightsFrom::File(path) => format!("the file {}", path.display()),
         };
-        let phase = |PhaseConfig { epochs, patience, learning_rate }: PhaseConfig| match epochs {
+        let phase = |PhaseConfig { epochs, patience, learning_rate, .. }: PhaseConfig| match epochs {
             0 => "left out".into(),
             _ => format!("up to {epochs} epochs, patience {patience}, learning rate {learning_rate:e}"),
         };

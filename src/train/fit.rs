@@ -5,9 +5,11 @@ use std::time::Instant;
 
 use candle_core::Var;
 
+use super::balance;
 use super::batch::AtCut;
 use super::event::{Ended, Event};
 use super::inputs::Inputs;
+use super::instant::instant;
 use super::job::Job;
 use super::phase::Phase;
 use super::preflight;
@@ -18,6 +20,7 @@ use super::run::place;
 use super::run::progress::{Begun, Progress, Standing};
 use super::step::{Steps, Taken, count_correct};
 use super::values::{Best, Values, misfit, set, snapshot};
+use crate::base::config::{Balance, Watch};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
 use crate::base::seed::Seed;
@@ -99,18 +102,30 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
         other => other?,
     };
 
+    let mut solved = None;
     let reason = loop {
         if stop {
             return Ok(Ended::Stopped);
         }
         if progress.monitor.exhausted(job.phase.patience) {
-            break format!("no better validation loss in {} epochs", job.phase.patience);
+            let watched = match steps.recipe().watch() {
+                Watch::Loss => "loss",
+                Watch::Accuracy => "accuracy",
+            };
+            break format!("no better validation {watched} in {} epochs", job.phase.patience);
         }
         if epochs_of(&progress) >= job.phase.epochs {
-            break format!("all {} epochs done", job.phase.epochs);
+            break solved.unwrap_or_else(|| format!("all {} epochs done", job.phase.epochs));
         }
         let started = Instant::now();
-        let whole = epoch_of_training(job, &train, &mut progress, &mut steps, &mut stop, observe)?;
+        let whole = if steps.recipe().is_instant() {
+            let found = instant(job.model, &train, &val, job.config.balance, Seed(job.config.seed))?;
+            (progress.loss_sum, progress.correct) = (found.loss * train.len() as f64, found.correct);
+            solved = Some(found.text());
+            true
+        } else {
+            epoch_of_training(job, &train, &mut progress, &mut steps, &mut stop, observe)?
+        };
         if whole {
             let number = progress.history.epochs.len() + 1;
             // A recipe may measure and keep other values than those that go on training.
@@ -122,7 +137,8 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
                 // The checkpoint of the epoch before stays.
                 return Err(diverged(job, &format!("the validation loss is {val_loss} after epoch {number}"), &[]));
             }
-            let is_best = progress.monitor.observe(number, val_loss);
+            let (watch, best_so_far) = (steps.recipe().watch(), progress.history.best());
+            let is_best = progress.monitor.observe_by(watch, number, val_loss, val_accuracy, best_so_far);
             if is_best {
                 best.values = snapshot(&kept)?;
             }
@@ -168,13 +184,18 @@ fn epoch_of_training(
     observe: &mut dyn FnMut(&Event) -> ControlFlow<()>,
 ) -> Result<bool> {
     let epoch = progress.history.epochs.len() as u64;
-    let order = inputs.shuffled(Seed(job.config.seed), epoch);
+    let (subset, balance) = (job.train.subset(), job.config.balance);
+    let order = balance::order(balance, subset, Seed(job.config.seed), epoch);
+    let weights = (balance == Balance::Weights).then(|| balance::weights(&balance::counts(subset)));
     let done = (progress.step * job.train.batch_size()).min(order.len());
     for batch in inputs.batches(&order[done..], job.view(epoch))? {
         if *stop {
             return Ok(false);
         }
-        let batch = batch?;
+        let batch = match &weights {
+            Some(weights) => batch?.weighted(weights)?,
+            None => batch?,
+        };
         let indices = batch.indices.clone();
         let Taken { loss, correct, photos } =
             steps.take(epoch, progress.step, batch).map_err(|error| match error.kind() {
@@ -210,7 +231,7 @@ fn validate(job: &Job, inputs: &Inputs) -> Result<(f64, f64)> {
     let (mut loss_sum, mut correct) = (0.0, 0);
     let mut inference = None;
     for batch in inputs.batches(&order, 0)? {
-        let AtCut { values, targets, indices } = batch?;
+        let AtCut { values, targets, indices, .. } = batch?;
         let inference = match &mut inference {
             Some(ready) => ready,
             none => none.insert(job.model.inference(job.phase.cut, &values.dims()[1..])?),

@@ -73,11 +73,7 @@ fn predict_all(
             work.at((fold * phase.epochs + epoch) as u64, progress)?;
             seed.stream(Purpose::HeldOut, fold as u64 + 1, epoch as u64).shuffle(&mut others);
             for (place, photos) in others.chunks(config.batch_size).enumerate() {
-                let batch = AtCut {
-                    values: rows(&features, photos)?,
-                    targets: rows(&targets, photos)?,
-                    indices: photos.to_vec(),
-                };
+                let batch = AtCut::new(rows(&features, photos)?, rows(&targets, photos)?, photos.to_vec());
                 let mut dropout = seed.stream(Purpose::HeldOut, 1 << 32 | fold as u64, steps.taken() as u64);
                 let ahead = steps.forward(&steps.at(epoch as u64, place), batch, &mut dropout)?;
                 if !ahead.loss.is_finite() {

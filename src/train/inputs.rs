@@ -12,7 +12,7 @@ use super::cache::key::FrozenPart;
 use super::event::Event;
 use crate::base::error::Result;
 use crate::base::seed::{Purpose, Seed};
-use crate::data::{Batch, Loader};
+use crate::data::{Batch, Loader, Subset};
 use crate::models::{Cut, Frozen, Model};
 
 /// Gives batches at the cut, of which these views of each loader come from cache files. What is missing there is computed now, after it is
@@ -89,6 +89,11 @@ impl<'a> Inputs<'a> {
         self.loader.len()
     }
 
+    /// The photos.
+    pub fn subset(&self) -> &Subset {
+        self.loader.subset()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -112,11 +117,8 @@ impl<'a> Inputs<'a> {
                 let device = self.loader.device();
                 let targets: Vec<u32> =
                     indices.iter().map(|&i| self.loader.subset().samples[i].target as u32).collect();
-                Ok(AtCut {
-                    values: cached.rows(indices, device)?,
-                    targets: Tensor::from_vec(targets, indices.len(), device)?,
-                    indices: indices.to_vec(),
-                })
+                let targets = Tensor::from_vec(targets, indices.len(), device)?;
+                Ok(AtCut::new(cached.rows(indices, device)?, targets, indices.to_vec()))
             }))),
             None => Ok(Box::new(self.loader.batches_of(order, view).map(move |batch| {
                 let Batch { images, targets, indices } = batch?;
@@ -124,7 +126,7 @@ impl<'a> Inputs<'a> {
                     None => images,
                     Some(frozen) => file::round(&frozen.run(&images)?, self.cut)?,
                 };
-                Ok(AtCut { values, targets, indices })
+                Ok(AtCut::new(values, targets, indices))
             }))),
         }
     }

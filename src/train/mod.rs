@@ -3,12 +3,16 @@
 //! [`fit`] trains a phase by [`Steps`], which a [`Recipe`] may change; [`lr_find()`] and [`held_out()`] take the same steps. A loop of your own
 //! does, too.
 
+pub mod balance;
 pub mod batch;
+pub mod budget;
 pub mod cache;
 pub mod event;
 mod fit;
+pub mod folds;
 mod held_out;
 pub mod inputs;
+pub mod instant;
 mod job;
 mod lr_find;
 pub mod phase;
@@ -20,7 +24,8 @@ mod sweep;
 mod values;
 mod versions;
 
-pub use batch::AtCut;
+pub use batch::{AtCut, Others};
+pub use budget::Plan;
 pub use cache::{Cache, CacheFile, Evicted, Room};
 pub use event::{Ended, Event};
 pub use fit::fit;

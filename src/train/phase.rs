@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::recipes::by_settings::BySettings;
 use super::recipes::recipe::Recipe;
 use super::recipes::seed::SeedRecipe;
-use crate::base::config::{Config, PhaseConfig};
-use crate::base::error::{Error, Result};
+use crate::base::config::{Config, Layers, Method, PhaseConfig};
+use crate::base::error::Result;
 use crate::models::Cut;
 
 /// One stretch of training: which layers, how long, how fast.
@@ -30,7 +31,7 @@ pub struct Phase {
     pub patience: usize,
     /// Adam's learning rate.
     pub learning_rate: f64,
-    /// How a step is taken; [`SeedRecipe`] where nothing else is said.
+    /// How a step is taken: by the techniques of the settings ([`BySettings`]), [`SeedRecipe`] where these are none.
     pub recipe: Arc<dyn Recipe>,
 }
 
@@ -48,9 +49,13 @@ impl Phase {
         Self::new("head", Cut::Features, config.head)
     }
 
-    /// Phase 2: the head and the backbone's upper layers. Settings call it `fine_tune`, and the files of a run `fine-tune`.
+    /// Phase 2: the head and the backbone's upper layers, or all of them ([`PhaseConfig::layers`]). Settings call it `fine_tune`, and the files of a run `fine-tune`.
     pub fn upper(config: &Config) -> Self {
-        Self::new("fine-tune", Cut::Upper, config.fine_tune)
+        let cut = match config.fine_tune.layers {
+            Layers::Upper => Cut::Upper,
+            Layers::All => Cut::Images,
+        };
+        Self::new("fine-tune", cut, config.fine_tune)
     }
 
     /// The small network from scratch: all of it.
@@ -60,8 +65,12 @@ impl Phase {
 
     /// A phase of your own.
     pub fn new(name: &str, cut: Cut, settings: PhaseConfig) -> Self {
-        let PhaseConfig { epochs, patience, learning_rate } = settings;
-        Self { name: name.into(), cut, epochs, patience, learning_rate, recipe: Arc::new(SeedRecipe) }
+        let PhaseConfig { epochs, patience, learning_rate, .. } = settings;
+        // What is solved for is so after one.
+        let epochs = if settings.method == Method::Instant { epochs.min(1) } else { epochs };
+        let is_plain = settings == PhaseConfig::new(epochs, patience, learning_rate);
+        let recipe: Arc<dyn Recipe> = if is_plain { Arc::new(SeedRecipe) } else { Arc::new(BySettings(settings)) };
+        Self { name: name.into(), cut, epochs, patience, learning_rate, recipe }
     }
 
     /// Everything of it that decides its numbers, key by key: the same phase again is found, one that differs in any of these is
@@ -87,18 +96,11 @@ impl Phase {
 
     /// The settings as they stand in a [`Config`].
     pub fn settings(&self) -> PhaseConfig {
-        PhaseConfig { epochs: self.epochs, patience: self.patience, learning_rate: self.learning_rate }
+        self.recipe.settings(PhaseConfig::new(self.epochs, self.patience, self.learning_rate))
     }
 
     /// Checks the ranges of a phase that was put together by hand.
     pub fn check(&self) -> Result<()> {
-        if self.patience == 0 {
-            return Err(Error::config(&format!("{}.patience", self.name), 0, "at least 1"));
-        }
-        if !(self.learning_rate > 0.0 && self.learning_rate <= 10.0) {
-            let key = format!("{}.learning_rate", self.name);
-            return Err(Error::config(&key, self.learning_rate, "above 0, at most 10"));
-        }
-        Ok(())
+        self.settings().check(&self.name)
     }
 }

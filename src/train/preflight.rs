@@ -22,7 +22,10 @@ pub fn check(job: &Job) -> Result<()> {
     check_folder(job.run)?;
     let machine = Machine::look(&job.run.folder);
     let photos = job.train.len().max(job.val.len());
-    Needs::of(job.model, job.phase.cut, job.config, photos)?.check(&machine).map_err(|error| error.at(&job.run.folder))
+    Needs::of(job.model, job.phase.cut, job.config, photos)?
+        .in_parts(job.phase.recipe.parts())
+        .check(&machine)
+        .map_err(|error| error.at(&job.run.folder))
 }
 
 /// What a phase of training needs of a machine: estimates, on the CPU within about a quarter of what was measured.
@@ -78,6 +81,12 @@ impl Needs {
             batch_size,
             disk,
         })
+    }
+
+    /// The same where a batch goes through the network in so many parts.
+    #[must_use]
+    pub fn in_parts(self, parts: usize) -> Self {
+        Self { batch_size: self.batch_size.div_ceil(parts.max(1) as u64), ..self }
     }
 
     /// Bytes of memory in all.

@@ -1,4 +1,4 @@
-//! One training step: forward from the cut, loss, backward, Adam. Whoever trains anything takes this one.
+//! One training step: forward from the cut, loss, backward, the optimizer. Whoever trains anything takes this one.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,8 @@ use super::recipes::recipe::{At, Recipe, State};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::{Seed, Stream};
 use crate::models::{Cut, Model};
-use crate::nn::optim::Adam;
+use crate::nn::Gradients;
+use crate::nn::optim::{self, Optimizer, Trained};
 
 /// Takes training steps: what trains of a network, its optimizer, and the recipe that says how.
 ///
@@ -22,12 +23,9 @@ use crate::nn::optim::Adam;
 ///
 /// let architecture = Architecture::Baseline { classes: 2, image_size: 22 };
 /// let model = Model::new(&architecture, Seed(1), &Device::Cpu)?;
-/// let phase = Phase::new("all", Cut::Images, PhaseConfig { epochs: 1, patience: 1, learning_rate: 1e-3 });
-/// let batch = AtCut {
-///     values: Tensor::ones((2, 3, 22, 22), petal::candle::DType::F32, &Device::Cpu)?,
-///     targets: Tensor::new(&[1u32, 1], &Device::Cpu)?,
-///     indices: vec![0, 1],
-/// };
+/// let phase = Phase::new("all", Cut::Images, PhaseConfig::new(1, 1, 1e-3));
+/// let images = Tensor::ones((2, 3, 22, 22), petal::candle::DType::F32, &Device::Cpu)?;
+/// let batch = AtCut::new(images, Tensor::new(&[1u32, 1], &Device::Cpu)?, vec![0, 1]);
 /// let mut steps = Steps::new(&model, &phase, Seed(1), 3)?;
 /// let losses = (0..3).map(|step| Ok(steps.take(0, step, batch.clone())?.loss)).collect::<Result<Vec<f64>>>()?;
 /// assert!(losses[2] < losses[0], "it learns that both are of class 1");
@@ -42,11 +40,11 @@ pub struct Steps<'a> {
     seed: Seed,
     planned: usize,
     vars: Vec<(String, Var)>,
-    adam: Adam,
+    optimizer: Optimizer,
     state: State,
 }
 
-/// A step whose loss is known, and which is not taken yet.
+/// A step whose loss and gradients are known, and which is not taken yet.
 #[derive(Debug)]
 pub struct Ahead {
     /// Mean loss of the batch.
@@ -56,9 +54,8 @@ pub struct Ahead {
     /// The batch, as the recipe made it.
     pub batch: AtCut,
     at: At,
-    logits: Tensor,
-    /// The loss, with its graph.
-    graph: Tensor,
+    correct: usize,
+    gradients: Gradients,
 }
 
 /// A step that was taken.
@@ -82,8 +79,15 @@ impl<'a> Steps<'a> {
     pub fn by(recipe: &'a dyn Recipe, model: &'a Model, phase: &Phase, seed: Seed, planned: usize) -> Result<Self> {
         let Phase { cut, learning_rate, .. } = *phase;
         let vars = model.trainable_vars(cut)?;
-        let adam = Adam::new(vars.clone(), learning_rate)?;
-        Ok(Self { model, cut, learning_rate, recipe, seed, planned, vars, adam, state: State::new() })
+        let depths = model.depths(cut)?;
+        let trained = vars.iter().zip(depths).map(|((name, var), depth)| {
+            let scale = recipe.scale(depth);
+            Trained { scale, ..Trained::by_shape(name.clone(), var.clone()) }
+        });
+        let optimizer = Optimizer::new(recipe.rule(), trained.collect(), learning_rate)?;
+        let mut state = State::new();
+        recipe.begin(&vars, &mut state)?;
+        Ok(Self { model, cut, learning_rate, recipe, seed, planned, vars, optimizer, state })
     }
 
     /// One whole step, in this epoch (counted from 0) and at this place in it.
@@ -93,7 +97,7 @@ impl<'a> Steps<'a> {
     pub fn take(&mut self, epoch: u64, step: usize, batch: AtCut) -> Result<Taken> {
         let at = self.at(epoch, step);
         let ahead = self.forward(&at, batch, &mut at.dropout())?;
-        let taken = Taken { loss: ahead.loss, correct: ahead.correct()?, photos: ahead.batch.indices.len() };
+        let taken = Taken { loss: ahead.loss, correct: ahead.correct(), photos: ahead.batch.indices.len() };
         if !taken.loss.is_finite() {
             let what = format!("the training loss is {} in step {} of epoch {}", taken.loss, step + 1, epoch + 1);
             return Err(Error::new(ErrorKind::Diverged, what).mend("lower the learning rate"));
@@ -108,30 +112,63 @@ impl<'a> Steps<'a> {
         At { seed, epoch, step, taken: self.taken(), planned, learning_rate }
     }
 
-    /// The first half of a step: what the batch's loss is. Nothing is changed.
+    /// The first half of a step: what the batch's loss and its gradients are. Nothing is changed.
     pub fn forward(&self, at: &At, batch: AtCut, dropout: &mut Stream) -> Result<Ahead> {
         let batch = self.recipe.batch(at, batch)?;
-        let logits = self.model.after(&batch.values, self.cut, Some(dropout))?;
-        let graph = self.recipe.loss(at, &logits, &batch)?;
-        let loss = f64::from(graph.to_scalar::<f32>()?);
-        Ok(Ahead { loss, learning_rate: self.recipe.learning_rate(at), batch, at: *at, logits, graph })
+        let learning_rate = self.recipe.learning_rate(at);
+        let photos = batch.indices.len();
+        let rows = photos.div_ceil(self.recipe.parts().max(1));
+        if rows == photos {
+            let (graph, correct) = self.loss_of(at, &batch, dropout)?;
+            let loss = f64::from(graph.to_scalar::<f32>()?);
+            let gradients = self.model.backward(&graph)?;
+            return Ok(Ahead { loss, learning_rate, batch, at: *at, correct, gradients });
+        }
+        // The mean over the batch, part by part: each counts by its photos, or by their weights.
+        let whole = batch.weight()?;
+        let (mut loss, mut correct, mut sum) = (0.0, 0, None::<Gradients>);
+        for first in (0..photos).step_by(rows) {
+            let part = batch.rows(first..photos.min(first + rows))?;
+            let share = part.weight()? / whole;
+            let (graph, right) = self.loss_of(at, &part, dropout)?;
+            loss += share * f64::from(graph.to_scalar::<f32>()?);
+            correct += right;
+            let gradients = self.model.backward(&(graph * share)?)?;
+            sum = Some(match sum {
+                Some(sum) => sum.plus(&gradients, &self.vars)?,
+                // A copy: the memory that they lie in is used again.
+                None => gradients.map(&self.vars, |gradient| Ok(gradient.copy()?))?,
+            });
+        }
+        let what = || Error::new(ErrorKind::Dataset, "a step got a batch without photos");
+        Ok(Ahead { loss, learning_rate, batch, at: *at, correct, gradients: sum.ok_or_else(what)? })
     }
 
-    /// The second half: backward, and the optimizer's step.
+    /// The loss of a batch, with its graph, and how many of its photos are right.
+    fn loss_of(&self, at: &At, batch: &AtCut, dropout: &mut Stream) -> Result<(Tensor, usize)> {
+        let logits = self.model.after(&batch.values, self.cut, Some(dropout))?;
+        let graph = self.recipe.loss(at, &logits, batch)?;
+        Ok((graph, count_correct(&logits, &batch.targets)?))
+    }
+
+    /// The second half: the optimizer's step.
     pub fn apply(&mut self, ahead: Ahead) -> Result<()> {
-        self.adam.set_learning_rate(ahead.learning_rate);
-        self.adam.step(&self.model.backward(&ahead.graph)?)?;
+        let gradients = match self.recipe.longest() {
+            Some(longest) => optim::clip(ahead.gradients, &self.vars, longest)?.0,
+            None => ahead.gradients,
+        };
+        self.optimizer.step(&gradients, ahead.learning_rate)?;
         self.recipe.after_step(&ahead.at, &self.vars, &mut self.state)
     }
 
     /// How many steps were taken.
     pub fn taken(&self) -> usize {
-        self.adam.steps()
+        self.optimizer.steps()
     }
 
-    /// The optimizer's moments, by name.
+    /// What the optimizer keeps from step to step, by name.
     pub fn moments(&self) -> Result<BTreeMap<String, Tensor>> {
-        self.adam.state()
+        self.optimizer.state()
     }
 
     /// What the recipe keeps from step to step.
@@ -149,7 +186,7 @@ impl<'a> Steps<'a> {
     /// # Errors
     /// [`ErrorKind::Checkpoint`] if the moments are not those of what trains.
     pub fn restore(&mut self, moments: &BTreeMap<String, Tensor>, state: State, taken: usize) -> Result<()> {
-        self.adam.restore(moments, taken)?;
+        self.optimizer.restore(moments, taken)?;
         self.state = state;
         Ok(())
     }
@@ -157,8 +194,8 @@ impl<'a> Steps<'a> {
 
 impl Ahead {
     /// How many of the batch's photos are right, before the step.
-    pub fn correct(&self) -> Result<usize> {
-        count_correct(&self.logits, &self.batch.targets)
+    pub fn correct(&self) -> usize {
+        self.correct
     }
 }
 

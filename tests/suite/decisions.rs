@@ -13,7 +13,7 @@ use petal::{ErrorKind, Seed, files};
 use crate::support::small;
 
 fn config(photos: &Path) -> Config {
-    let head = PhaseConfig { epochs: 8, patience: 9, learning_rate: 1e-3 };
+    let head = PhaseConfig::new(8, 9, 1e-3);
     Config { source: Source::Folder(photos.into()), head, ..small() }
 }
 

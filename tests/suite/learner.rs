@@ -11,7 +11,7 @@ use crate::support::{flowers, small};
 
 /// One epoch a phase.
 fn short() -> Config {
-    let once = |learning_rate| PhaseConfig { epochs: 1, patience: 9, learning_rate };
+    let once = |learning_rate| PhaseConfig::new(1, 9, learning_rate);
     Config { image_size: 32, head: once(1e-3), fine_tune: once(1e-4), baseline: once(1e-3), ..small() }
 }
 

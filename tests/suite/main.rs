@@ -2,6 +2,7 @@
 
 mod advice;
 mod bad_input;
+mod budget;
 mod cache;
 mod circles;
 mod command;
@@ -27,6 +28,7 @@ mod report;
 mod runs;
 mod shown;
 mod support;
+mod techniques;
 mod training;
 mod versions;
 mod weights;

@@ -54,7 +54,7 @@ pub(crate) fn numbers(learner: &Learner) -> Vec<String> {
 fn a_second_phase_that_gets_worse_leaves_the_best_model_alone() {
     let folder = tempfile::tempdir().unwrap();
     // A learning rate that ruins whatever it touches.
-    let ruin = PhaseConfig { epochs: 2, patience: 9, learning_rate: 1.0 };
+    let ruin = PhaseConfig::new(2, 9, 1.0);
     let config = Config { fine_tune: ruin, ..small() };
     let (project, splits) = flowers(folder.path(), &config);
     let mut learner = Learner::new(&project, &splits, &config).unwrap();

@@ -32,14 +32,12 @@ impl Config {
         within("augment.zoom", self.augment.zoom, 1.0, 4.0)?;
         within("augment.brightness", self.augment.brightness, 0.0, 1.0)?;
         within("augment.contrast", self.augment.contrast, 0.0, 1.0)?;
+        within("augment.crop", self.augment.crop, 0.0, 1.0)?;
+        within("augment.erase", self.augment.erase, 0.0, 1.0)?;
         within("classifier.hidden", self.classifier.hidden as f64, 1.0, 65_536.0)?;
         within("classifier.dropout", self.classifier.dropout, 0.0, 0.99)?;
         for (key, phase) in [("head", self.head), ("fine_tune", self.fine_tune), ("baseline", self.baseline)] {
-            within(&format!("{key}.epochs"), phase.epochs as f64, 0.0, 100_000.0)?;
-            within(&format!("{key}.patience"), phase.patience as f64, 1.0, 100_000.0)?;
-            if !(phase.learning_rate > 0.0 && phase.learning_rate <= 10.0) {
-                return Err(Error::config(&format!("{key}.learning_rate"), phase.learning_rate, "above 0, at most 10"));
-            }
+            phase.check(key)?;
         }
         if let Source::Synthetic { per_class } = self.source {
             within("source.synthetic.per_class", per_class as f64, 10.0, 100_000.0)?;
@@ -71,11 +69,42 @@ mod tests {
             ("[split]\ntrain = -0.1", "split.train is -0.1"),
             ("[head]\nepochs = 1\npatience = 0\nlearning_rate = 0.1", "head.patience is 0"),
             ("[head]\nepochs = 1\npatience = 1\nlearning_rate = nan", "head.learning_rate is NaN"),
+            ("[head]\nepochs = 1\npatience = 1\nlearning_rate = 1\ncutmix = 1", "head.cutmix is 1; expected 0"),
+            ("[augment]\ncrop = -0.1", "augment.crop is -0.1"),
+            ("[augment]\nerase = nan", "augment.erase is NaN"),
             ("weights = \"embedded\"", "weights is embedded"),
         ] {
             let error = Config::from_toml(text).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config);
             assert!(error.what().contains(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn wrong_techniques_name_the_key_the_value_and_the_range() {
+        for (setting, expected) in [
+            ("schedule = \"cosin\"", "expected one of `constant`, `cosine`, `one-cycle`"),
+            ("warm_up = 0.95", "fine_tune.warm_up is 0.95; expected a number from 0 to 0.9"),
+            ("optimizer = \"lamb\"", "expected one of `adam`, `adamw`, `sgd`"),
+            ("weight_decay = -1", "fine_tune.weight_decay is -1"),
+            ("weight_decay = 0.1", "expected 0 with optimizer adam"),
+            ("momentum = 1", "fine_tune.momentum is 1; expected from 0 to below 1"),
+            ("layer_decay = 0", "fine_tune.layer_decay is 0; expected above 0, at most 1"),
+            ("layer_decay = nan", "fine_tune.layer_decay is NaN"),
+            ("clip = inf", "fine_tune.clip is inf"),
+            ("label_smoothing = 1", "fine_tune.label_smoothing is 1"),
+            ("mixup = -0.2", "fine_tune.mixup is -0.2"),
+            ("cutmix = 11", "fine_tune.cutmix is 11"),
+            ("ema = 1", "fine_tune.ema is 1"),
+            ("accumulate = 0", "fine_tune.accumulate is 0"),
+            ("watch = \"f1\"", "expected `loss` or `accuracy`"),
+            ("layers = \"some\"", "expected `upper` or `all`"),
+            ("smoothing = 0.1", "unknown field `smoothing`"),
+        ] {
+            let text = format!("[fine_tune]\nepochs = 1\npatience = 1\nlearning_rate = 0.1\n{setting}\n");
+            let error = Config::from_toml(&text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.what().contains(expected), "{setting}: {error}");
         }
     }
 }

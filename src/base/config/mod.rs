@@ -1,11 +1,14 @@
 //! Settings: plain public fields with their units, read from one TOML file, checked once.
 
 mod backbone;
+mod best;
 mod check;
 mod picture;
 mod recipes;
+mod set;
 mod source;
 mod split;
+mod techniques;
 mod training;
 mod weights;
 
@@ -20,6 +23,7 @@ pub use backbone::Backbone;
 pub use picture::{AugmentConfig, Fit};
 pub use source::{Limits, Source};
 pub use split::{Duplicates, SplitConfig};
+pub use techniques::{Balance, Layers, Method, OptimizerKind, Schedule, Watch};
 pub use training::{ClassifierConfig, PhaseConfig};
 pub use weights::WeightsFrom;
 
@@ -60,6 +64,9 @@ pub struct Config {
     pub limits: Limits,
     /// What fraction of the photos goes where, and what becomes of those that show the same. Default 0.8, 0.1, 0.1, together.
     pub split: SplitConfig,
+    /// How classes of uneven size are evened out in training. Default [`Balance::None`].
+    #[serde(skip_serializing_if = "is_none")]
+    pub balance: Balance,
     /// How training photos are varied.
     pub augment: AugmentConfig,
     /// The new head on the pretrained backbone.
@@ -71,6 +78,10 @@ pub struct Config {
     pub fine_tune: PhaseConfig,
     /// The small network from scratch. Default 20 epochs, patience 5, learning rate 1e-3.
     pub baseline: PhaseConfig,
+}
+
+fn is_none(balance: &Balance) -> bool {
+    *balance == Balance::None
 }
 
 impl Config {
@@ -109,7 +120,7 @@ mod tests {
 
     #[test]
     fn recipes_are_valid_and_survive_toml() {
-        for config in [Config::seed(), Config::demo()] {
+        for config in [Config::seed(), Config::demo(), Config::best(), Config::instant()] {
             config.check().unwrap();
             assert_eq!(Config::from_toml(&config.to_toml()).unwrap(), config);
         }

@@ -1,5 +1,6 @@
 //! What a network is shown of a photo: how it becomes a square, and how it is varied.
 
+use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -33,7 +34,7 @@ impl FromStr for Fit {
 }
 
 /// How training photos are varied, before the one resize and crop. All draws are even over their range.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
     /// Mirrors half of the photos left to right. Default true.
@@ -46,15 +47,63 @@ pub struct AugmentConfig {
     pub brightness: f64,
     /// Changes contrast by up to this fraction either way; 0 to 1. Default 0.2.
     pub contrast: f64,
+    /// Shows a part of each photo, of a drawn place and shape (sides 3:4 to 4:3), whose area is at least this part of the photo's; 0 shows the usual
+    /// part, at most 1. torchvision's `RandomResizedCrop`. Default 0.
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub crop: f64,
+    /// Changes each picture by one operation, drawn with its strength from fourteen: TrivialAugment (Müller & Hutter 2021, arXiv:2103.10158), "wide".
+    /// Default false.
+    #[serde(skip_serializing_if = "is_false")]
+    pub trivial: bool,
+    /// Covers a rectangle of the picture with the mean colour, with this probability; 0 to 1 (Zhong et al. 2017, arXiv:1708.04896). Default 0.
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub erase: f64,
+}
+
+fn is_nothing(value: &f64) -> bool {
+    *value == 0.0
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// As derived, but for what is at its default and came later: this text is part of the cache's key, and what was computed before holds still.
+impl fmt::Debug for AugmentConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { flip, rotate, zoom, brightness, contrast, crop, trivial, erase } = self;
+        let mut shown = f.debug_struct("AugmentConfig");
+        shown.field("flip", flip).field("rotate", rotate).field("zoom", zoom);
+        shown.field("brightness", brightness).field("contrast", contrast);
+        if !is_nothing(crop) {
+            shown.field("crop", crop);
+        }
+        if *trivial {
+            shown.field("trivial", trivial);
+        }
+        if !is_nothing(erase) {
+            shown.field("erase", erase);
+        }
+        shown.finish()
+    }
 }
 
 impl Default for AugmentConfig {
     fn default() -> Self {
-        Self { flip: true, rotate: 10.0, zoom: 1.1, brightness: 0.2, contrast: 0.2 }
+        Self { flip: true, rotate: 10.0, zoom: 1.1, brightness: 0.2, contrast: 0.2, ..Self::NONE }
     }
 }
 
 impl AugmentConfig {
     /// No variation at all.
-    pub const NONE: Self = Self { flip: false, rotate: 0.0, zoom: 1.0, brightness: 0.0, contrast: 0.0 };
+    pub const NONE: Self = Self {
+        flip: false,
+        rotate: 0.0,
+        zoom: 1.0,
+        brightness: 0.0,
+        contrast: 0.0,
+        crop: 0.0,
+        trivial: false,
+        erase: 0.0,
+    };
 }

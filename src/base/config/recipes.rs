@@ -1,7 +1,8 @@
 //! Settings that have a name.
 
 use super::{
-    AugmentConfig, Backbone, ClassifierConfig, Config, Fit, Limits, PhaseConfig, Source, SplitConfig, WeightsFrom,
+    AugmentConfig, Backbone, Balance, ClassifierConfig, Config, Fit, Limits, PhaseConfig, Source, SplitConfig,
+    WeightsFrom,
 };
 use crate::base::error::{Error, Result};
 
@@ -27,11 +28,12 @@ impl Config {
             cache_limit: 20.0,
             limits: Limits::default(),
             split: SplitConfig::default(),
+            balance: Balance::None,
             augment: AugmentConfig::default(),
             classifier: ClassifierConfig::default(),
-            head: PhaseConfig { epochs: 10, patience: 3, learning_rate: 1e-3 },
-            fine_tune: PhaseConfig { epochs: 10, patience: 3, learning_rate: 1e-5 },
-            baseline: PhaseConfig { epochs: 20, patience: 5, learning_rate: 1e-3 },
+            head: PhaseConfig::new(10, 3, 1e-3),
+            fine_tune: PhaseConfig::new(10, 3, 1e-5),
+            baseline: PhaseConfig::new(20, 5, 1e-3),
         }
     }
 
@@ -43,14 +45,14 @@ impl Config {
             backbone: Backbone::EfficientnetLite0,
             weights: WeightsFrom::Embedded,
             batch_size: 16,
-            head: PhaseConfig { epochs: 4, patience: 3, learning_rate: 1e-3 },
-            fine_tune: PhaseConfig { epochs: 3, patience: 3, learning_rate: 1e-5 },
-            baseline: PhaseConfig { epochs: 4, patience: 3, learning_rate: 1e-3 },
+            head: PhaseConfig::new(4, 3, 1e-3),
+            fine_tune: PhaseConfig::new(3, 3, 1e-5),
+            baseline: PhaseConfig::new(4, 3, 1e-3),
             ..Self::seed()
         }
     }
 
-    /// The recipe that the environment variable `PETAL_RECIPE` names: `demo`, or `seed` (also when it is not set).
+    /// The recipe that the environment variable `PETAL_RECIPE` names ([`Config::recipe`]); `seed` when it is not set.
     pub fn from_env() -> Result<Self> {
         match std::env::var_os("PETAL_RECIPE") {
             None => Ok(Self::seed()),
@@ -58,12 +60,14 @@ impl Config {
         }
     }
 
-    /// The recipe of this name: `seed` or `demo`.
+    /// The recipe of this name: `seed`, `best`, `instant` or `demo`.
     pub fn recipe(name: &str) -> Result<Self> {
         match name {
             "seed" | "" => Ok(Self::seed()),
             "demo" => Ok(Self::demo()),
-            other => Err(Error::unknown("recipe", other, &["seed", "demo"])),
+            "best" => Ok(Self::best()),
+            "instant" => Ok(Self::instant()),
+            other => Err(Error::unknown("recipe", other, &["seed", "best", "instant", "demo"])),
         }
     }
 }

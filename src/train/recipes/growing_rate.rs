@@ -7,6 +7,7 @@ use candle_core::{Tensor, Var};
 use super::recipe::{At, Recipe, State};
 use crate::base::config::PhaseConfig;
 use crate::base::error::Result;
+use crate::nn::optim::Rule;
 use crate::train::batch::AtCut;
 use crate::train::sweep::Sweep;
 
@@ -34,6 +35,26 @@ impl Recipe for GrowingRate<'_> {
 
     fn loss(&self, at: &At, logits: &Tensor, batch: &AtCut) -> Result<Tensor> {
         self.of.loss(at, logits, batch)
+    }
+
+    fn rule(&self) -> Rule {
+        self.of.rule()
+    }
+
+    fn scale(&self, depth: usize) -> f64 {
+        self.of.scale(depth)
+    }
+
+    fn longest(&self) -> Option<f64> {
+        self.of.longest()
+    }
+
+    fn parts(&self) -> usize {
+        self.of.parts()
+    }
+
+    fn begin(&self, vars: &[(String, Var)], state: &mut State) -> Result<()> {
+        self.of.begin(vars, state)
     }
 
     fn after_step(&self, at: &At, vars: &[(String, Var)], state: &mut State) -> Result<()> {

@@ -5,10 +5,10 @@ use std::fmt::Debug;
 
 use candle_core::{Tensor, Var};
 
-use crate::base::config::PhaseConfig;
+use crate::base::config::{PhaseConfig, Watch};
 use crate::base::error::Result;
 use crate::base::seed::{Purpose, Seed, Stream};
-use crate::nn::loss;
+use crate::nn::optim::Rule;
 use crate::train::batch::AtCut;
 
 /// What a recipe keeps from step to step, by names of its own. It goes into the checkpoint, and training goes on from it.
@@ -85,10 +85,53 @@ pub trait Recipe: Debug + Send + Sync {
         Ok(batch)
     }
 
-    /// The loss of logits `[B, K]`, a scalar: what is differentiated. Of what [`Recipe::batch`] has drawn, the same can be drawn again here.
+    /// The loss of logits `[B, K]`, a scalar: what is differentiated. Without one it is [`AtCut::cross_entropy`], which knows weights and mixed
+    /// photos. Of what [`Recipe::batch`] has drawn, the same can be drawn again here.
     fn loss(&self, at: &At, logits: &Tensor, batch: &AtCut) -> Result<Tensor> {
         let _ = at;
-        loss::cross_entropy(logits, &batch.targets)
+        batch.cross_entropy(logits, 0.0)
+    }
+
+    /// What takes the steps. Without one it is Adam.
+    fn rule(&self) -> Rule {
+        Rule::Adam
+    }
+
+    /// The learning rate of what is so many stages below the head (0: the head itself), over [`Recipe::learning_rate`]. Without one it is 1.
+    fn scale(&self, depth: usize) -> f64 {
+        let _ = depth;
+        1.0
+    }
+
+    /// The length that all gradients together are shortened to, where they are longer. Without one they stay as they are.
+    fn longest(&self) -> Option<f64> {
+        None
+    }
+
+    /// Into how many parts a batch is cut, which go through the network one after the other; at least 1.
+    fn parts(&self) -> usize {
+        1
+    }
+
+    /// Which epoch is better than another. Without one it is that of the lower validation loss.
+    fn watch(&self) -> Watch {
+        Watch::Loss
+    }
+
+    /// Whether the head is not trained step by step but solved for at once ([`crate::train::instant`]).
+    fn is_instant(&self) -> bool {
+        false
+    }
+
+    /// The settings that say this recipe, where there are such; `plain` has the phase's epochs, patience and rate.
+    fn settings(&self, plain: PhaseConfig) -> PhaseConfig {
+        plain
+    }
+
+    /// Acts before the first step; `vars` is what trains.
+    fn begin(&self, vars: &[(String, Var)], state: &mut State) -> Result<()> {
+        let _ = (vars, state);
+        Ok(())
     }
 
     /// Acts after a step; `vars` is what trains, as the step has left it.

@@ -40,7 +40,7 @@ pub struct History {
 }
 
 impl History {
-    /// The epoch with the lowest validation loss.
+    /// The best epoch: the one with the lowest validation loss, unless a phase watched the accuracy.
     pub fn best(&self) -> Option<&Epoch> {
         self.epochs.iter().rfind(|epoch| epoch.best)
     }

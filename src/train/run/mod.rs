@@ -6,6 +6,7 @@ mod forget;
 pub mod history;
 pub mod monitor;
 pub mod place;
+mod planned;
 pub mod progress;
 pub mod record;
 pub mod runs;

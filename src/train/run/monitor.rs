@@ -2,13 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Watches the validation loss over all phases of a run.
+use super::history::Epoch;
+use crate::base::config::Watch;
+
+/// Watches the validation loss (or accuracy) over all phases of a run.
 ///
 /// There is one monitor for the whole run, so that a second phase that only gets worse cannot overwrite a better model from
 /// the first. A loss that is not a number is never better.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Monitor {
-    /// The lowest validation loss so far.
+    /// The validation loss of the best epoch so far: the lowest, unless a phase watches the accuracy.
     pub best: Option<f64>,
     /// The epoch that had it, counted from 1 over all phases.
     pub best_epoch: usize,
@@ -33,6 +36,22 @@ impl Monitor {
         better
     }
 
+    /// The same by what a phase watches; `best` is the best epoch so far.
+    pub fn observe_by(&mut self, watch: Watch, epoch: usize, loss: f64, accuracy: f64, best: Option<&Epoch>) -> bool {
+        let better = match (watch, best) {
+            (Watch::Accuracy, Some(best)) => {
+                accuracy > best.val_accuracy || (accuracy == best.val_accuracy && loss < best.val_loss)
+            }
+            _ => return self.observe(epoch, loss),
+        };
+        if better && loss.is_finite() {
+            (self.best, self.best_epoch, self.waited) = (Some(loss), epoch, 0);
+        } else {
+            self.waited += 1;
+        }
+        better && loss.is_finite()
+    }
+
     /// Whether patience has run out.
     pub fn exhausted(&self, patience: usize) -> bool {
         self.waited >= patience
@@ -55,6 +74,34 @@ mod tests {
         assert!(!monitor.observe(4, 0.5), "equal is not better");
         assert!(monitor.exhausted(2));
         assert_eq!((monitor.best, monitor.best_epoch), (Some(0.5), 1));
+    }
+
+    #[test]
+    fn by_accuracy_the_loss_decides_between_equals() {
+        let mut monitor = Monitor::default();
+        let mut best = None;
+        let mut observe = |epoch: usize, loss: f64, accuracy: f64| {
+            let better = monitor.observe_by(Watch::Accuracy, epoch, loss, accuracy, best.as_ref());
+            if better {
+                best = Some(Epoch {
+                    phase: String::new(),
+                    epoch,
+                    learning_rate: 1.0,
+                    train_loss: 0.0,
+                    train_accuracy: 0.0,
+                    val_loss: loss,
+                    val_accuracy: accuracy,
+                    best: true,
+                    seconds: 0.0,
+                });
+            }
+            better
+        };
+        assert!(observe(1, 0.5, 0.8));
+        assert!(!observe(2, 0.4, 0.7), "a lower loss alone is not better");
+        assert!(observe(3, 0.9, 0.9) && observe(4, 0.8, 0.9) && !observe(5, 0.8, 0.9));
+        assert!(!observe(6, f64::NAN, 1.0));
+        assert_eq!((monitor.best_epoch, monitor.best, monitor.waited), (4, Some(0.8), 2));
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Progress {
             phase_epochs: usize,
             history: History,
         }
-        const ANY: PhaseConfig = PhaseConfig { epochs: 1, patience: 1, learning_rate: 0.0 };
+        const ANY: PhaseConfig = PhaseConfig::new(1, 1, 0.0);
         let Older { phase, phase_epochs, history } = Older::deserialize(&stored)?;
         let mut phases: Vec<Begun> = Vec::new();
         for epoch in &history.epochs {

@@ -196,7 +196,7 @@ mod tests {
     use crate::train::{Epoch, History, Phase};
 
     fn phase() -> Phase {
-        Phase::new("head", Cut::Features, PhaseConfig { epochs: 4, patience: 9, learning_rate: 1e-3 })
+        Phase::new("head", Cut::Features, PhaseConfig::new(4, 9, 1e-3))
     }
 
     fn epoch(number: usize, seconds: f64, best: bool) -> Epoch {

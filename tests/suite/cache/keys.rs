@@ -34,6 +34,9 @@ fn each_setting_that_decides_what_is_kept_is_a_miss_and_no_other_is() {
         ("zoom", augmented(AugmentConfig { zoom: 1.2, ..augment }), 2),
         ("brightness", augmented(AugmentConfig { brightness: 0.21, ..augment }), 2),
         ("contrast", augmented(AugmentConfig { contrast: 0.21, ..augment }), 2),
+        ("crop", augmented(AugmentConfig { crop: 0.3, ..augment }), 2),
+        ("trivial", augmented(AugmentConfig { trivial: true, ..augment }), 2),
+        ("erase", augmented(AugmentConfig { erase: 0.25, ..augment }), 2),
         ("a third view", Config { views: 3, ..base.clone() }, 1),
         ("image size", Config { image_size: 65, ..base.clone() }, 3),
         ("weights", Config { weights: WeightsFrom::Random, ..base.clone() }, 3),
@@ -47,7 +50,7 @@ fn each_setting_that_decides_what_is_kept_is_a_miss_and_no_other_is() {
 
     let same =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models/pretrained/tf_efficientnet_lite0.in1k.f16.safetensors");
-    let phase = PhaseConfig { epochs: 7, patience: 2, learning_rate: 0.03 };
+    let phase = PhaseConfig::new(7, 2, 0.03);
     for (what, config) in [
         ("head", Config { head: phase, ..base.clone() }),
         ("fine-tune", Config { fine_tune: phase, ..base.clone() }),

@@ -78,7 +78,7 @@ fn what_a_killed_process_left_goes_and_what_is_being_written_stays() {
 #[test]
 fn only_views_that_will_be_read_are_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let epochs = |epochs| PhaseConfig { epochs, patience: 9, learning_rate: 1e-4 };
+    let epochs = |epochs| PhaseConfig::new(epochs, 9, 1e-4);
     // Epoch 1 sees the first view, epoch 2 the second.
     let config = Config { head: epochs(1), fine_tune: epochs(1), ..small() };
     let (project, splits) = flowers(folder.path(), &config);

@@ -122,7 +122,7 @@ fn f43_numbers_that_went_bad_on_the_disk_and_labels_out_of_range_name_the_photos
 fn f43_after_a_stop_in_fine_tuning_the_model_is_the_best_and_not_the_last_step() {
     let folder = tempfile::tempdir().unwrap();
     // Every step makes it worse.
-    let ruin = PhaseConfig { epochs: 2, patience: 9, learning_rate: 0.05 };
+    let ruin = PhaseConfig::new(2, 9, 0.05);
     let config = Config { fine_tune: ruin, ..small() };
     let (project, splits) = flowers(folder.path(), &config);
     let mut learner = Learner::new(&project, &splits, &config).unwrap();

@@ -149,7 +149,7 @@ fn begun(root: &std::path::Path) -> (Project, Splits, Config) {
         source: Source::Synthetic { per_class: 10 },
         image_size: 32,
         batch_size: 8,
-        baseline: PhaseConfig { epochs: 3, patience: 3, learning_rate: 1e-3 },
+        baseline: PhaseConfig::new(3, 3, 1e-3),
         ..Config::demo()
     };
     let project = project(root);

@@ -107,7 +107,7 @@ fn ten_times_the_photos_take_the_same_memory() {
 fn whole_road(folder: &Path) {
     let per_class: usize = fs::read_to_string(folder.join("per_class")).unwrap().parse().unwrap();
     let times = 120 / per_class;
-    let epoch = |learning_rate| PhaseConfig { epochs: 2, patience: 2, learning_rate };
+    let epoch = |learning_rate| PhaseConfig::new(2, 2, learning_rate);
     let source = Source::Synthetic { per_class };
     let config = Config { source, head: epoch(1e-3), fine_tune: epoch(1e-4), ..small() };
     let project = Project::open_on(folder, DeviceChoice::Cpu).unwrap();
@@ -144,7 +144,7 @@ fn measure(folder: &Path) {
         "Transfer" => Kind::Transfer,
         _ => Kind::Baseline,
     };
-    let epoch = PhaseConfig { epochs: 1, patience: 1, learning_rate: 1e-4 };
+    let epoch = PhaseConfig::new(1, 1, 1e-4);
     let size = Config { image_size: 224, batch_size: 32, views: 1, ..small() };
     let config = Config { head: epoch, fine_tune: epoch, baseline: epoch, ..size };
     let (project, splits) = flowers(folder, &config);

@@ -16,7 +16,7 @@ use crate::support::{flowers, small};
 
 /// The baseline in small, and one epoch of it: the quickest training there is.
 pub(super) fn tiny() -> Config {
-    let epochs = PhaseConfig { epochs: 1, patience: 1, learning_rate: 1e-3 };
+    let epochs = PhaseConfig::new(1, 1, 1e-3);
     Config { image_size: 32, baseline: epochs, ..small() }
 }
 

@@ -86,7 +86,7 @@ fn text(output: &Output) -> String {
 #[test]
 fn f47_ctrl_c_stops_after_the_step_and_the_same_command_goes_on_to_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
-    let epochs = |epochs, learning_rate| PhaseConfig { epochs, patience: 99, learning_rate };
+    let epochs = |epochs, learning_rate| PhaseConfig::new(epochs, 99, learning_rate);
     let config = Config { head: epochs(40, 1e-3), fine_tune: epochs(1, 1e-4), ..small() };
     flowers(folder.path(), &config);
     let (process, _lines) = train_until(folder.path(), &config, "epoch  2");

@@ -92,7 +92,7 @@ pub(crate) fn flowers(root: &Path, config: &Config) -> (Project, Splits) {
 
 /// Settings of a training of seconds, on drawn flowers.
 pub(crate) fn small() -> Config {
-    let epochs = |epochs, learning_rate| PhaseConfig { epochs, patience: 9, learning_rate };
+    let epochs = |epochs, learning_rate| PhaseConfig::new(epochs, 9, learning_rate);
     Config {
         source: Source::Synthetic { per_class: 12 },
         backbone: Backbone::EfficientnetLite0,

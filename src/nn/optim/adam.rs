@@ -1,20 +1,22 @@
-//! Adam, with state that can be saved by name.
+//! Adam and AdamW, with state that can be saved by name.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Tensor, Var};
+use candle_core::{CpuStorage, InplaceOp1, Layout, Tensor, Var};
 
-use super::workspace::Gradients;
+use super::moments::Moments;
+use super::trained::Trained;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::kernels::adam;
+use crate::nn::workspace::Gradients;
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
 const EPSILON: f64 = 1e-7;
 
 /// Adam (Kingma & Ba 2014) as PyTorch writes it, ε after the bias correction; β 0.9 and 0.999, ε 1e-7 (Keras' default), no
-/// weight decay.
+/// weight decay; or AdamW ([`Adam::with`]), whose decay is decoupled: before each step, weights are multiplied by `1 − rate · decay`.
 ///
 /// Candle's own AdamW keeps its moments private, so that a run could not be continued exactly.
 ///
@@ -38,66 +40,27 @@ const EPSILON: f64 = 1e-7;
 pub struct Adam {
     slots: Vec<Slot>,
     learning_rate: f64,
+    decay: f64,
     steps: usize,
 }
 
 #[derive(Debug)]
 struct Slot {
-    name: String,
-    var: Var,
+    trained: Trained,
     moments: Moments,
-}
-
-/// Running means of the gradient and of its square.
-#[derive(Debug)]
-enum Moments {
-    /// In memory, updated in one pass with the parameter.
-    Cpu(Vec<f32>, Vec<f32>),
-    /// On a GPU.
-    Device(Tensor, Tensor),
-}
-
-impl Moments {
-    fn new(var: &Var) -> Result<Self> {
-        Ok(if var.device().is_cpu() {
-            Self::Cpu(vec![0.0; var.elem_count()], vec![0.0; var.elem_count()])
-        } else {
-            // Two separate buffers: a clone of one would be updated twice in place.
-            Self::Device(var.zeros_like()?, var.zeros_like()?)
-        })
-    }
-
-    /// As tensors of the parameter's shape: mean, square.
-    fn tensors(&self, var: &Var) -> Result<[Tensor; 2]> {
-        Ok(match self {
-            Self::Device(mean, square) => [mean.clone(), square.clone()],
-            Self::Cpu(mean, square) => {
-                let tensor = |values: &Vec<f32>| Tensor::from_slice(values, var.dims(), &Device::Cpu);
-                [tensor(mean)?, tensor(square)?]
-            }
-        })
-    }
-
-    fn restore(&mut self, mean: &Tensor, square: &Tensor, var: &Var) -> Result<()> {
-        *self = match self {
-            Self::Cpu(..) => Self::Cpu(mean.flatten_all()?.to_vec1()?, square.flatten_all()?.to_vec1()?),
-            Self::Device(..) => {
-                Self::Device(mean.to_device(var.device())?.copy()?, square.to_device(var.device())?.copy()?)
-            }
-        };
-        Ok(())
-    }
 }
 
 impl Adam {
     /// A fresh optimizer for these named tensors.
     pub fn new(vars: Vec<(String, Var)>, learning_rate: f64) -> Result<Self> {
-        let mut slots = Vec::with_capacity(vars.len());
-        for (name, var) in vars {
-            let moments = Moments::new(&var)?;
-            slots.push(Slot { name, var, moments });
-        }
-        Ok(Self { slots, learning_rate, steps: 0 })
+        Self::with(vars.into_iter().map(|(name, var)| Trained::plain(name, var)).collect(), learning_rate, 0.0)
+    }
+
+    /// AdamW: the same with decay, and with rates of each tensor's own.
+    pub fn with(trained: Vec<Trained>, learning_rate: f64, decay: f64) -> Result<Self> {
+        let slot = |trained: Trained| Ok(Slot { moments: Moments::new(&trained.var)?, trained });
+        let slots = trained.into_iter().map(slot).collect::<Result<_>>()?;
+        Ok(Self { slots, learning_rate, decay, steps: 0 })
     }
 
     /// How many steps were taken.
@@ -118,20 +81,23 @@ impl Adam {
         self.steps += 1;
         let correction1 = 1.0 - BETA1.powi(self.steps as i32);
         let correction2 = 1.0 - BETA2.powi(self.steps as i32);
-        let update = adam::Adam {
-            beta1: BETA1,
-            beta2: BETA2,
-            epsilon: EPSILON,
-            step: self.learning_rate / correction1,
-            root: correction2.sqrt(),
-        };
-        for Slot { name, var, moments } in &mut self.slots {
+        for Slot { trained, moments } in &mut self.slots {
+            let Trained { name, var, .. } = &*trained;
+            let rate = self.learning_rate * trained.scale;
+            let update = adam::Adam {
+                beta1: BETA1,
+                beta2: BETA2,
+                epsilon: EPSILON,
+                step: rate / correction1,
+                root: correction2.sqrt(),
+            };
+            let keep = trained.decays.then_some(1.0 - rate * self.decay).filter(|keep| *keep != 1.0);
             let missing =
                 || Error::new(ErrorKind::Tensor, format!("{name} got no gradient, though it is to be trained"));
             match moments {
                 Moments::Cpu(mean, square) => {
                     let apply = |gradient: &[f32]| {
-                        var.inplace_op1(&Apply { update, moments: Mutex::new((mean, square)), gradient })
+                        var.inplace_op1(&Apply { update, keep, moments: Mutex::new((mean, square)), gradient })
                     };
                     gradients.with(var, apply)?.ok_or_else(missing)??;
                 }
@@ -140,7 +106,8 @@ impl Adam {
                     let new_mean = ((&*mean * BETA1)? + (&gradient * (1.0 - BETA1))?)?;
                     let new_square = ((&*square * BETA2)? + (gradient.sqr()? * (1.0 - BETA2))?)?;
                     let denominator = ((new_square.sqrt()? / update.root)? + EPSILON)?;
-                    var.set(&(var.as_tensor() - ((&new_mean / denominator)? * update.step)?)?)?;
+                    let kept = keep.map_or(Ok(var.as_tensor().clone()), |keep| var.as_tensor() * keep)?;
+                    var.set(&(kept - ((&new_mean / denominator)? * update.step)?)?)?;
                     (*mean, *square) = (new_mean.detach(), new_square.detach());
                 }
             }
@@ -151,7 +118,7 @@ impl Adam {
     /// The moments by name: `mean.<name>` and `square.<name>`.
     pub fn state(&self) -> Result<BTreeMap<String, Tensor>> {
         let mut state = BTreeMap::new();
-        for Slot { name, var, moments } in &self.slots {
+        for Slot { trained: Trained { name, var, .. }, moments } in &self.slots {
             let [mean, square] = moments.tensors(var)?;
             state.insert(format!("mean.{name}"), mean);
             state.insert(format!("square.{name}"), square);
@@ -164,22 +131,12 @@ impl Adam {
     /// # Errors
     /// [`ErrorKind::Checkpoint`] if a moment is missing or has another shape; nothing is changed then.
     pub fn restore(&mut self, state: &BTreeMap<String, Tensor>, steps: usize) -> Result<()> {
-        let find = |name: String, like: &Var| -> Result<&Tensor> {
-            let found = state
-                .get(&name)
-                .ok_or_else(|| Error::new(ErrorKind::Checkpoint, format!("the optimizer's {name} is missing")))?;
-            if found.dims() != like.dims() {
-                let what = format!("the optimizer's {name} is {:?}; expected {:?}", found.dims(), like.dims());
-                return Err(Error::new(ErrorKind::Checkpoint, what));
-            }
-            Ok(found)
-        };
         let mut found = Vec::with_capacity(self.slots.len());
-        for Slot { name, var, .. } in &self.slots {
-            found.push((find(format!("mean.{name}"), var)?, find(format!("square.{name}"), var)?));
+        for Slot { trained, .. } in &self.slots {
+            found.push((trained.find(state, "mean")?, trained.find(state, "square")?));
         }
         for (slot, (mean, square)) in self.slots.iter_mut().zip(found) {
-            slot.moments.restore(mean, square, &slot.var)?;
+            slot.moments.restore(mean, square, &slot.trained.var)?;
         }
         self.steps = steps;
         Ok(())
@@ -189,6 +146,8 @@ impl Adam {
 /// One parameter's update, with its moments.
 struct Apply<'a> {
     update: adam::Adam,
+    /// What the parameter is multiplied by first.
+    keep: Option<f64>,
     /// Candle calls an operation by a shared reference.
     moments: Mutex<(&'a mut Vec<f32>, &'a mut Vec<f32>)>,
     gradient: &'a [f32],
@@ -205,6 +164,9 @@ impl InplaceOp1 for Apply<'_> {
         };
         let Ok(mut moments) = self.moments.lock() else { candle_core::bail!("Adam was stopped by a panic before") };
         let (mean, square) = &mut *moments;
+        if let Some(keep) = self.keep {
+            parameter[from..to].iter_mut().for_each(|value| *value *= keep as f32);
+        }
         self.update.update(&mut parameter[from..to], mean, square, self.gradient);
         Ok(())
     }
@@ -246,6 +208,30 @@ mod tests {
             assert!((got - expected).abs() < 5e-7, "{got} {expected}");
         }
     }
+
+    /// ```python
+    /// w = torch.tensor([[1., -2.], [3., 4.]], requires_grad=True); b = torch.tensor([1., -2.], requires_grad=True)
+    /// o = torch.optim.AdamW([{"params": [w], "lr": 0.1, "weight_decay": 0.5}, {"params": [b], "lr": 0.05, "weight_decay": 0}], eps=1e-7)
+    /// for _ in range(3): o.zero_grad(); ((w ** 3).sum() + (b ** 3).sum()).backward(); o.step()
+    /// print(w, b)
+    /// ```
+    #[test]
+    fn adamw_matches_pytorch_and_spares_biases() {
+        let w = Var::new(&[[1f32, -2.], [3., 4.]], &Device::Cpu).unwrap();
+        let b = Var::new(&[1f32, -2.], &Device::Cpu).unwrap();
+        let trained = |name: &str, var: &Var, scale| Trained { scale, ..Trained::by_shape(name.into(), var.clone()) };
+        let mut adam = Adam::with(vec![trained("w", &w, 1.0), trained("b", &b, 0.5)], 0.1, 0.5).unwrap();
+        for _ in 0..3 {
+            let loss = (w.powf(3.0).unwrap().sum_all().unwrap() + b.powf(3.0).unwrap().sum_all().unwrap()).unwrap();
+            adam.step(&loss.backward().unwrap().into()).unwrap();
+        }
+        let got = [w.flatten_all().unwrap(), b.as_tensor().clone()].map(|t| t.to_vec1::<f32>().unwrap()).concat();
+        for (got, expected) in got.iter().zip(ADAMW) {
+            assert!((got - expected).abs() < 1e-6, "{got} {expected}");
+        }
+    }
+
+    const ADAMW: [f32; 6] = [0.579_909_5, -2.000_000_0, 2.289_884_3, 3.146_816_3, 0.850_743_8, -2.150_178_7];
 
     #[test]
     fn restored_state_goes_on_with_the_same_bytes() {

@@ -1,0 +1,46 @@
+//! A tensor that an optimizer changes.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Tensor, Var};
+
+use crate::base::error::{Error, ErrorKind, Result};
+
+/// A tensor that an optimizer changes.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// Its name: what it is called in the optimizer's state.
+    pub name: String,
+    /// The tensor.
+    pub var: Var,
+    /// Its learning rate over the optimizer's.
+    pub scale: f64,
+    /// Whether weight decay pulls it to 0.
+    pub decays: bool,
+}
+
+impl Trained {
+    /// With the optimizer's rate, and without decay.
+    pub fn plain(name: String, var: Var) -> Self {
+        Self { name, var, scale: 1.0, decays: false }
+    }
+
+    /// With the optimizer's rate, and with decay where it has two dimensions or more: norms and biases have one.
+    pub fn by_shape(name: String, var: Var) -> Self {
+        let decays = var.dims().len() > 1;
+        Self { decays, ..Self::plain(name, var) }
+    }
+
+    /// What a saved state holds of it.
+    pub(super) fn find<'a>(&self, state: &'a BTreeMap<String, Tensor>, what: &str) -> Result<&'a Tensor> {
+        let name = format!("{what}.{}", self.name);
+        let found = state
+            .get(&name)
+            .ok_or_else(|| Error::new(ErrorKind::Checkpoint, format!("the optimizer's {name} is missing")))?;
+        if found.dims() != self.var.dims() {
+            let what = format!("the optimizer's {name} is {:?}; expected {:?}", found.dims(), self.var.dims());
+            return Err(Error::new(ErrorKind::Checkpoint, what));
+        }
+        Ok(found)
+    }
+}
