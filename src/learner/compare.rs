@@ -5,6 +5,7 @@ use crate::base::project::Project;
 use crate::data::{Loader, Split, Splits};
 use crate::eval::{self, Comparison, Evaluation};
 use crate::export;
+use crate::report::Bar;
 use crate::train::{RunRecord, Runs};
 
 /// Compares runs on the photos of a part of the project's split, each with the first: accuracies, on how many photos only one of two is right with
@@ -58,5 +59,5 @@ fn evaluation(project: &Project, splits: &Splits, record: &RunRecord, part: Spli
         let what = format!("run {} knows the classes {known}; the photos have {photos}", record.name);
         return Err(Error::new(ErrorKind::Dataset, what).at(&file).mend("use the photos it was trained for"));
     }
-    eval::evaluate(&model, &Loader::new(subset, info.preprocess, 32, &project.device), &record.name)
+    eval::evaluate(&model, &Loader::new(subset, info.preprocess, 32, &project.device), &record.name, &mut Bar::new())
 }
