@@ -84,8 +84,10 @@ def run(command: list, folder: Path, *inherited: int) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, end)
     status = kernel.wait()
-    if status < 0:
-        end()  # it was killed, and had no time for it
+    if status < 0:  # it was killed, and had no time for it
+        end()
+        for parent in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):
+            shutil.rmtree(Path(parent or "/tmp") / f"petal-kernel-{kernel.pid}", ignore_errors=True)
     return status
 
 

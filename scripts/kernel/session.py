@@ -91,10 +91,12 @@ class Kernel:
                     break
                 if not self.manager.is_alive():
                     raise RuntimeError("the kernel has died")
-            elif message["msg_type"] in SHOWN:
-                self._add(result, message)
             elif message["msg_type"] == "update_display_data":
                 self._update(message["content"])
+            elif self.exact and message["parent_header"].get("msg_id") != request:
+                pass  # of an earlier cell, which goes on in a thread
+            elif message["msg_type"] in SHOWN:
+                self._add(result, message)
             elif message["msg_type"] == "clear_output":
                 self._clear(result, message["content"]["wait"])
             elif is_idle(message, request):

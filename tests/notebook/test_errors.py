@@ -47,6 +47,7 @@ def test_f67_cells_behind_a_failed_one_do_not_run(folder: Path) -> None:
         assert [kind(message) for message in third.idle()] == ["busy", "idle"]
         first, second = ask(kernel, FAILS, stop_on_error=False), ask(kernel, "1 + 1")
         assert [first.reply()["status"], second.reply()["status"]] == ["error", "ok"]
+        second.idle()
         assert well(kernel, 'println!("again");') == "again\n"
 
 

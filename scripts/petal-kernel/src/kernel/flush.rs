@@ -1,20 +1,48 @@
 //! A small library that flushes the cells' standard output all the time.
 //!
 //! `print!` keeps a line that has not ended to itself; in a terminal one does not notice, since the next `println!` comes. In a notebook, what
-//! `print!("\r50 %")` says is to appear at once. The buffer is in the standard library that all cells share, so a thread in it can empty it.
+//! `print!("\r50 %")` says is to appear at once. The buffer is in the standard library that all cells share, so a thread in it can empty it; and
+//! at the end of each cell, what is left there is to come before the cell is done.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 const SOURCE: &str = r#"
+use std::ffi::c_void;
 use std::io::Write;
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
 
+static ASK: Mutex<Option<mpsc::Sender<mpsc::Sender<()>>>> = Mutex::new(None);
+
+// Begins to flush.
 #[no_mangle]
-pub extern "C" fn petal_flush(store: *mut std::ffi::c_void) -> *mut std::ffi::c_void {
-    let _ = std::thread::Builder::new().name("flush".into()).spawn(|| loop {
-        std::thread::sleep(std::time::Duration::from_millis(40));
+pub extern "C" fn petal_flush(store: *mut c_void) -> *mut c_void {
+    let (ask, asked) = mpsc::channel::<mpsc::Sender<()>>();
+    let begun = std::thread::Builder::new().name("flush".into()).spawn(move || loop {
+        let who = asked.recv_timeout(Duration::from_millis(40));
         let _ = std::io::stdout().flush();
+        match who {
+            Ok(who) => drop(who.send(())),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => return,
+        }
     });
+    if let (Ok(_), Ok(mut known)) = (begun, ASK.lock()) {
+        *known = Some(ask);
+    }
+    store
+}
+
+// Flushes now; not for long where a thread holds the output.
+#[no_mangle]
+pub extern "C" fn petal_flush_now(store: *mut c_void) -> *mut c_void {
+    if let Ok(known) = ASK.lock() {
+        let (done, wait) = mpsc::channel();
+        if known.as_ref().is_some_and(|ask| ask.send(done).is_ok()) {
+            let _ = wait.recv_timeout(Duration::from_millis(30));
+        }
+    }
     store
 }
 "#;

@@ -51,8 +51,10 @@ struct Shim {
     stop: Option<PathBuf>,
     /// What evcxr has said and is no whole line yet.
     asked: Vec<u8>,
-    /// The library that flushes is being loaded: its end is not a cell's.
-    loading: bool,
+    /// The library that flushes.
+    library: Option<String>,
+    /// What runs is a function of that library: its end is not a cell's.
+    flushing: Flushing,
 }
 
 impl Shim {
@@ -68,12 +70,11 @@ impl Shim {
             batch: Batch::default(),
             stop: std::env::var_os("PETAL_STOP").map(PathBuf::from),
             asked: Vec::new(),
-            loading: false,
+            library: std::env::var(FLUSH).ok().filter(|path| !path.contains(' ') && Path::new(path).exists()),
+            flushing: Flushing::No,
         };
-        if let Some(library) =
-            std::env::var(FLUSH).ok().filter(|path| !path.contains(' ') && PathBuf::from(path).exists())
-        {
-            shim.loading = true;
+        if let Some(library) = &shim.library {
+            shim.flushing = Flushing::Begins;
             shim.child.say(format!("LOAD_AND_RUN {library} petal_flush\n").as_bytes());
         }
         Ok(shim)
@@ -164,11 +165,19 @@ impl Shim {
                 self.flush()?;
                 line
             }
-            Said::Complete if self.loading => {
-                self.loading = false;
+            Said::Complete if self.flushing == Flushing::Begins => {
+                self.flushing = Flushing::No;
+                return Ok(());
+            }
+            // What the cell has left without a newline is to come before it is done.
+            Said::Complete if self.flushing == Flushing::No && self.library.is_some() => {
+                self.flushing = Flushing::Ends;
+                let library = self.library.as_deref().unwrap_or_default();
+                self.child.say(format!("LOAD_AND_RUN {library} petal_flush_now\n").as_bytes());
                 return Ok(());
             }
             Said::Complete => {
+                self.flushing = Flushing::No;
                 self.hear_err(err)?;
                 self.frame(Frame::Done)?;
                 "EVCXR_EXECUTION_COMPLETE".to_owned()
@@ -244,6 +253,16 @@ impl Shim {
     fn flush_if_large(&mut self) -> io::Result<()> {
         if self.batch.is_large() { self.flush() } else { Ok(()) }
     }
+}
+
+/// What of the library that flushes is at work.
+#[derive(Clone, Copy, PartialEq)]
+enum Flushing {
+    No,
+    /// It is being loaded.
+    Begins,
+    /// A cell is done, and its output is flushed.
+    Ends,
 }
 
 fn say_to_evcxr(line: &str) -> io::Result<()> {
