@@ -10,8 +10,6 @@ export PIP_CACHE_DIR=$PETAL_CACHE/pip PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONT
 export JUPYTER_CONFIG_DIR=$PETAL_CACHE/jupyter/config JUPYTER_DATA_DIR=$PETAL_CACHE/jupyter/data
 export JUPYTER_RUNTIME_DIR=$PETAL_CACHE/jupyter/runtime IPYTHONDIR=$PETAL_CACHE/jupyter/ipython
 venv=$PWD/.venv
-evcxr_version=0.22.0
-evcxr=$PETAL_CACHE/evcxr-$evcxr_version
 
 say() { printf '\n== %s\n' "$*"; }
 fail() {
@@ -48,12 +46,30 @@ setup_python() {
   cp requirements-dev.txt "$venv/installed.txt"
 }
 
-setup_evcxr() {
-  [ -x "$evcxr/bin/evcxr_jupyter" ] && return
-  say "Building the evcxr kernel (about eight minutes on two cores)"
-  # In a target folder of its own that is removed afterwards; an interrupted build goes on from there.
-  CARGO_TARGET_DIR=$evcxr/target cargo install evcxr_jupyter --version "$evcxr_version" --locked --no-track --root "$evcxr"
-  rm -rf "$evcxr/target"
+# Where the kernel is, built from these sources by this compiler.
+kernel_program() {
+  local sum
+  sum=$({
+    rustc -vV
+    find scripts/petal-kernel/src -type f -name '*.rs' | LC_ALL=C sort | xargs cat scripts/petal-kernel/Cargo.toml scripts/petal-kernel/Cargo.lock
+  } | cksum | tr ' ' -)
+  printf '%s/petal-kernel-%s/petal-kernel' "$PETAL_CACHE" "$sum"
+}
+
+# The notebook's kernel, whose larger part is evcxr with rust-analyzer.
+setup_kernel() {
+  kernel=$(kernel_program)
+  [ -x "$kernel" ] && return
+  say "Building the notebook's kernel (about five minutes on two cores)"
+  # In a target folder of its own that is removed afterwards; an interrupted build goes on from there. PETAL_KERNEL_TARGET is one that stays.
+  local target=${PETAL_KERNEL_TARGET:-$PETAL_CACHE/petal-kernel-target}
+  cargo build --release --locked --manifest-path scripts/petal-kernel/Cargo.toml --target-dir "$target"
+  # Older builds go; a kernel that runs keeps its own.
+  rm -rf "$PETAL_CACHE"/petal-kernel-[0-9]*
+  mkdir -p "$(dirname "$kernel")"
+  cp "$target/release/petal-kernel" "$kernel.part"
+  mv "$kernel.part" "$kernel"
+  [ -n "${PETAL_KERNEL_TARGET:-}" ] || rm -rf "$target"
 }
 
 # evcxr's type analysis reads the source of Rust's standard library.
@@ -73,8 +89,8 @@ setup_notebook() {
   check_rust
   setup_rust_src
   setup_python
-  setup_evcxr
+  setup_kernel
   # The kernel works offline: everything that the lock file names has to be there.
   cargo fetch --locked --quiet
-  "$venv/bin/python" scripts/kernel/prepare.py "$evcxr/bin/evcxr_jupyter"
+  "$venv/bin/python" scripts/kernel/prepare.py "$kernel"
 }

@@ -24,3 +24,5 @@ def without_scripts(model, **_):
 c = get_config()  # noqa: F821
 c.ServerApp.root_dir = str(Path(__file__).resolve().parents[2])
 c.ContentsManager.pre_save_hook = without_scripts
+# The kernel itself cuts what a cell writes at 16 MiB, and says so; Jupyter would drop outputs at one megabyte a second.
+c.ZMQChannelsWebsocketConnection.iopub_data_rate_limit = 1e8

@@ -1,9 +1,10 @@
-"""Starts an evcxr kernel in a folder of its own, made from the prepared build, and removes the folder when the kernel ends.
+"""Starts the kernel in a folder of its own, made from the prepared build, and removes the folder when the kernel ends.
 
-    launch.py EVCXR PREPARED CONNECTION_FILE        what Jupyter calls, by the kernelspec that prepare.py writes
+    launch.py KERNEL PREPARED CONNECTION_FILE       what Jupyter calls, by the kernelspec that prepare.py writes
 
 Nothing locks evcxr's folder, and it holds one src/lib.rs: two kernels in one would compile each other's cells.
 PETAL_KERNEL_FOLDER names a folder to use as it is and to keep; prepare.py makes the prepared build that way.
+PETAL_PLAIN_EVCXR names an evcxr_jupyter that is started in place of petal-kernel: notebooks run under it, too.
 """
 
 import fcntl
@@ -22,17 +23,18 @@ TOOLS = Path(sys.prefix) / "share" / "jupyter" / "kernels" / "petal" / "rust"
 
 
 def main() -> int:
-    evcxr, prepared, connection = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+    program, prepared, connection = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+    command = [os.environ.get("PETAL_PLAIN_EVCXR") or program, "--control_file", connection]
     given = os.environ.get("PETAL_KERNEL_FOLDER")
     if given:
-        return run([evcxr, "--control_file", connection], Path(given))
+        return run(command, Path(given))
     folder, alive = own_folder()
     try:
         if prepared.is_dir():
             with workspace.locked(prepared, exclusive=False):
                 workspace.copy(prepared, folder)
         workspace.write(folder)
-        return run([evcxr, "--control_file", connection], folder, alive.fileno())
+        return run(command, folder, alive.fileno())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         alive.close()
@@ -81,7 +83,12 @@ def run(command: list, folder: Path, *inherited: int) -> int:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, end)
-    return kernel.wait()
+    status = kernel.wait()
+    if status < 0:  # it was killed, and had no time for it
+        end()
+        for parent in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):
+            shutil.rmtree(Path(parent or "/tmp") / f"petal-kernel-{kernel.pid}", ignore_errors=True)
+    return status
 
 
 def libraries(folder: Path) -> dict:

@@ -1,6 +1,6 @@
 """Makes the build that every kernel starts from, and tells Jupyter of the kernel. Does nothing where both are as they should be.
 
-prepare.py EVCXR        run with the kernel's path in the repository's .venv, by notebook.sh and test.sh
+prepare.py KERNEL       run with the kernel's path in the repository's .venv, by notebook.sh and test.sh
 """
 
 import json
@@ -22,9 +22,9 @@ KEEP_UNUSED = 14 * 24 * 3600
 
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the kernel is ended, too
-    evcxr = Path(sys.argv[1]).resolve()
-    prepared = workspace.prepared(evcxr)
-    write_kernelspec(evcxr, prepared)
+    program = Path(sys.argv[1]).resolve()
+    prepared = workspace.prepared()
+    write_kernelspec(program, prepared)
     with workspace.locked(prepared, exclusive=True):
         stamp = prepared / "stamp"
         wanted = workspace.sources()
@@ -40,11 +40,11 @@ def main() -> int:
     return 0
 
 
-def write_kernelspec(evcxr: Path, prepared: Path) -> None:
+def write_kernelspec(program: Path, prepared: Path) -> None:
     folder = Path(sys.prefix) / "share" / "jupyter" / "kernels" / "petal"
     folder.mkdir(parents=True, exist_ok=True)
     spec = {
-        "argv": [sys.executable, str(Path(__file__).with_name("launch.py")), str(evcxr), str(prepared), "{connection_file}"],
+        "argv": [sys.executable, str(Path(__file__).with_name("launch.py")), str(program), str(prepared), "{connection_file}"],
         "display_name": "Rust (petal)",
         "language": "rust",
         "interrupt_mode": "message",

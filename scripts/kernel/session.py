@@ -1,7 +1,7 @@
 """A live kernel, driven cell by cell, and what a cell showed.
 
-A cell that ends in a failed `?` or a panic answers `status: ok`; the message is text on stderr, and it may arrive after the
-answer. So a cell is well only if nothing at all came on stderr, and after each answer we wait a moment for what is late.
+A cell is well only if it answers `status: ok` and nothing at all came on stderr. Under a plain evcxr_jupyter a cell that ends in a failed
+`?` or a panic answers `ok`, too; the message is text on stderr, and it may arrive after the answer: so there we wait a moment for what is late.
 """
 
 import os
@@ -12,9 +12,10 @@ from pathlib import Path
 from queue import Empty
 
 from jupyter_client.manager import KernelManager
+from nbformat import NotebookNode
 from nbformat.v4 import output_from_msg
 
-LATE = 0.1  # seconds to wait for messages after the answer
+LATE = 0.1  # seconds to wait for messages after a plain evcxr_jupyter's answer
 SHOWN = ("execute_result", "display_data", "stream", "error")
 
 
@@ -52,12 +53,16 @@ class Kernel:
         self.manager = KernelManager(kernel_name="petal")
         self.manager.shutdown_wait_time = 30  # the launcher still has a folder to remove
         self.on_output = lambda output: None  # called with each output as it comes
+        self.displays: dict[str, list] = {}  # outputs that can be updated, by their display_id
+        self.clears = False  # whether the next output takes the place of those before
         start = time.monotonic()
         self.manager.start_kernel(cwd=str(folder), env={**os.environ, **(environment or {})})
         self.client = self.manager.client()
         self.client.start_channels(hb=False)  # evcxr writes of a late heartbeat as if it were an error
         try:
             self.client.wait_for_ready(timeout=600)
+            # It has shown everything when it answers.
+            self.exact = self.client.kernel_info(reply=True, timeout=60)["content"]["implementation"] == "petal-kernel"
         except BaseException:
             self.stop()
             raise
@@ -86,10 +91,18 @@ class Kernel:
                     break
                 if not self.manager.is_alive():
                     raise RuntimeError("the kernel has died")
+            elif message["msg_type"] == "update_display_data":
+                self._update(message["content"])
+            elif self.exact and message["parent_header"].get("msg_id") != request:
+                pass  # of an earlier cell, which goes on in a thread
             elif message["msg_type"] in SHOWN:
-                self._add(result, output_from_msg(message))
+                self._add(result, message)
+            elif message["msg_type"] == "clear_output":
+                self._clear(result, message["content"]["wait"])
             elif is_idle(message, request):
                 ends = time.monotonic()
+                if self.exact:
+                    break
             if not ends and time.monotonic() - start > timeout:
                 raise TimeoutError(f"the cell has not ended after {timeout:.0f} s")
         reply = self._reply(request)
@@ -105,13 +118,28 @@ class Kernel:
         except Empty:
             return None
 
-    def _add(self, result: Result, output) -> None:
+    def _add(self, result: Result, message: dict) -> None:
+        if self.clears:
+            self._clear(result, wait=False)
+        output = output_from_msg(message)
         self.on_output(output)
         last = result.outputs[-1] if result.outputs else None
         if last and output.output_type == "stream" and last.output_type == "stream" and last.name == output.name:
             last.text += output.text
         else:
             result.outputs.append(output)
+        shown = message["content"].get("transient", {}).get("display_id")
+        if shown:
+            self.displays.setdefault(shown, []).append(output)
+
+    def _update(self, content: dict) -> None:
+        for output in self.displays.get(content.get("transient", {}).get("display_id"), []):
+            output.data, output.metadata = NotebookNode(content["data"]), NotebookNode(content.get("metadata", {}))
+
+    def _clear(self, result: Result, wait: bool) -> None:
+        self.clears = wait
+        if not wait:
+            result.outputs.clear()
 
     def _reply(self, request: str) -> dict:
         while True:

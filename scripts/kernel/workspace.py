@@ -13,6 +13,7 @@ anew; so the kernels' `cargo` (prepare.py) puts repository.lock in its place aga
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from contextlib import contextmanager
@@ -61,11 +62,17 @@ def write(folder: Path) -> None:
         shutil.copyfile(ROOT / "Cargo.lock", folder / name)
 
 
-def prepared(evcxr: Path) -> Path:
+def evcxr_version() -> str:
+    """The version of evcxr that the kernel is built on."""
+    text = (ROOT / "scripts" / "petal-kernel" / "Cargo.toml").read_text(encoding="utf-8")
+    return re.search(r'^evcxr = "=(.+)"$', text, re.MULTILINE).group(1)
+
+
+def prepared() -> Path:
     """Where the build is that kernels start from: one for each compiler and set of locked versions."""
     digest = hashlib.sha256()
     digest.update(subprocess.run(["rustc", "-vV"], check=True, stdout=subprocess.PIPE, cwd=ROOT).stdout)
-    for text in (str(evcxr), manifest(), (ROOT / "Cargo.lock").read_text(encoding="utf-8")):
+    for text in (evcxr_version(), manifest(), (ROOT / "Cargo.lock").read_text(encoding="utf-8")):
         digest.update(text.encode())
     return CACHE / f"notebook-{digest.hexdigest()[:16]}"
 

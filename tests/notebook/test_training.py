@@ -36,10 +36,10 @@ def test_training_in_the_background_leaves_the_cells_free(folder: Path) -> None:
 
 
 def test_f47_the_stop_button_costs_at_most_an_epoch(folder: Path) -> None:
-    """It kills the process with all variables. The same cells again find what was trained, and train the rest."""
+    """Where the process is ended with all variables, the same cells again find what was trained, and train the rest."""
     cells = [OPEN, SMALL.replace("head: epochs(2)", "head: epochs(150)"), "let mut learner: Learner = Learner::new(&project, &splits, &config)?;"]
     fit = "learner.fit_head()?;"
-    with Kernel(folder) as kernel:
+    with Kernel(folder, {"PETAL_STOP_PATIENCE": "0"}) as kernel:
         for cell in [DEP, "use petal::prelude::*;", *cells]:
             well(kernel, cell)
         epochs = []

@@ -38,7 +38,7 @@ fn messages(output: &[u8]) -> Vec<(String, Value)> {
 }
 
 #[test]
-fn f66_a_training_is_one_display_that_grows_and_stays() {
+fn f76_a_training_is_one_display_that_grows_and_stays() {
     if let Some(folder) = std::env::var_os(CHILD) {
         let config = small();
         let (project, splits) = flowers(Path::new(&folder), &config);
@@ -48,7 +48,7 @@ fn f66_a_training_is_one_display_that_grows_and_stays() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let output = under_a_kernel("shown::f66_a_training_is_one_display_that_grows_and_stays", folder.path());
+    let output = under_a_kernel("shown::f76_a_training_is_one_display_that_grows_and_stays", folder.path());
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     let messages = messages(&output.stdout);
     let (first, updates) = messages.split_first().unwrap();
@@ -76,7 +76,7 @@ fn f66_a_training_is_one_display_that_grows_and_stays() {
 }
 
 #[test]
-fn f66_stop_ends_a_training_after_its_step_and_the_next_call_goes_on_to_the_same_bytes() {
+fn f76_stop_ends_a_training_after_its_step_and_the_next_call_goes_on_to_the_same_bytes() {
     let config = small();
     if let Some(folder) = std::env::var_os(CHILD) {
         let folder = Path::new(&folder);
@@ -93,7 +93,7 @@ fn f66_stop_ends_a_training_after_its_step_and_the_next_call_goes_on_to_the_same
     }
     let folder = tempfile::tempdir().unwrap();
     let output = under_a_kernel(
-        "shown::f66_stop_ends_a_training_after_its_step_and_the_next_call_goes_on_to_the_same_bytes",
+        "shown::f76_stop_ends_a_training_after_its_step_and_the_next_call_goes_on_to_the_same_bytes",
         folder.path(),
     );
     let shown = |message: &(String, Value)| {
@@ -108,7 +108,7 @@ fn f66_stop_ends_a_training_after_its_step_and_the_next_call_goes_on_to_the_same
 }
 
 #[test]
-fn f66_stop_ends_every_other_long_call_at_a_safe_point_and_leaves_nothing_half_done() {
+fn f76_stop_ends_every_other_long_call_at_a_safe_point_and_leaves_nothing_half_done() {
     if let Some(folder) = std::env::var_os(CHILD) {
         let folder = Path::new(&folder);
         let stop = folder.join("stop");
@@ -149,7 +149,7 @@ fn f66_stop_ends_every_other_long_call_at_a_safe_point_and_leaves_nothing_half_d
     }
     let folder = tempfile::tempdir().unwrap();
     under_a_kernel(
-        "shown::f66_stop_ends_every_other_long_call_at_a_safe_point_and_leaves_nothing_half_done",
+        "shown::f76_stop_ends_every_other_long_call_at_a_safe_point_and_leaves_nothing_half_done",
         folder.path(),
     );
 }

@@ -42,7 +42,7 @@ fn f03_a_cut_download_goes_on_where_it_ended() {
 }
 
 #[test]
-fn f66_a_download_that_is_stopped_goes_on_where_it_ended() {
+fn f76_a_download_that_is_stopped_goes_on_where_it_ended() {
     let server = Server::new(&some_bytes(), []);
     let url = format!("http://127.0.0.1:{}/storage", server.port);
     let sha256 = files::sha256(&some_bytes());
