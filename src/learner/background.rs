@@ -10,12 +10,12 @@ use std::thread::{Builder, JoinHandle, sleep};
 use std::time::Duration;
 
 use super::Learner;
-use super::fit::{Fitted, in_jupyter};
+use super::fit::Fitted;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::report::live::Live;
 use crate::report::progress;
 use crate::report::telling::{Telling, asked_to_stop};
-use crate::report::{View, Watch, shows};
+use crate::report::{View, shows};
 use crate::train::{Phase, Run, Status};
 
 /// How often [`Background::wait`] looks whether it is over.
@@ -76,6 +76,11 @@ impl Learner {
 }
 
 impl Background {
+    /// The run that it trains in: its folder.
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
     /// How it stands.
     pub fn status(&self) -> Status {
         self.live.lock().unwrap_or_else(PoisonError::into_inner).status().clone()
@@ -89,14 +94,6 @@ impl Background {
     /// Asks it to stop after the current step, with everything kept. Does not wait.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
-    }
-
-    /// A panel that shows it: see [`Learner::watch`].
-    ///
-    /// # Errors
-    /// [`ErrorKind::Io`] if the run's folder cannot be written to.
-    pub fn watch(&self) -> Result<Watch> {
-        Watch::new(&self.run, in_jupyter())
     }
 
     /// Waits for its end, prints the lines of [`Learner::fit`] as they come, those from before first, and gives back the learner

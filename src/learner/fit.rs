@@ -12,7 +12,7 @@ use crate::models::Cut;
 use crate::report::live::Live;
 use crate::report::progress;
 use crate::report::telling::{Telling, asked_to_stop};
-use crate::report::{View, Watch, shows};
+use crate::report::{View, shows};
 use crate::train::{self, Ended, Event, History, Phase};
 
 impl Learner {
@@ -151,14 +151,6 @@ impl Learner {
         Ok(placed.note)
     }
 
-    /// A panel that shows this run while it trains, with a button that stops it: for a cell before the one that fits.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Io`] if the run's folder cannot be written to.
-    pub fn watch(&self) -> Result<Watch> {
-        Watch::new(&self.run, in_jupyter())
-    }
-
     pub(super) fn fit_shown(
         &mut self,
         phase: &Phase,
@@ -248,8 +240,3 @@ fn remember(config: &mut Config, phase: &Phase) {
 }
 
 shows!(without_display Fitted);
-
-/// Whether a Jupyter server has started this kernel: it sets this variable, other programs that run notebooks do not.
-pub(super) fn in_jupyter() -> bool {
-    std::env::var_os("JPY_SESSION_NAME").is_some()
-}

@@ -29,18 +29,18 @@ pub struct Live {
     begun: bool,
 }
 
-/// What `status.json` holds: the numbers, and what the notebook's panel shows of them.
+/// What `status.json` holds: the numbers, and the same in words.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Written {
+struct Written {
     #[serde(flatten)]
-    pub(super) status: Status,
+    status: Status,
     /// In words.
     line: String,
     /// From 0 to 1.
     share: f64,
     busy: bool,
     /// Epochs in `curves.png`; none means that there is no picture.
-    pub(super) pictured: usize,
+    pictured: usize,
     /// The run's folder.
     folder: String,
     /// Milliseconds since 1970.
@@ -123,7 +123,7 @@ impl Live {
 }
 
 /// Writes `status.json`.
-pub(super) fn write(run: &Run, status: &Status, pictured: usize) -> Result<()> {
+fn write(run: &Run, status: &Status, pictured: usize) -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let written = Written {
         status: status.clone(),
@@ -136,11 +136,6 @@ pub(super) fn write(run: &Run, status: &Status, pictured: usize) -> Result<()> {
     };
     let text = serde_json::to_string(&written).unwrap_or_else(|cause| unreachable!("plain values serialize: {cause}"));
     files::publish(&run.status_file(), text.as_bytes())
-}
-
-/// Reads `status.json`; none where there is none that this version understands.
-pub(super) fn read(run: &Run) -> Option<Written> {
-    serde_json::from_slice(&files::read(&run.status_file()).ok()?).ok()
 }
 
 fn due(last: Option<Instant>) -> bool {

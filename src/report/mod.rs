@@ -1,8 +1,8 @@
 //! Figures, tables, and everything that a cell shows.
 //!
 //! Every type that a notebook cell may end with has `html()`, its twin `text()`, and `evcxr_display()`, which shows both to the
-//! kernel. All three come from one [`View`], so they say the same. Pictures are PNG, tables plain HTML, nothing is a script but
-//! what [`watch`] adds in a live Jupyter.
+//! kernel. All three come from one [`View`], so they say the same. Pictures are PNG, tables plain HTML, nothing is a
+//! script.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -20,7 +20,7 @@
 //! | [`cache`] | views of the cache's files |
 //! | [`bar`], [`growing`], [`telling`], `calls` | long work while it is done: a bar, a training, the calls on photos that have one |
 //! | `kernel`, `widgets`, `stop_button`, `cleaner_buttons` | what is said to a kernel that listens: displays that change, buttons |
-//! | [`live`], [`watch`] | what a run's folder shows while it trains, and the panel that looks at it |
+//! | [`live`] | what a run's folder shows while it trains |
 
 pub mod bar;
 pub mod cache;
@@ -51,7 +51,6 @@ pub mod table;
 pub mod telling;
 pub mod training;
 pub mod view;
-pub mod watch;
 mod widgets;
 pub mod words;
 
@@ -63,4 +62,3 @@ pub use table::Table;
 pub use training::model_summary;
 pub use view::View;
 pub(crate) use view::shows;
-pub use watch::Watch;

@@ -12,7 +12,7 @@ DEP = ':dep petal = { package = "petal_notebook", path = "kernel" }'
 # The baseline in small, on few drawn flowers: a training of seconds.
 SMALL = """
 let config: Config = {
-    let epochs = |epochs| PhaseConfig { epochs, patience: 99, learning_rate: 1e-3 };
+    let epochs = |epochs| PhaseConfig::new(epochs, 99, 1e-3);
     Config { source: Source::Synthetic { per_class: 12 }, image_size: 64, batch_size: 8, head: epochs(2), fine_tune: epochs(1), ..Config::demo() }
 };
 let splits: Splits = Dataset::fetch(&project, &config)?.split(&project, &config)?;

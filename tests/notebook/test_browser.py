@@ -14,7 +14,7 @@ from browser import Lab, Visit
 from cells import NOTEBOOK, ROOT, project
 
 SCREENSHOTS = ROOT / "target" / "screenshots"
-STEPS = [name for name in vars(Visit) if re.match(r"(opens|runs|presses|saves|executes|exports)_", name)]
+STEPS = [name for name in vars(Visit) if re.match(r"(opens|runs|presses|saves|executes|exports|stops)_", name)]
 
 
 @pytest.fixture(scope="module")
