@@ -16,6 +16,8 @@ use crate::train::{Cache, folds};
 pub struct CrossValidation {
     /// The accuracy in each fold, by a head that was made without it.
     pub accuracies: Vec<f64>,
+    /// The fold of every photo, in the order of the predictions.
+    pub folds: Vec<usize>,
     /// What was said of every photo by the head that had not learned from it.
     pub evaluation: Evaluation,
 }
@@ -66,7 +68,7 @@ impl Learner {
         };
         let accuracies = (0..folds).map(accuracy).collect();
         let evaluation = Evaluation::new(self.info.name(), self.info.classes.clone().into(), predictions)?;
-        Ok(CrossValidation { accuracies, evaluation })
+        Ok(CrossValidation { accuracies, folds: found.folds, evaluation })
     }
 
     /// For each photo the first one that shows the same, as the split found them; itself for most.

@@ -83,7 +83,7 @@ impl Learner {
     pub fn summary(&self) -> Result<Table> {
         let cut = match self.kind() {
             Kind::Baseline => Cut::Images,
-            Kind::Transfer => Cut::Upper,
+            Kind::Transfer => self.upper().cut,
         };
         report::model_summary(&self.model, cut, self.config.image_size)
     }

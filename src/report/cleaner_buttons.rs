@@ -61,7 +61,7 @@ fn show(cleaner: &Cleaner) -> Option<()> {
             drop: widgets.button("drop", "it shows nothing of any class, or spoils what is learned"),
         };
         let marks = widgets.row(&[tile.keep.clone(), tile.drop.clone()]);
-        columns.push(widgets.column(&[tile.picture.clone(), tile.class.clone(), marks], "200px"));
+        columns.push(widgets.column(&[tile.picture.clone(), tile.class.clone(), marks], "168px"));
         tiles.push(tile);
     }
     let (title, said) = (widgets.html(""), widgets.html(""));
@@ -70,7 +70,7 @@ fn show(cleaner: &Cleaner) -> Option<()> {
     let save = widgets.button("save", "writes the marks to decisions.csv");
     let grid = widgets.row(&columns);
     let buttons = widgets.row(&[earlier.clone(), later.clone(), save.clone()]);
-    let whole = widgets.column(&[title.clone(), grid, buttons, said.clone()], "100%");
+    let whole = widgets.column(&[title.clone(), grid, buttons, said.clone()], "auto");
     let pages = Pages { cleaner: cleaner.clone(), first: 1, tiles, title, said, earlier, later, save };
     pages.draw();
     widgets.show(&whole, "mark by number: see below");

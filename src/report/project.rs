@@ -2,9 +2,10 @@
 
 use super::words::bytes;
 use super::{View, shows};
-use crate::base::config::{Config, Duplicates, Fit, PhaseConfig, Source, WeightsFrom};
+use crate::base::config::{Config, Duplicates, Fit, Layers, Method, PhaseConfig, Source, WeightsFrom};
 use crate::base::project::Project;
 use crate::models::registry;
+use crate::train::Phase;
 
 shows!(Project, Config);
 
@@ -50,9 +51,19 @@ impl Config {
             WeightsFrom::Random => "random: it learns little".into(),
             WeightsFrom::File(path) => format!("the file {}", path.display()),
         };
-        let phase = |PhaseConfig { epochs, patience, learning_rate, .. }: PhaseConfig| match epochs {
-            0 => "left out".into(),
-            _ => format!("up to {epochs} epochs, patience {patience}, learning rate {learning_rate:e}"),
+        let phase = |phase: Phase| {
+            let PhaseConfig { epochs, patience, learning_rate, method, layers, .. } = phase.settings();
+            let computes = phase.computes().into_iter();
+            let others = computes.filter(|(key, _)| !["cut", "learning_rate", "method"].contains(&key.as_str()));
+            let techniques: String = others.map(|(key, value)| format!(", {key} {value}")).collect();
+            let all = if layers == Layers::All { "all layers, " } else { "" };
+            match (epochs, method) {
+                (0, _) => "left out".into(),
+                (_, Method::Instant) => "solved for at once".into(),
+                _ => format!(
+                    "{all}up to {epochs} epochs, patience {patience}, learning rate {learning_rate:e}{techniques}"
+                ),
+            }
         };
         let augment = &self.augment;
         let percent = |fraction: f64| format!("{:.0} %", 100.0 * fraction);
@@ -92,9 +103,9 @@ impl Config {
                     )
                 }),
                 ("head", format!("{} units, dropout {}", self.classifier.hidden, self.classifier.dropout)),
-                ("phase 1: head", phase(self.head)),
-                ("phase 2: fine-tune", phase(self.fine_tune)),
-                ("baseline", phase(self.baseline)),
+                ("phase 1: head", phase(Phase::head(self))),
+                ("phase 2: fine-tune", phase(Phase::upper(self))),
+                ("baseline", phase(Phase::baseline(self))),
             ])
             .hint("All fields are public: let config = Config { seed: 7, ..config };")
     }

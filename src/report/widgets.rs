@@ -50,7 +50,7 @@ impl Widgets {
 
     /// A list to choose one from; the first is chosen.
     pub(super) fn choice(&mut self, labels: &[String]) -> Widget {
-        let layout = self.wide("100%");
+        let layout = self.wide("auto");
         self.control("Dropdown", json!({ "_options_labels": labels, "index": 0, "layout": layout }))
     }
 
@@ -62,7 +62,8 @@ impl Widgets {
 
     /// Widgets below each other, so wide.
     pub(super) fn column(&mut self, of: &[Widget], width: &str) -> Widget {
-        let layout = self.layout(json!({ "width": width, "margin": "0 12px 12px 0" }));
+        // A child's margins make it wider than its column: nothing is to be scrolled for that.
+        let layout = self.layout(json!({ "width": width, "margin": "0 8px 12px 0", "overflow": "hidden" }));
         self.control("VBox", json!({ "children": of.iter().map(Widget::name).collect::<Vec<_>>(), "layout": layout }))
     }
 

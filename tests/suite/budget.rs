@@ -31,7 +31,7 @@ fn fit(learner: &mut Learner, phase: &Phase, stop_after: Option<usize>) -> Ended
 }
 
 #[test]
-fn f81_what_was_planned_within_a_budget_is_taken_again_whatever_the_time_is_then() {
+fn f78_what_was_planned_within_a_budget_is_taken_again_whatever_the_time_is_then() {
     let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let config = settings();
     let (project, splits) = flowers(whole.path(), &config);

@@ -6,6 +6,7 @@ mod budget;
 mod cache;
 mod circles;
 mod command;
+mod comparing;
 mod contributing;
 mod data;
 mod decisions;

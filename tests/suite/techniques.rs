@@ -44,7 +44,7 @@ fn everything() -> Config {
 }
 
 #[test]
-fn f80_all_techniques_at_once_are_stopped_cached_and_threaded_to_the_same_bytes() {
+fn f77_all_techniques_at_once_are_stopped_cached_and_threaded_to_the_same_bytes() {
     let all = tempfile::tempdir().unwrap();
     let learner = |name: &str, config: &Config, stop_after: Option<usize>| {
         let (project, splits) = flowers(&all.path().join(name), config);
@@ -68,7 +68,7 @@ fn f80_all_techniques_at_once_are_stopped_cached_and_threaded_to_the_same_bytes(
 }
 
 #[test]
-fn f80_sampling_and_all_layers_are_stopped_and_cached_to_the_same_bytes() {
+fn f77_sampling_and_all_layers_are_stopped_and_cached_to_the_same_bytes() {
     let all = tempfile::tempdir().unwrap();
     let fine_tune = PhaseConfig { layers: Layers::All, schedule: Schedule::Cosine, ..PhaseConfig::new(1, 9, 2e-4) };
     let head = PhaseConfig { epochs: 1, ..small().head };

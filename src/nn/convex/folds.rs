@@ -22,8 +22,9 @@ pub struct Solved {
 
 /// The strengths that are tried, the strongest first: `C` from 10⁻⁴ to 1, two a power of ten.
 const TRIED: [f64; 9] = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0];
-/// Where no part of the gradient is beyond this, it is solved.
+/// Where no part of the gradient is beyond this, it is solved; to compare strengths, less will do (scikit-learn's default).
 const TOLERANCE: f64 = 1e-5;
+const TO_COMPARE: f64 = 1e-4;
 
 /// The logistic regression of rows that are brought to one scale, with the `C` whose classifiers say most of rows that they have not seen: `folds[i]`
 /// is the fold that row `i` is left out with. Scales are those of the rows that are learned from, each time.
@@ -46,7 +47,7 @@ pub fn solve(rows: &Rows, targets: &[usize], weights: &[f64], classes: usize, fo
     let mut worse = 0;
     for c in TRIED {
         let fit = |(part, from): (&Part, &Option<Linear>)| {
-            logistic(&part.rows, &part.targets, &part.weights, classes, c, TOLERANCE, from.as_ref())
+            logistic(&part.rows, &part.targets, &part.weights, classes, c, TO_COMPARE, from.as_ref())
         };
         // Each begins where the one that was held back more ended.
         found = parts.par_iter().zip(&found).map(fit).map(Some).collect();
