@@ -103,7 +103,7 @@ class Visit:
         self.see("training", "baseline-fit")
 
     def presses_jupyters_stop(self) -> None:
-        self.page.click("document.querySelector('[data-command=\"notebook:interrupt-kernel\"], [data-command=\"kernelmenu:interrupt\"]')")
+        self.page.click('document.querySelector(\'[data-command="notebook:interrupt-kernel"], [data-command="kernelmenu:interrupt"]\')')
         self.page.wait(f"{self.output('baseline-fit')}.textContent.includes('stopped; everything is kept')", 120, "the stop")
         self.wait_until_done(120)
         assert self.prompt("learner") == "[ ]:", "the cells behind it did not run"
@@ -147,7 +147,10 @@ class Visit:
     def presses_the_cleaners_buttons(self) -> None:
         clean = self.output("clean")
         buttons = f"[...{clean}.querySelectorAll('button.jupyter-button')]"
-        press = lambda name, place: self.page.click(f"{buttons}.filter(button => button.textContent.trim() === '{name}')[{place}]")
+
+        def press(name: str, place: int) -> None:
+            self.page.click(f"{buttons}.filter(button => button.textContent.trim() === '{name}')[{place}]")
+
         self.page.wait(f"{buttons}.length > 20", 60, "the buttons")
         self.page.wait(f"[...{clean}.querySelectorAll('.widget-html img')].filter(image => image.naturalWidth > 50).length >= 12", 60, "the photos")
         self.see("cleaner", "clean")
