@@ -77,6 +77,7 @@ impl Training {
             }
             Event::Room(room) => eprintln!("{}", petal::report::progress::room(room)),
             Event::Caching { done, total } => self.step("frozen layers".into(), *done, *total),
+            Event::Validating { done, total } => self.step("validation".into(), *done, *total),
             Event::Step { epoch, done, total, loss, .. } => {
                 self.step(format!("epoch {epoch}"), *done, *total);
                 if let Some((_, bar)) = &self.bar {

@@ -59,7 +59,7 @@ impl Growing {
                 self.history.epochs.push((*epoch).clone());
                 true
             }
-            Event::Room(_) | Event::Caching { .. } | Event::Step { .. } => false,
+            Event::Room(_) | Event::Caching { .. } | Event::Step { .. } | Event::Validating { .. } => false,
         };
         if is_news || self.drawn.elapsed() >= EVERY {
             self.draw(None);

@@ -10,15 +10,25 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
+use crate::base::files;
+
 /// Whether a kernel reads what this file writes.
 pub(super) fn is_listening() -> bool {
     std::env::var_os("PETAL_KERNEL").is_some_and(|version| version == "1")
 }
 
-/// Whether a stop is asked for: Jupyter's Stop, while a cell runs.
+/// Whether a stop is asked for: Jupyter's Stop, while a cell runs. Whoever asks here is about to end: that is told to the kernel, which waits for it then.
 pub(crate) fn is_stop_asked() -> bool {
-    stop_file().is_some_and(|file| file.exists())
+    let asked = stop_file().filter(|file| file.exists());
+    if let Some(file) = &asked {
+        // Where it cannot be told, the kernel's patience is shorter.
+        let _ = files::publish(file, HEARD);
+    }
+    asked.is_some()
 }
+
+/// What the file says once it was seen.
+const HEARD: &[u8] = b"heard";
 
 /// The file whose being there asks for a stop.
 pub(super) fn stop_file() -> Option<PathBuf> {

@@ -88,7 +88,7 @@ impl Live {
                 self.write();
             }
             Event::Placed { .. } => {}
-            Event::Room(_) | Event::Caching { .. } | Event::Step { .. } => {
+            Event::Room(_) | Event::Caching { .. } | Event::Step { .. } | Event::Validating { .. } => {
                 if due(self.written) {
                     self.write();
                 }

@@ -45,6 +45,13 @@ pub enum Event<'a> {
         /// Fraction of these photos that was right.
         accuracy: f64,
     },
+    /// A batch was validated. A stop here puts the validation off to the next call.
+    Validating {
+        /// Photos done.
+        done: usize,
+        /// Validation photos.
+        total: usize,
+    },
     /// An epoch has ended and is saved.
     Epoch {
         /// The phase.

@@ -132,7 +132,11 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
             let measured = steps.recipe().measured(steps.state())?;
             let training = measured.is_some().then(|| snapshot(&kept)).transpose()?;
             measured.iter().try_for_each(|values| set(job.model, values))?;
-            let (val_loss, val_accuracy) = validate(job, &val)?;
+            let Some((val_loss, val_accuracy)) = validate(job, &val, observe)? else {
+                training.iter().try_for_each(|values| set(job.model, values))?;
+                save(job, &progress, &kept, &best, &steps)?;
+                return Ok(Ended::Stopped);
+            };
             if !val_loss.is_finite() {
                 // The checkpoint of the epoch before stays.
                 return Err(diverged(job, &format!("the validation loss is {val_loss} after epoch {number}"), &[]));
@@ -225,10 +229,14 @@ fn last_rate(steps: &Steps, epoch: u64, count: usize) -> f64 {
     steps.recipe().learning_rate(&At { step: count.saturating_sub(1), taken: next.taken.saturating_sub(1), ..next })
 }
 
-/// Mean loss and accuracy over the validation photos.
-fn validate(job: &Job, inputs: &Inputs) -> Result<(f64, f64)> {
+/// Mean loss and accuracy over the validation photos; none if a stop was asked for on the way.
+fn validate(
+    job: &Job,
+    inputs: &Inputs,
+    observe: &mut dyn FnMut(&Event) -> ControlFlow<()>,
+) -> Result<Option<(f64, f64)>> {
     let order: Vec<usize> = (0..inputs.len()).collect();
-    let (mut loss_sum, mut correct) = (0.0, 0);
+    let (mut loss_sum, mut correct, mut done) = (0.0, 0, 0);
     let mut inference = None;
     for batch in inputs.batches(&order, 0)? {
         let AtCut { values, targets, indices, .. } = batch?;
@@ -239,9 +247,13 @@ fn validate(job: &Job, inputs: &Inputs) -> Result<(f64, f64)> {
         let logits = inference.logits(&values)?;
         loss_sum += f64::from(loss::cross_entropy(&logits, &targets)?.to_scalar::<f32>()?) * indices.len() as f64;
         correct += count_correct(&logits, &targets)?;
+        done += indices.len();
+        if observe(&Event::Validating { done, total: inputs.len() }).is_break() || job.run.take_stop_request()? {
+            return Ok(None);
+        }
     }
     let photos = inputs.len() as f64;
-    Ok((loss_sum / photos, correct as f64 / photos))
+    Ok(Some((loss_sum / photos, correct as f64 / photos)))
 }
 
 /// Whole epochs of the phase under way.

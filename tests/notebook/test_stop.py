@@ -39,6 +39,20 @@ def test_f70_a_call_that_looks_for_a_stop_ends_and_all_variables_stay(folder: Pa
         assert well(kernel, 'println!("{kept:?} {stopped} {}", std::path::Path::new(&file).exists());') == "[1, 2, 3] true false\n"
 
 
+def test_f70_whoever_has_heard_of_a_stop_is_given_time_to_save(folder: Path, monkeypatch) -> None:
+    """As petal does: it writes so into the file, and the kernel waits longer than for one who does not listen."""
+    with environment(monkeypatch, PETAL_STOP_PATIENCE="1"), Kernel(folder) as kernel:
+        well(kernel, WAITS)
+        well(kernel, "let kept = 7;")
+        saves = 'std::fs::write(std::env::var("PETAL_STOP")?, "heard")?; std::thread::sleep(std::time::Duration::from_secs(4));'
+        asked = ask(kernel, f'let stopped = waits(); {saves} println!("saved");')
+        asked.until(lambda message: message["msg_type"] == "execute_input")
+        running(kernel)
+        interrupt(kernel)
+        assert asked.reply()["status"] == "ok"
+        assert well(kernel, 'println!("{kept} {stopped}");') == "7 true\n"
+
+
 def test_f71_an_endless_cell_is_ended_by_a_second_press_or_after_a_while(folder: Path, monkeypatch) -> None:
     """It says which variables are lost; functions and types are still there."""
     with environment(monkeypatch, PETAL_STOP_PATIENCE="3"), Kernel(folder) as kernel:

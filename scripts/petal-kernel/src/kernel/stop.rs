@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 /// A second press counts as one after so long; a double click is one press.
 const PRESS: Duration = Duration::from_millis(400);
 
+/// So many times as long is waited for a process that has heard: it may have much to save.
+const LONGER: u32 = 12;
+
 /// What is to be stopped.
 pub(crate) struct Stop {
     file: PathBuf,
@@ -115,9 +118,9 @@ impl Stop {
         if state.phase == Phase::Idle {
             return;
         }
-        let _ = std::fs::write(&self.file, "");
         match state.asked {
             None => {
+                let _ = std::fs::write(&self.file, "");
                 state.asked = Some(Instant::now());
                 let (ours, cell) = (Arc::clone(self), state.cell);
                 std::thread::spawn(move || ours.see_to_it(cell));
@@ -131,6 +134,7 @@ impl Stop {
     fn see_to_it(&self, cell: u64) {
         let mut state = lock(&self.state);
         let mut until = Instant::now().checked_add(self.patience);
+        let mut waits_longer = false;
         while state.cell == cell && state.phase != Phase::Idle && !state.killed {
             if state.phase == Phase::Compiling {
                 let process = state.process;
@@ -140,11 +144,22 @@ impl Stop {
                 // It may be rust-analyzer that works, which nothing ends; the time is that of a cell that runs.
                 until = Instant::now().checked_add(self.patience);
             } else if until.is_some_and(|until| Instant::now() >= until) {
-                kill(&mut state);
+                match self.is_heard() {
+                    true if !waits_longer => {
+                        waits_longer = true;
+                        until = Instant::now().checked_add(self.patience.saturating_mul(LONGER));
+                    }
+                    _ => kill(&mut state),
+                }
             }
             state =
                 self.changed.wait_timeout(state, Duration::from_millis(50)).unwrap_or_else(|held| held.into_inner()).0;
         }
+    }
+
+    /// Whether the process has seen that a stop is asked for: what it does now is to end.
+    fn is_heard(&self) -> bool {
+        std::fs::read(&self.file).is_ok_and(|text| text == b"heard")
     }
 
     /// Ends all processes: the kernel ends.
