@@ -125,7 +125,9 @@ mod tests {
         assert!(!none.is_shown() && some.is_shown());
     }
 
-    const BOOTSTRAPS: [((usize, usize, usize), (f64, f64)); 4] = [
+    /// Photos that only the first has right, only this one, and all; the ends.
+    type Case = ((usize, usize, usize), (f64, f64));
+    const BOOTSTRAPS: [Case; 4] = [
         ((4, 12, 250), (0.0, 0.064)),
         ((3, 10, 250), (0.0, 0.056)),
         ((2, 14, 250), (0.02, 0.08)),
