@@ -10,8 +10,9 @@ from pathlib import Path
 
 import chromium
 import pytest
-from browser import Lab, Visit
+from browser import Visit
 from cells import NOTEBOOK, ROOT, project
+from lab import Lab
 
 SCREENSHOTS = ROOT / "target" / "screenshots"
 STEPS = [name for name in vars(Visit) if re.match(r"(opens|runs|presses|saves|executes|exports|stops)_", name)]

@@ -1,0 +1,58 @@
+"""JupyterLab for a test in a browser, as a person starts it."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+from cells import ROOT
+
+DEMO = {"PETAL_RECIPE": "demo", "HF_HUB_OFFLINE": "1"}
+
+
+class Lab:
+    """JupyterLab, started by scripts/notebook.sh as a person does, on a project of its own."""
+
+    def __init__(self, folder: Path, log: Path):
+        self.token = secrets.token_hex(16)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.url = f"http://localhost:{free.getsockname()[1]}"
+        options = ["--no-browser", f"--ServerApp.port={self.url.rpartition(':')[2]}", f"--IdentityProvider.token={self.token}"]
+        options += [f"--ServerApp.root_dir={folder}", "--LabApp.news_url=None"]
+        if os.geteuid() == 0:
+            options.append("--allow-root")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self.log = open(log, "w")  # noqa: SIM115 (closed by stop)
+        command = [ROOT / "scripts" / "notebook.sh", *options]
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, env={**os.environ, **DEMO}, start_new_session=True)
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
+
+    def address(self, notebook: str) -> str:
+        return f"{self.url}/lab/tree/notebooks/{notebook}?reset&token={self.token}"
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(timeout=60)
+        finally:
+            self.log.close()
+
+    def _wait(self) -> None:
+        for _ in range(600):
+            if self.process.poll() is not None:
+                raise RuntimeError(f"JupyterLab ended: see {self.log.name}")
+            try:
+                urllib.request.urlopen(f"{self.url}/api?token={self.token}", timeout=5).close()
+                return
+            except OSError:
+                time.sleep(0.5)
+        raise TimeoutError("JupyterLab has not started after five minutes")
