@@ -34,13 +34,13 @@ impl Comms {
     }
 
     /// A message of the process, which goes to all front ends as it is.
-    pub(crate) fn from_process(&self, kind: &str, content: &Value, metadata: &Value, buffers: &[Vec<u8>]) {
+    pub(crate) fn process_says(&self, kind: &str, content: &Value, metadata: &Value, buffers: &[Vec<u8>]) {
         self.note(kind, content, buffers);
         self.output.relay(kind, content, metadata, buffers);
     }
 
     /// A message of a front end, which goes to the process.
-    pub(crate) fn from_front_end(&self, message: &Message) {
+    pub(crate) fn front_end_says(&self, message: &Message) {
         let (kind, content) = (message.kind(), &message.content);
         let id = message.text("comm_id");
         let control = kind == "comm_open" && message.text("target_name") == CONTROL

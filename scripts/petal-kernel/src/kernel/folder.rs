@@ -54,13 +54,18 @@ fn remove_stale(parent: &Path) {
         let name = entry.file_name();
         let process =
             name.to_str().and_then(|name| name.strip_prefix("petal-kernel-")).and_then(|id| id.parse::<i32>().ok());
-        // SAFETY: the signal 0 only asks whether there is such a process.
-        if process.is_some_and(|id| {
-            id > 0
-                && unsafe { libc::kill(id, 0) } != 0
-                && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
-        }) {
+        if process.is_some_and(is_gone) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
+}
+
+/// Whether there is no process of this number.
+fn is_gone(id: i32) -> bool {
+    if id <= 0 {
+        return false;
+    }
+    // SAFETY: takes no pointers; the signal 0 only asks whether there is such a process.
+    let found = unsafe { libc::kill(id, 0) } == 0;
+    !found && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
 }

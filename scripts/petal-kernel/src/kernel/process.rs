@@ -205,7 +205,7 @@ impl Process {
                 &buffers,
             ),
             "comm_open" | "comm_msg" | "comm_close" if content["comm_id"].is_string() => {
-                self.comms.from_process(kind, content, metadata, &buffers)
+                self.comms.process_says(kind, content, metadata, &buffers)
             }
             _ => {
                 let begin = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned();

@@ -54,7 +54,7 @@ fn answer(kernel: &Arc<Kernel>, message: &Message) -> Option<Value> {
             if !kernel.is_busy() {
                 kernel.output.belongs_to(&message.header);
             }
-            kernel.comms.from_front_end(message);
+            kernel.comms.front_end_says(message);
             return None;
         }
         "complete_request" => {
