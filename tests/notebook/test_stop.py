@@ -141,6 +141,10 @@ def test_f74_nothing_stays_behind_a_kernel(folder: Path) -> None:
         while time.monotonic() < deadline and any(alive(process) for process in processes):
             time.sleep(0.1)
         left = {process: command for process, command in processes.items() if alive(process)}
+        # The launcher has a folder with a whole build to remove.
+        deadline = time.monotonic() + 30
+        while end == "kill the kernel" and alive(launcher) and time.monotonic() < deadline:
+            time.sleep(0.1)
         if end != "shutdown":
             kernel.client.stop_channels()
             kernel.manager.shutdown_kernel(now=True)

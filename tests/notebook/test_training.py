@@ -7,14 +7,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from cells import DEP, OPEN, ROOT, SMALL, well
+from cells import DEP, LINES, OPEN, ROOT, SMALL, well
 from session import Kernel
 
 
 def test_training_in_the_background_leaves_the_cells_free(folder: Path) -> None:
     """Other cells run meanwhile, and nothing is printed between them; the learner comes back with what was said."""
     with Kernel(folder, {"PETAL_RECIPE": "demo"}) as kernel:
-        for cell in (DEP, "use petal::prelude::*;", 'let project = Project::open("..")?;', "let config = Config::from_env()?;"):
+        for cell in (DEP, LINES, "use petal::prelude::*;", 'let project = Project::open("..")?;', "let config = Config::from_env()?;"):
             well(kernel, cell)
         well(kernel, "let splits = Dataset::fetch(&project, &config)?.split(&project, &config)?;")
         # Long enough to be met at work by the cells below.
@@ -40,7 +40,7 @@ def test_f47_the_stop_button_costs_at_most_an_epoch(folder: Path) -> None:
     cells = [OPEN, SMALL.replace("head: epochs(2)", "head: epochs(150)"), "let mut learner: Learner = Learner::new(&project, &splits, &config)?;"]
     fit = "learner.fit_head()?;"
     with Kernel(folder, {"PETAL_STOP_PATIENCE": "0"}) as kernel:
-        for cell in [DEP, "use petal::prelude::*;", *cells]:
+        for cell in [DEP, LINES, "use petal::prelude::*;", *cells]:
             well(kernel, cell)
         epochs = []
 
@@ -55,7 +55,7 @@ def test_f47_the_stop_button_costs_at_most_an_epoch(folder: Path) -> None:
         assert problem and 3 in epochs, f"the cell was not stopped: {problem}, {epochs}"
         gone = kernel.run("learner.history()?.epochs.len()").problem()
         assert gone and "learner" in gone, f"the variables are still there: {gone}"
-        for cell in ["use petal::prelude::*;", *cells]:
+        for cell in [LINES, "use petal::prelude::*;", *cells]:
             well(kernel, cell)
         done = int(re.search(r"\d+", well(kernel, 'println!("{}", learner.history()?.epochs.len());')).group())
         assert 3 <= done < 150, f"{done} epochs were kept, of at least 3"
@@ -66,7 +66,7 @@ def test_f47_the_stop_button_costs_at_most_an_epoch(folder: Path) -> None:
 def test_f62_a_changed_cell_trains_and_the_same_one_is_found(folder: Path) -> None:
     """Another learning rate trains anew, and says so; the first one again is found; more epochs go on."""
     with Kernel(folder) as kernel:
-        for cell in [DEP, "use petal::prelude::*;", OPEN, SMALL, "let mut learner: Learner = Learner::new(&project, &splits, &config)?;"]:
+        for cell in [DEP, LINES, "use petal::prelude::*;", OPEN, SMALL, "let mut learner: Learner = Learner::new(&project, &splits, &config)?;"]:
             well(kernel, cell)
         rows = re.compile(r"^ *\d+ .*%", re.MULTILINE)
 
