@@ -13,7 +13,7 @@ pub enum Telling<'a> {
     /// One display that grows.
     Growing(Box<Growing>),
     /// Lines.
-    Lines(Lines<'a>),
+    Lines(Box<Lines<'a>>),
 }
 
 impl<'a> Telling<'a> {
@@ -21,7 +21,7 @@ impl<'a> Telling<'a> {
     pub fn new(run: &Run, say: impl FnMut(&str) + Send + 'a) -> Self {
         match Growing::new(run) {
             Some(growing) => Self::Growing(Box::new(growing)),
-            None => Self::Lines(Lines::new(run, say)),
+            None => Self::Lines(Box::new(Lines::new(run, say))),
         }
     }
 
