@@ -42,6 +42,13 @@ impl Progress for Bars {
 }
 
 impl Bars {
+    /// Says something else of the work than its name.
+    fn say(&self, message: String) {
+        if let Some((_, bar)) = &self.now {
+            bar.set_message(message);
+        }
+    }
+
     fn clear(&mut self) {
         if let Some((_, bar)) = self.now.take() {
             bar.finish_and_clear();
@@ -57,14 +64,14 @@ impl Drop for Bars {
 
 /// Shows a training, and stops it where Ctrl-C asks for that.
 pub(crate) struct Training {
-    bar: Option<(String, ProgressBar)>,
+    bars: Bars,
     interrupt: Interrupt,
 }
 
 impl Training {
     /// Shows a training until it is interrupted.
     pub(crate) fn new(interrupt: Interrupt) -> Self {
-        Self { bar: None, interrupt }
+        Self { bars: Bars::default(), interrupt }
     }
 
     /// Shows an event. Asks to stop after Ctrl-C.
@@ -80,9 +87,7 @@ impl Training {
             Event::Validating { done, total } => self.step("validation".into(), *done, *total),
             Event::Step { epoch, done, total, loss, .. } => {
                 self.step(format!("epoch {epoch}"), *done, *total);
-                if let Some((_, bar)) = &self.bar {
-                    bar.set_message(format!("epoch {epoch} loss {loss:.4}"));
-                }
+                self.bars.say(format!("epoch {epoch} loss {loss:.4}"));
             }
             Event::Epoch { phase, epoch } => {
                 self.clear();
@@ -104,19 +109,11 @@ impl Training {
 
     /// Takes the bar away.
     pub(crate) fn clear(&mut self) {
-        if let Some((_, bar)) = self.bar.take() {
-            bar.finish_and_clear();
-        }
+        self.bars.clear();
     }
 
     fn step(&mut self, what: String, done: usize, total: usize) {
-        if self.bar.as_ref().is_none_or(|(shown, _)| *shown != what) {
-            self.clear();
-            self.bar = Some((what, bar("", total as u64, false)));
-        }
-        if let Some((what, bar)) = &self.bar {
-            bar.set_message(what.clone());
-            bar.set_position(done as u64);
-        }
+        // Whether to end is asked of the interrupt alone.
+        let _ = self.bars.tell(&Work { done: done as u64, ..Work::new(what, Unit::Photos, total as u64) });
     }
 }

@@ -19,6 +19,7 @@ const SIDE: usize = 360;
 /// What stands on one page.
 struct Tile {
     picture: Widget,
+    words: Widget,
     keep: Widget,
     class: Widget,
     drop: Widget,
@@ -56,12 +57,13 @@ fn show(cleaner: &Cleaner) -> Option<()> {
     for _ in 0..PAGE.min(cleaner.suspects.len()) {
         let tile = Tile {
             picture: widgets.html(""),
+            words: widgets.html(""),
             keep: widgets.button("keep", "the class is right"),
             class: widgets.choice(&classes),
             drop: widgets.button("drop", "it shows nothing of any class, or spoils what is learned"),
         };
         let marks = widgets.row(&[tile.keep.clone(), tile.drop.clone()]);
-        columns.push(widgets.column(&[tile.picture.clone(), tile.class.clone(), marks], "168px"));
+        columns.push(widgets.column(&[tile.picture.clone(), tile.words.clone(), tile.class.clone(), marks], "168px"));
         tiles.push(tile);
     }
     let (title, said) = (widgets.html(""), widgets.html(""));
@@ -71,10 +73,9 @@ fn show(cleaner: &Cleaner) -> Option<()> {
     let grid = widgets.row(&columns);
     let buttons = widgets.row(&[earlier.clone(), later.clone(), save.clone()]);
     let whole = widgets.column(&[title.clone(), grid, buttons, said.clone()], "auto");
-    let pages = Pages { cleaner: cleaner.clone(), first: 1, tiles, title, said, earlier, later, save };
+    let mut pages = Pages { cleaner: cleaner.clone(), first: 1, tiles, title, said, earlier, later, save };
     pages.draw();
     widgets.show(&whole, "mark by number: see below");
-    let mut pages = pages;
     let listening = widgets.listen(move |widget, heard| pages.hear(widget, heard))?;
     // They stay for as long as the kernel lives: nobody can say when a person is done with them.
     std::mem::forget(listening);
@@ -129,6 +130,8 @@ impl Pages {
                 widget.set(&json!({ "disabled": !is_there }));
             }
             tile.class.set(&json!({ "index": 0 }));
+            let picture = if is_there { self.picture(number) } else { String::new() };
+            tile.picture.set(&json!({ "value": picture }));
         }
         let last = self.first + self.tiles.len() > self.cleaner.suspects.len();
         self.earlier.set(&json!({ "disabled": self.first == 1 }));
@@ -136,6 +139,7 @@ impl Pages {
         self.draw_marks();
     }
 
+    /// What is said of the photos; they themselves are read once a page.
     fn draw_marks(&self) {
         let marks = self.cleaner.marks();
         let all = self.cleaner.suspects.len();
@@ -145,29 +149,35 @@ impl Pages {
         self.title.set(&json!({ "value": format!("<p><strong>{title}</strong></p>") }));
         for (place, tile) in self.tiles.iter().enumerate() {
             let number = self.first + place;
-            let html = if number <= all { self.tile(number) } else { String::new() };
-            tile.picture.set(&json!({ "value": html }));
+            let words = if number <= all { self.words(number) } else { String::new() };
+            tile.words.set(&json!({ "value": words }));
         }
     }
 
-    fn tile(&self, number: usize) -> String {
-        let row = self.cleaner.row(number - 1);
+    fn picture(&self, number: usize) -> String {
         let picture = self.cleaner.suspect(number).and_then(|suspect| {
             let small = fit(&photo::read(&suspect.prediction.path, &Limits::NONE)?, SIDE)?;
             encode_jpeg(&small, 85)
         });
-        let shown = match picture {
+        match picture {
             Ok(bytes) => {
                 let data = base64::engine::general_purpose::STANDARD.encode(bytes);
                 let style = "width:100%;height:140px;object-fit:contain;background:rgba(128,128,128,0.15)";
-                format!("<img alt=\"{}\" style=\"{style}\" src=\"data:image/jpeg;base64,{data}\">", escape(&row.name))
+                format!(
+                    "<img alt=\"{}\" style=\"{style}\" src=\"data:image/jpeg;base64,{data}\">",
+                    escape(&self.cleaner.row(number - 1).name)
+                )
             }
             Err(error) => format!("<p>{}</p>", escape(&error.in_a_line())),
-        };
+        }
+    }
+
+    fn words(&self, number: usize) -> String {
+        let row = self.cleaner.row(number - 1);
         let said = format!("predicted {} {:.0} %, loss {:.2}", row.predicted, 100.0 * row.probability, row.loss);
         let marked =
             row.decision.map_or(String::new(), |decision| format!("<br><strong>{}</strong>", escape(&decision)));
         let about = format!("{number}&ensp;<strong>{}</strong> ({})", escape(&row.class), row.split);
-        format!("{shown}<div style=\"line-height:1.3\">{about}<br>{}{marked}</div>", escape(&said))
+        format!("<div style=\"line-height:1.3\">{about}<br>{}{marked}</div>", escape(&said))
     }
 }

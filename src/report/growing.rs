@@ -18,7 +18,8 @@ const EVERY: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub struct Growing {
     display: Display,
-    button: Option<StopButton>,
+    /// Goes with this, however the training ends.
+    _button: Option<StopButton>,
     tracker: Tracker,
     history: History,
     /// The curves, and how many epochs are in them: a picture is drawn anew only where there is one more.
@@ -34,7 +35,7 @@ impl Growing {
         let display = Display::new(&[("text/html", &html(&text, None)), ("text/plain", &text)])?;
         Some(Self {
             display,
-            button: StopButton::new(&run.stop_file()),
+            _button: StopButton::new(&run.stop_file()),
             tracker: Tracker::default(),
             history: History::default(),
             curves: None,
@@ -94,12 +95,5 @@ impl Growing {
         let plain = format!("{text}\n{}", view.text());
         self.display.update(&[("text/html", &shown), ("text/plain", plain.trim_end())]);
         self.drawn = Instant::now();
-    }
-}
-
-impl Drop for Growing {
-    /// After an error the cell shows that; what is shown here stays as it was.
-    fn drop(&mut self) {
-        drop(self.button.take());
     }
 }

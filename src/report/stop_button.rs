@@ -11,7 +11,7 @@ use crate::base::files;
 pub(super) struct StopButton {
     display: Display,
     /// The widgets close when this goes.
-    listening: Option<Listening>,
+    _listening: Listening,
 }
 
 impl StopButton {
@@ -27,7 +27,7 @@ impl StopButton {
             // Where it cannot be written, Jupyter's own Stop is still there.
             let _ = files::publish(&file, b"");
         })?;
-        Some(Self { display, listening: Some(listening) })
+        Some(Self { display, _listening: listening })
     }
 }
 
@@ -35,6 +35,5 @@ impl Drop for StopButton {
     /// A button of a training that has ended would do nothing.
     fn drop(&mut self) {
         self.display.update(&[("text/html", ""), ("text/plain", "")]);
-        drop(self.listening.take());
     }
 }

@@ -7,7 +7,7 @@ use candle_core::{CpuStorage, InplaceOp1, Layout, Tensor, Var};
 
 use super::moments::Moments;
 use super::trained::Trained;
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::Result;
 use crate::kernels::adam;
 use crate::nn::workspace::Gradients;
 
@@ -76,13 +76,13 @@ impl Adam {
     /// One step against the gradients.
     ///
     /// # Errors
-    /// [`ErrorKind::Tensor`] if a tensor got no gradient: it would silently not train.
+    /// [`ErrorKind::Tensor`](crate::ErrorKind::Tensor) if a tensor got no gradient: it would silently not train.
     pub fn step(&mut self, gradients: &Gradients) -> Result<()> {
         self.steps += 1;
         let correction1 = 1.0 - BETA1.powi(self.steps as i32);
         let correction2 = 1.0 - BETA2.powi(self.steps as i32);
         for Slot { trained, moments } in &mut self.slots {
-            let Trained { name, var, .. } = &*trained;
+            let var = &trained.var;
             let rate = self.learning_rate * trained.scale;
             let update = adam::Adam {
                 beta1: BETA1,
@@ -92,17 +92,15 @@ impl Adam {
                 root: correction2.sqrt(),
             };
             let keep = trained.decays.then_some(1.0 - rate * self.decay).filter(|keep| *keep != 1.0);
-            let missing =
-                || Error::new(ErrorKind::Tensor, format!("{name} got no gradient, though it is to be trained"));
             match moments {
                 Moments::Cpu(mean, square) => {
                     let apply = |gradient: &[f32]| {
                         var.inplace_op1(&Apply { update, keep, moments: Mutex::new((mean, square)), gradient })
                     };
-                    gradients.with(var, apply)?.ok_or_else(missing)??;
+                    gradients.with(var, apply)?.ok_or_else(|| trained.missing())??;
                 }
                 Moments::Device(mean, square) => {
-                    let gradient = gradients.get(var)?.ok_or_else(missing)?;
+                    let gradient = gradients.get(var)?.ok_or_else(|| trained.missing())?;
                     let new_mean = ((&*mean * BETA1)? + (&gradient * (1.0 - BETA1))?)?;
                     let new_square = ((&*square * BETA2)? + (gradient.sqr()? * (1.0 - BETA2))?)?;
                     let denominator = ((new_square.sqrt()? / update.root)? + EPSILON)?;
@@ -129,7 +127,7 @@ impl Adam {
     /// Goes on from saved moments, after `steps` steps.
     ///
     /// # Errors
-    /// [`ErrorKind::Checkpoint`] if a moment is missing or has another shape; nothing is changed then.
+    /// [`ErrorKind::Checkpoint`](crate::ErrorKind::Checkpoint) if a moment is missing or has another shape; nothing is changed then.
     pub fn restore(&mut self, state: &BTreeMap<String, Tensor>, steps: usize) -> Result<()> {
         let mut found = Vec::with_capacity(self.slots.len());
         for Slot { trained, .. } in &self.slots {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::Tensor;
 
 use super::trained::Trained;
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::Result;
 use crate::nn::workspace::Gradients;
 
 /// SGD with momentum as PyTorch writes it, without dampening and not Nesterov's: `m = momentum · m + g + decay · p`, `p −= rate · m`.
@@ -56,13 +56,12 @@ impl Sgd {
     /// One step against the gradients.
     ///
     /// # Errors
-    /// [`ErrorKind::Tensor`] if a tensor got no gradient: it would silently not train.
+    /// [`ErrorKind::Tensor`](crate::ErrorKind::Tensor) if a tensor got no gradient: it would silently not train.
     pub fn step(&mut self, gradients: &Gradients) -> Result<()> {
         self.steps += 1;
-        for (Trained { name, var, scale, decays }, velocity) in &mut self.slots {
-            let missing =
-                || Error::new(ErrorKind::Tensor, format!("{name} got no gradient, though it is to be trained"));
-            let mut gradient = gradients.get(var)?.ok_or_else(missing)?;
+        for (trained, velocity) in &mut self.slots {
+            let Trained { var, scale, decays, .. } = &*trained;
+            let mut gradient = gradients.get(var)?.ok_or_else(|| trained.missing())?;
             if *decays && self.decay > 0.0 {
                 gradient = (gradient + (var.as_tensor() * self.decay)?)?;
             }
@@ -81,7 +80,7 @@ impl Sgd {
     /// Goes on from saved velocities, after `steps` steps.
     ///
     /// # Errors
-    /// [`ErrorKind::Checkpoint`] if a velocity is missing or has another shape; nothing is changed then.
+    /// [`ErrorKind::Checkpoint`](crate::ErrorKind::Checkpoint) if a velocity is missing or has another shape; nothing is changed then.
     pub fn restore(&mut self, state: &BTreeMap<String, Tensor>, steps: usize) -> Result<()> {
         let found = self
             .slots

@@ -31,6 +31,11 @@ impl Trained {
         Self { decays, ..Self::plain(name, var) }
     }
 
+    /// The error where it got no gradient: it would silently not train.
+    pub(super) fn missing(&self) -> Error {
+        Error::new(ErrorKind::Tensor, format!("{} got no gradient, though it is to be trained", self.name))
+    }
+
     /// What a saved state holds of it.
     pub(super) fn find<'a>(&self, state: &'a BTreeMap<String, Tensor>, what: &str) -> Result<&'a Tensor> {
         let name = format!("{what}.{}", self.name);
