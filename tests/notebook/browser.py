@@ -39,9 +39,7 @@ class Visit:
         self.pictures = 0
 
     def opens_the_notebook(self) -> None:
-        self.page = self.browser.open(self.lab.address("train_and_eval.ipynb"))
-        self.page.wait(f"document.querySelectorAll('.jp-Notebook .jp-CodeCell').length === {len(self.cells)}", 600, "all cells")
-        self.page.wait("document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'", 600, "the kernel")
+        self.open("train_and_eval.ipynb")
         self.see("opened")
 
     def runs_all_and_watches_the_training_grow(self) -> None:
@@ -161,8 +159,7 @@ class Visit:
         cell = next(cell for cell in notebook.cells if cell.get("id") == "baseline")
         cell.outputs[0].data["text/html"] += "<script>document.title = 'a script ran'</script>"
         nbformat.write(notebook, self.notebooks / "untrusted.ipynb")
-        page = self.page = self.browser.open(self.lab.address("untrusted.ipynb"))
-        page.wait(f"document.querySelectorAll('.jp-Notebook .jp-CodeCell').length === {len(self.cells)}", 600, "all cells")
+        page = self.open("untrusted.ipynb")
         page.wait("[...document.querySelectorAll('.jp-OutputArea img')].every(image => image.complete)", 60, "the pictures")
         self.all_is_shown(page, notebook)
         assert page.value("document.title") != "a script ran", "a script ran in an untrusted notebook"
@@ -175,15 +172,22 @@ class Visit:
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
         metadata = {"kernelspec": {"name": "petal", "display_name": "Rust (petal)", "language": "rust"}}
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), self.notebooks / "failing.ipynb")
-        page = self.page = self.browser.open(self.lab.address("failing.ipynb"))
         self.cells = [cell.id for cell in cells]
-        page.wait("document.querySelectorAll('.jp-Notebook .jp-CodeCell').length === 3", 600, "all cells")
-        page.wait("document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'", 600, "the kernel")
+        page = self.open("failing.ipynb")
         self.run_all()
         page.wait(f"{self.output(self.cells[1])}.textContent.includes('nothing works')", 300, "the error")
         self.wait_until_done(60)
         assert [self.prompt(cell) for cell in self.cells] == ["[1]:", "[2]:", "[ ]:"]
         self.see("failed_cell")
+
+    def open(self, notebook: str) -> Page:
+        """Opens a notebook in a tab of its own, and waits until its cells are there and its kernel answers."""
+        page = self.page = self.browser.open(self.lab.address(notebook))
+        page.wait(f"document.querySelectorAll('.jp-Notebook .jp-CodeCell').length === {len(self.cells)}", 600, "all cells")
+        # The toolbar says `idle` also while there is no kernel yet; to run cells then does nothing.
+        kernel = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
+        page.wait(f"{kernel}?.connectionStatus === 'connected' && {kernel}.status === 'idle'", 600, "the kernel")
+        return page
 
     def all_is_shown(self, page: Page, notebook) -> None:
         """Every picture and every table of the notebook's outputs is on the page."""

@@ -24,6 +24,7 @@ class Lab:
             self.url = f"http://localhost:{free.getsockname()[1]}"
         options = ["--no-browser", f"--ServerApp.port={self.url.rpartition(':')[2]}", f"--IdentityProvider.token={self.token}"]
         options += [f"--ServerApp.root_dir={folder}", "--LabApp.news_url=None"]
+        options.append("--LabApp.expose_app_in_browser=True")  # its kernels' states, for the test
         if os.geteuid() == 0:
             options.append("--allow-root")
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -38,6 +39,10 @@ class Lab:
 
     def address(self, notebook: str) -> str:
         return f"{self.url}/lab/tree/notebooks/{notebook}?reset&token={self.token}"
+
+    def said(self) -> str:
+        """Its log."""
+        return Path(self.log.name).read_text(encoding="utf-8", errors="replace")
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)

@@ -49,5 +49,7 @@ def test_a_person(visit: Visit, failed: list, step: str) -> None:
     except BaseException:
         failed.append(step)
         if visit.page:
+            print(f"The page says: {visit.page.value('document.body.innerText')[-4000:]}")
             visit.see("failed")
+        print(f"Jupyter says: {visit.lab.said()[-4000:]}")
         raise

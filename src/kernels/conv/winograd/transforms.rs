@@ -19,6 +19,7 @@ impl Kernel for TransformInput<'_> {
     fn run<const FMA: bool>(self) {
         let &Conv { in_h, in_w, in_c, pad, .. } = self.conv;
         let plane = self.input.len() / PLACES;
+        let mut half: Half<IN, IN> = [[[0.0; LANES]; IN]; IN];
         for (tile, (picture, oy, ox)) in tile_places(self.conv, self.tiles).enumerate() {
             let x = &self.x[picture * self.conv.in_len()..][..self.conv.in_len()];
             for c in (0..in_c).step_by(LANES) {
@@ -26,7 +27,7 @@ impl Kernel for TransformInput<'_> {
                     let (iy, ix) = ((oy + row).wrapping_sub(pad.top), (ox + column).wrapping_sub(pad.left));
                     if iy < in_h && ix < in_w { lanes(x, (iy * in_w + ix) * in_c + c) } else { &[0.0; LANES] }
                 };
-                both_ways(pixel, input_transform, IN, |row, column, whole| {
+                both_ways(pixel, input_transform, &mut half, IN, |row, column, whole| {
                     *lanes_mut(self.input, (row * IN + column) * plane + tile * in_c + c) = *whole;
                 });
             }
@@ -49,12 +50,13 @@ impl Kernel for TransformOutput<'_> {
     fn run<const FMA: bool>(self) {
         let (out_h, out_w, out_c) = (self.conv.out_h(), self.conv.out_w(), self.conv.out_c);
         let (first, plane) = (first_tile(self.conv, self.start), self.product.len() / PLACES);
+        let mut half: Half<IN, OUT> = [[[0.0; LANES]; OUT]; IN];
         for (tile, (picture, oy, ox)) in tile_places(self.conv, first..first + self.tiles).enumerate() {
             let (rows, columns) = (OUT.min(out_h - oy), OUT.min(out_w - ox));
             for c in (0..out_c).step_by(LANES) {
                 let at = in_panels(self.tiles, out_c, tile, c);
                 let product = |row: usize, column: usize| lanes(self.product, (row * IN + column) * plane + at);
-                both_ways(product, output_transform, rows, |row, column, whole| {
+                both_ways(product, output_transform, &mut half, rows, |row, column, whole| {
                     if column < columns {
                         let pixel = (picture * out_h + oy + row) * out_w + ox + column;
                         let y = lanes_mut::<LANES>(self.y, pixel * out_c + c - self.start);
@@ -85,6 +87,7 @@ impl Kernel for TransformGradient<'_> {
     fn run<const FMA: bool>(self) {
         let (out_h, out_w, out_c) = (self.conv.out_h(), self.conv.out_w(), self.conv.out_c);
         let plane = self.gradient.len() / PLACES;
+        let mut half: Half<OUT, IN> = [[[0.0; LANES]; IN]; OUT];
         for (tile, (picture, oy, ox)) in tile_places(self.conv, self.tiles).enumerate() {
             let dy = &self.dy[picture * self.conv.out_len()..][..self.conv.out_len()];
             for c in (0..self.channels).step_by(LANES) {
@@ -93,7 +96,7 @@ impl Kernel for TransformGradient<'_> {
                     let at = (y * out_w + x) * out_c + self.from + c;
                     if y < out_h && x < out_w { lanes(dy, at) } else { &[0.0; LANES] }
                 };
-                both_ways(pixel, gradient_transform, IN, |row, column, whole| {
+                both_ways(pixel, gradient_transform, &mut half, IN, |row, column, whole| {
                     let at = (row * IN + column) * plane + tile * self.channels + c;
                     *lanes_mut(self.gradient, at) = *whole;
                 });
@@ -114,10 +117,11 @@ impl Kernel for TransformSums<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let (in_c, plane) = (self.in_c, self.sums.len() / PLACES);
+        let mut half: Half<IN, 3> = [[[0.0; LANES]; 3]; IN];
         for (o, dw) in self.dw.chunks_exact_mut(9 * in_c).enumerate() {
             for c in (0..in_c).step_by(LANES) {
                 let sums = |row: usize, column: usize| lanes(self.sums, (row * IN + column) * plane + o * in_c + c);
-                both_ways(sums, sums_transform, 3, |row, column, whole| {
+                both_ways(sums, sums_transform, &mut half, 3, |row, column, whole| {
                     let dw = lanes_mut::<LANES>(dw, (row * 3 + column) * in_c + c);
                     if self.accumulate {
                         add(dw, whole);
@@ -130,16 +134,19 @@ impl Kernel for TransformSums<'_> {
     }
 }
 
+/// What a tile's columns come to, half the way. There is one for all tiles: to clear one for each would take longer than to fill it.
+type Half<const M: usize, const N: usize> = [[[f32; LANES]; N]; M];
+
 /// Takes a tile through a transform, column by column and then row by row: `read(row, column)` gives its numbers, and
 /// `write(row, column, numbers)` gets those of the first `rows` rows of what comes out.
 #[inline(always)]
 fn both_ways<'a, const M: usize, const N: usize>(
     read: impl Fn(usize, usize) -> &'a [f32; LANES],
     f: impl Fn([f32; M]) -> [f32; N] + Copy,
+    half: &mut Half<M, N>,
     rows: usize,
     mut write: impl FnMut(usize, usize, &[f32; LANES]),
 ) {
-    let mut half = [[[0.0; LANES]; N]; M];
     for (column, half) in half.iter_mut().enumerate() {
         transform(std::array::from_fn(|row| read(row, column)), half, f);
     }
