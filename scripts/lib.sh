@@ -29,6 +29,18 @@ check_rust() {
     fail "Rust $have is too old: petal needs $wanted or newer. Run: rustup update stable"
 }
 
+# How far pip is, in one line; what goes wrong it says on stderr.
+pip_progress() {
+  local terminal=
+  [ ! -t 1 ] || terminal=yes
+  awk -v all="$(grep -c '^[a-z].*==' requirements-dev.txt)" -v terminal="$terminal" '
+    function say(words) { printf terminal ? "\r%-60s" : "%s\n", words; fflush() }
+    /^Collecting / && (++count % 20 == 0 || terminal) { say("  " count " of " all " packages are there") }
+    /^Installing collected packages/ { say("  all " all " packages are there; now they are installed") }
+    END { if (terminal) print "" }
+  '
+}
+
 # A virtual environment in the repository, with exactly what requirements-dev.txt names.
 setup_python() {
   local python=${PYTHON:-python3}
@@ -40,7 +52,7 @@ setup_python() {
   say "Setting up Python's packages in .venv (240 MB)"
   "$python" -c 'import ensurepip, venv' 2> /dev/null ||
     fail "Python's venv module is missing. On Debian and Ubuntu: sudo apt-get install python3-venv"
-  if ! { "$python" -m venv --clear "$venv" && "$venv/bin/pip" install --quiet --require-hashes -r requirements-dev.txt; }; then
+  if ! { "$python" -m venv --clear "$venv" && "$venv/bin/pip" install --require-hashes -r requirements-dev.txt | pip_progress; }; then
     fail "Python's packages could not be installed into .venv: see above."
   fi
   cp requirements-dev.txt "$venv/installed.txt"

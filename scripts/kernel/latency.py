@@ -1,9 +1,11 @@
 """Measures what one waits for: a kernel's first output, its cells, its completion. One row a kernel, one sitting.
 
-    latency.py [--runs N] [--petal] [KERNEL…]
+    latency.py [--runs N] [--petal] [--read SECONDS] [KERNEL…]
 
 KERNEL     names of kernelspecs, `petal` without any; `petal` starts in notebooks/, others in an empty folder
 --petal    for kernels of Rust, the notebook's first cells with petal; otherwise the standard library alone
+--read     the first cell is run so many seconds after the kernel answers, as by somebody who reads the notebook first; the first output
+           is then counted from that cell on
 PETAL_PLAIN_EVCXR=PATH adds a row of evcxr_jupyter in petal's prepared folder.
 
 Each number is the median of N runs (3): seconds from asking for the kernel until it answers, until the first cell has shown its output, of
@@ -21,10 +23,9 @@ from pathlib import Path
 import workspace
 from jupyter_client.manager import KernelManager
 
-DEP = ':dep petal = { package = "petal_notebook", path = "kernel" }\nuse petal::prelude::*;'
 RUST = {
     "first": ['println!("first");'],
-    "petal": [DEP, 'let project = Project::open("..")?;\nprintln!("first");'],
+    "petal": [f"{workspace.DEPENDENCY}\nuse petal::prelude::*;", 'let project = Project::open("..")?;\nprintln!("first");'],
     "later": 'let value{n}: Vec<u64> = (0..{n}).map(|x| x * x).collect();\nlet sum = value{n}.iter().sum::<u64>();\nprintln!("{{sum}}");',
     "complete": "sum.count_o",
 }
@@ -40,6 +41,7 @@ def main() -> int:
     parser.add_argument("kernels", nargs="*")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--petal", action="store_true")
+    parser.add_argument("--read", type=float, default=0)
     arguments = parser.parse_args()
     rows = [(name, None) for name in arguments.kernels or ["petal"]]
     plain = os.environ.pop("PETAL_PLAIN_EVCXR", None)
@@ -47,14 +49,14 @@ def main() -> int:
         rows.append(("petal", plain))
     print(f"{'kernel':28} {'answers':>8} {'first output':>13} {'later cell':>11} {'completion':>11}   (seconds)")
     for name, program in rows:
-        times = [measured(name, program, arguments.petal) for _ in range(arguments.runs)]
+        times = [measured(name, program, arguments.petal, arguments.read) for _ in range(arguments.runs)]
         medians = [statistics.median(column) for column in zip(*times, strict=True)]
         title = "evcxr_jupyter, as prepared" if program else name
         print(f"{title:28} {medians[0]:8.2f} {medians[1]:13.2f} {medians[2]:11.2f} {medians[3]:11.2f}", flush=True)
     return 0
 
 
-def measured(name: str, program: str | None, petal: bool) -> tuple:
+def measured(name: str, program: str | None, petal: bool, read: float) -> tuple:
     """Seconds until it answers, until its first output, of a later cell, of a completion."""
     with tempfile.TemporaryDirectory() as empty:
         folder = workspace.ROOT / "notebooks" if name == "petal" else Path(empty)
@@ -66,6 +68,9 @@ def measured(name: str, program: str | None, petal: bool) -> tuple:
         try:
             client.wait_for_ready(timeout=600)
             answers = time.monotonic() - start
+            if read:
+                time.sleep(read)
+                start = time.monotonic()
             cells = PYTHON if manager.kernel_spec.language == "python" else RUST
             for code in cells["petal" if petal and "petal" in cells else "first"]:
                 run(client, code)

@@ -68,8 +68,12 @@ def run(command: list, folder: Path, *inherited: int) -> int:
         "JUPYTER_PATH": str(folder / "no-kernels"),
         # The standard library as rust-analyzer reads it. Without the component rust-src there is none, as always.
         "RUST_SRC_PATH": str(TOOLS / "library"),
+        # What the kernel loads while the notebook is read.
+        **({"PETAL_KERNEL_WARM": workspace.DEPENDENCY} if Path("kernel", "Cargo.toml").is_file() else {}),
         # The cargo that rust-analyzer calls: rustup's, which then calls this, or without rustup this one.
         **({"RUSTUP_TOOLCHAIN": str(TOOLS)} if shutil.which("rustup") else {"CARGO": str(TOOLS / "bin" / "cargo")}),
+        # Whoever looks for them in the path need not ask rustup each time.
+        "PATH": f"{TOOLS / 'bin'}:{os.environ['PATH']}",
     }
     kernel = subprocess.Popen(command, env=environment, pass_fds=inherited)
 

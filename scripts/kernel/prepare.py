@@ -9,14 +9,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import workspace
 from session import Kernel
 
 # As in the notebook's first cell. A second cell, since the first alone compiles nothing.
-CELLS = [':dep petal = { package = "petal_notebook", path = "kernel" }', "use petal::prelude::*;", "let project: Option<Project> = None;"]
+CELLS = [workspace.DEPENDENCY, "use petal::prelude::*;", "let project: Option<Project> = None;"]
 KEEP_UNUSED = 14 * 24 * 3600
 
 
@@ -96,7 +99,7 @@ done
 def build(prepared: Path) -> None:
     """Runs the first cells in the prepared folder itself: then everything is compiled just as a kernel does it."""
     start = time.monotonic()
-    with Kernel(workspace.ROOT / "notebooks", {"PETAL_KERNEL_FOLDER": str(prepared)}) as kernel:
+    with progress(prepared), Kernel(workspace.ROOT / "notebooks", {"PETAL_KERNEL_FOLDER": str(prepared)}) as kernel:
         for cell in CELLS:
             problem = kernel.run(cell).problem()
             if problem:
@@ -104,6 +107,35 @@ def build(prepared: Path) -> None:
     for library in prepared.glob("cell/target/*/debug/libcode_*"):
         library.unlink()
     print(f"Built in {time.monotonic() - start:.0f} s", flush=True)
+
+
+@contextmanager
+def progress(prepared: Path) -> Iterator[None]:
+    """Says how many packages cargo has begun with: in one line in a terminal, otherwise once a minute."""
+    done = threading.Event()
+    terminal = sys.stdout.isatty()
+    command = ["cargo", "tree", "--offline", "--locked", "--package", "petal_notebook", "--edges", "normal,build", "--prefix", "none", "--no-dedupe"]
+    tree = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=workspace.ROOT).stdout
+    needed = {line.split()[0] for line in tree.splitlines() if line}
+
+    def tell() -> None:
+        start = time.monotonic()
+        while not done.wait(0.5 if terminal else 60):
+            folders = prepared.glob("cell/target/**/.fingerprint/*")
+            begun = needed & {folder.name.rpartition("-")[0] for folder in folders}
+            minutes, seconds = divmod(int(time.monotonic() - start), 60)
+            words = f"  {len(begun)} of {len(needed)} packages, {minutes}:{seconds:02} min"
+            print(f"\r{words}   " if terminal else words, end="" if terminal else "\n", flush=True)
+        if terminal:
+            print()
+
+    thread = threading.Thread(target=tell)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def remove_petal(prepared: Path) -> None:

@@ -42,6 +42,8 @@ incremental = false
 opt-level = 3
 
 """
+# How notebooks depend on petal, by the folder `kernel` beside them.
+DEPENDENCY = ':dep petal = { package = "petal_notebook", path = "kernel" }'
 # Until evcxr writes its own.
 CELL = '[package]\nname = "ctx"\nversion = "1.0.0"\nedition = "2024"\n'
 

@@ -168,25 +168,41 @@ class Visit:
 
     def stops_at_a_failing_cell(self) -> None:
         """Run All: the cell that fails is shown as failed, and what is behind it does not run."""
-        sources = ["let before = 1;", 'Err::<(), String>("nothing works".into())?;', 'println!("behind it: {before}");']
+        shows = 'println!("before it: {before}");'
+        sources = ["let before = 1;", shows, 'Err::<(), String>("nothing works".into())?;', 'println!("behind it: {before}");']
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
         metadata = {"kernelspec": {"name": "petal", "display_name": "Rust (petal)", "language": "rust"}}
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), self.notebooks / "failing.ipynb")
         self.cells = [cell.id for cell in cells]
         page = self.open("failing.ipynb")
         self.run_all()
-        page.wait(f"{self.output(self.cells[1])}.textContent.includes('nothing works')", 300, "the error")
+        page.wait(f"{self.output(self.cells[2])}.textContent.includes('nothing works')", 300, "the error")
         self.wait_until_done(60)
-        assert [self.prompt(cell) for cell in self.cells] == ["[1]:", "[2]:", "[ ]:"]
+        assert [self.prompt(cell) for cell in self.cells] == ["[1]:", "[2]:", "[3]:", "[ ]:"]
         self.see("failed_cell")
+
+    def runs_a_changed_cell(self) -> None:
+        """A hint under it names the cell that still shows what was before, until that is run again."""
+        changed, shows = self.cells[:2]
+        self.page.value("window.jupyterapp.shell.currentWidget.content.widgets[0].model.sharedModel.setSource('let before = 2;')")
+        self.run_cell(changed)
+        self.page.wait(f"{self.output(changed)}.textContent.includes('[2] still shows')", 60, "the hint")
+        self.see("stale", changed)
+        self.run_cell(shows)
+        self.wait_until_done(60)
+        assert "before it: 2" in self.page.value(f"{self.output(shows)}.textContent")
+        assert "still shows" not in self.page.value(f"{self.output(changed)}.textContent"), "the hint is taken back"
 
     def open(self, notebook: str) -> Page:
         """Opens a notebook in a tab of its own, and waits until its cells are there and its kernel answers."""
         page = self.page = self.browser.open(self.lab.address(notebook))
         page.wait(f"document.querySelectorAll('.jp-Notebook .jp-CodeCell').length === {len(self.cells)}", 600, "all cells")
         # The toolbar says `idle` also while there is no kernel yet; to run cells then does nothing.
-        kernel = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
-        page.wait(f"{kernel}?.connectionStatus === 'connected' && {kernel}.status === 'idle'", 600, "the kernel")
+        kernel = "[...window.jupyterapp.shell.widgets('main')].find(widget => widget.sessionContext)?.sessionContext.session?.kernel"
+        page.wait(f"(kernel => kernel?.connectionStatus === 'connected' && kernel.status === 'idle')({kernel})", 600, "the kernel")
+        # The menus are for the notebook that one has clicked into.
+        page.click(f"{self.cell(self.cells[0])}.querySelector('.jp-InputPrompt')")
+        page.wait("!!window.jupyterapp.shell.currentWidget?.sessionContext", 60, "the notebook to be the one at hand")
         return page
 
     def all_is_shown(self, page: Page, notebook) -> None:

@@ -2,12 +2,14 @@
 
 use super::errors::Fault;
 use super::record::{Record, bundle};
+use super::stale::Stale;
 use super::stop::Stopped;
 use super::{Kernel, lock};
 use crate::code::ends_in_a_value;
 use crate::wire::{Message, Peer};
 use evcxr::{CommandContext, Error, EvalCallbacks, EvalOutputs};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// evcxr, and how many cells it has run.
@@ -15,6 +17,7 @@ pub(super) struct Runner {
     context: Result<CommandContext, Fault>,
     /// The number that the next cell gets.
     number: u64,
+    stale: Stale,
 }
 
 /// What a request is answered with.
@@ -26,15 +29,21 @@ pub(super) struct Answer {
 
 impl Runner {
     pub(super) fn new(context: Result<CommandContext, Fault>) -> Runner {
-        Runner { context, number: 1 }
+        Runner { context, number: 1, stale: Stale::default() }
     }
 
     pub(super) fn context(&mut self) -> Result<&mut CommandContext, &Fault> {
         self.context.as_mut().map_err(|fault| &*fault)
     }
 
-    /// Runs the cell of an `execute_request`.
-    pub(super) fn execute(&mut self, kernel: &Kernel, peer: &Peer, message: &Message) -> Answer {
+    /// Runs the cell of an `execute_request`. `waiting` gives the cells that are to run after it.
+    pub(super) fn execute(
+        &mut self,
+        kernel: &Kernel,
+        peer: &Peer,
+        message: &Message,
+        waiting: impl FnOnce() -> BTreeSet<String>,
+    ) -> Answer {
         let code = message.text("code");
         let silent = message.flag("silent", false);
         let stored = message.flag("store_history", true) && !silent;
@@ -54,6 +63,9 @@ impl Runner {
                     kernel
                         .output
                         .show("execute_result", &json!({ "data": data, "metadata": {}, "execution_count": number }));
+                }
+                if stored && let Some(cell) = message.cell() {
+                    self.stale.ran(cell, number, code, &waiting(), &kernel.output);
                 }
                 let content = json!({ "status": "ok", "execution_count": number, "payload": [], "user_expressions": unevaluated(message) });
                 // Who pressed Stop does not want the next cell, either.

@@ -16,6 +16,7 @@ mod output;
 mod process;
 mod record;
 mod shell;
+mod stale;
 mod stop;
 mod tree;
 mod worker;

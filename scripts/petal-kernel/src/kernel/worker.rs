@@ -24,13 +24,17 @@ pub(crate) struct Job {
 /// Works until the kernel ends.
 pub(super) fn work(kernel: &Arc<Kernel>, jobs: Receiver<Job>) {
     let mut runner = Runner::new(start(kernel));
+    warm(&mut runner);
     let mut waiting = VecDeque::new();
     while let Some(job) = waiting.pop_front().or_else(|| jobs.recv().ok()) {
         let Job { peer, message } = &job;
         if message.kind() == "execute_request" {
             kernel.output.status(&message.header, "busy");
             kernel.output.belongs_to(&message.header);
-            let answer = runner.execute(kernel, peer, message);
+            let answer = runner.execute(kernel, peer, message, || {
+                waiting.extend(std::iter::from_fn(|| jobs.try_recv().ok()));
+                waiting.iter().filter_map(|job: &Job| job.message.cell().map(str::to_owned)).collect()
+            });
             let mut aborted = VecDeque::new();
             if answer.aborts {
                 // What was sent before the answer was sent without knowing it; it may be on its way still.
@@ -49,6 +53,15 @@ pub(super) fn work(kernel: &Arc<Kernel>, jobs: Receiver<Job>) {
             peer.send(&kernel.session.reply(message, &asked(&mut runner, message)));
             kernel.output.status(&message.header, "idle");
         }
+    }
+}
+
+/// Loads ahead what the notebook's first cell will ask for: whoever opens a notebook reads it first. If this fails, that cell says why.
+fn warm(runner: &mut Runner) {
+    if let Ok(context) = runner.context()
+        && let Ok(dependency) = std::env::var("PETAL_KERNEL_WARM")
+    {
+        let _ = catch_unwind(AssertUnwindSafe(|| context.execute(&dependency)));
     }
 }
 

@@ -29,6 +29,11 @@ impl Message {
         self.content[name].as_str().unwrap_or_default()
     }
 
+    /// The name of the cell that it comes from, where the front end says it.
+    pub(crate) fn cell(&self) -> Option<&str> {
+        self.metadata["cellId"].as_str()
+    }
+
     /// A yes or no of the content.
     pub(crate) fn flag(&self, name: &str, default: bool) -> bool {
         self.content[name].as_bool().unwrap_or(default)
