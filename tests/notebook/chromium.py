@@ -124,13 +124,18 @@ class Page:
             time.sleep(0.2)
 
     def click(self, element: str) -> None:
-        """Clicks with the mouse on what this expression gives, in its middle, wherever that is."""
-        x, y = self.value(f"""(() => {{
-            const element = {element};
-            element.scrollIntoView({{block: "center"}});
-            const box = element.getBoundingClientRect();
-            return [box.x + box.width / 2, box.y + box.height / 2];
-        }})()""")
+        """Clicks with the mouse on what this expression gives, in its middle, once that stays where it is."""
+        before, place, end = None, [], time.monotonic() + 10
+        while before != place and time.monotonic() < end:
+            before = place
+            place = self.value(f"""(() => {{
+                const element = {element};
+                element.scrollIntoView({{block: "center"}});
+                const box = element.getBoundingClientRect();
+                return [box.x + box.width / 2, box.y + box.height / 2];
+            }})()""")
+            time.sleep(0.3)
+        x, y = place
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="none" if kind == "mouseMoved" else "left", clickCount=1)
 
