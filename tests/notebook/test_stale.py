@@ -22,14 +22,14 @@ def test_f79_a_changed_cell_names_the_cells_that_are_stale(folder: Path) -> None
     with Kernel(folder) as kernel:
         assert run(kernel, "a", "let photos = 3;") == []
         assert run(kernel, "b", "let doubled = photos * 2;") == []
-        assert run(kernel, "c", 'println!("{}", doubled);') == []
+        assert run(kernel, "c", 'println!("{doubled}");') == []
         assert run(kernel, "a", "let photos = 3;") == [], "nothing was changed"
         (hint,) = run(kernel, "a", "let photos = 4;")
         assert kind(hint) == "display_data" and "[2] and [3] still show what came of it before" in hint["content"]["data"]["text/html"]
         (update,) = run(kernel, "b", "let doubled = photos * 2;")
         assert kind(update) == "update_display_data" and update["content"]["transient"] == hint["content"]["transient"]
         assert "[3] still shows" in update["content"]["data"]["text/plain"], update
-        (last,) = run(kernel, "c", 'println!("{}", doubled);')
+        (last,) = run(kernel, "c", 'println!("{doubled}");')
         assert last["content"]["data"] == {"text/plain": ""}, "nothing is stale any more"
 
 

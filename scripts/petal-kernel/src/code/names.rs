@@ -26,13 +26,27 @@ pub(crate) fn names(code: &str) -> Names {
             let of_something = index > 0
                 && statement[index - 1].kind == Kind::Mark(b'.')
                 && (index < 2 || statement[index - 2].kind != Kind::Mark(b'.'));
-            if token.kind == Kind::Word && !of_something && !names.made.contains(word) {
-                names.used.insert(word.to_owned());
-            }
+            let words: Vec<&str> = match token.kind {
+                Kind::Word if !of_something => vec![word],
+                Kind::Literal => formatted(word),
+                _ => Vec::new(),
+            };
+            names.used.extend(words.into_iter().filter(|name| !names.made.contains(*name)).map(str::to_owned));
         }
         names.made.extend(made);
     }
     names
+}
+
+/// The names in a text that is a format: `"{name} {name:?}"`.
+fn formatted(text: &str) -> Vec<&str> {
+    text.split('{')
+        .skip(1)
+        .filter_map(|part| {
+            let end = part.find(|character: char| !character.is_alphanumeric() && character != '_')?;
+            (end > 0 && part[end..].starts_with(['}', ':'])).then_some(&part[..end])
+        })
+        .collect()
 }
 
 /// The statements that stand in no bracket: each ends with its semicolon or with its block.
@@ -124,6 +138,7 @@ mod tests {
         assert!(used("let learner = learner.fit()?;").contains("learner"), "the one before");
         assert!(!used("let a = 1;\na + 1").contains("a"), "its own");
         assert!(!used("project.learner").contains("learner"), "a field");
+        assert!(used("println!(\"{ready} {report:?} {{no}}\")").is_superset(&set(&["ready", "report"])));
         assert!(used("0..end").contains("end"), "no field");
         assert!(used("if ready { report.show() }").is_superset(&set(&["ready", "report"])));
     }
