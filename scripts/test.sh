@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up what the tests need, and runs every check. Needs Rust, Python and a C compiler; about 35 minutes on two cores the first time, eight after that.
+# Sets up what the tests need, and runs every check. Needs Rust, Python and a C compiler; about 50 minutes on two cores the first time, eight after that.
 #
 #   scripts/test.sh            all: format, scripts, clippy, tests, documentation, the notebook through its real kernel and in a browser
 #   scripts/test.sh --fast     without the notebook

@@ -35,6 +35,7 @@ def main() -> int:
             stamp.unlink(missing_ok=True)
             workspace.write(prepared)
             remove_petal(prepared)
+            shutil.rmtree(prepared / "metadata", ignore_errors=True)  # answers for what was there before
             print("Building petal for the notebook: about ten minutes the first time, one after a change of petal", flush=True)
             build(prepared)
             stamp.write_text(wanted)

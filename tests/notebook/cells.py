@@ -3,11 +3,12 @@
 import shutil
 from pathlib import Path
 
+import workspace
 from session import Kernel
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "notebooks" / "train_and_eval.ipynb"
-DEP = ':dep petal = { package = "petal_notebook", path = "kernel" }'
+DEP = workspace.DEPENDENCY
 
 # The baseline in small, on few drawn flowers: a training of seconds.
 SMALL = """

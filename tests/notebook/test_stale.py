@@ -6,12 +6,17 @@ from asking import Asked, kind
 from session import Kernel
 
 
-def run(kernel: Kernel, cell: str, code: str) -> list[dict]:
-    """Runs code as this cell of a notebook; what it shows."""
+def send(kernel: Kernel, cell: str, code: str) -> Asked:
+    """Asks for code to be run as this cell of a notebook."""
     message = kernel.client.session.msg("execute_request", {"code": code, "silent": False, "store_history": True, "allow_stdin": False})
     message["metadata"]["cellId"] = cell
     kernel.client.shell_channel.send(message)
-    asked = Asked(kernel, message["header"]["msg_id"])
+    return Asked(kernel, message["header"]["msg_id"])
+
+
+def run(kernel: Kernel, cell: str, code: str) -> list[dict]:
+    """Runs code as this cell; what it shows."""
+    asked = send(kernel, cell, code)
     shown = [message for message in asked.idle() if kind(message) in ("display_data", "update_display_data", "error")]
     assert asked.reply()["status"] == "ok", shown
     return shown
@@ -38,11 +43,7 @@ def test_f79_cells_that_are_about_to_run_are_not_named(folder: Path) -> None:
     with Kernel(folder) as kernel:
         run(kernel, "a", "let photos = 3;")
         run(kernel, "b", "photos + 1")
-        sent = []
-        for cell, code in (("a", "std::thread::sleep(std::time::Duration::from_millis(300)); let photos = 4;"), ("b", "photos + 1")):
-            message = kernel.client.session.msg("execute_request", {"code": code, "silent": False, "store_history": True, "allow_stdin": False})
-            message["metadata"]["cellId"] = cell
-            kernel.client.shell_channel.send(message)
-            sent.append(Asked(kernel, message["header"]["msg_id"]))
+        slowly = "std::thread::sleep(std::time::Duration::from_millis(300)); let photos = 4;"
+        sent = [send(kernel, cell, code) for cell, code in (("a", slowly), ("b", "photos + 1"))]
         for asked in sent:
             assert not [message for message in asked.idle() if "display_data" in kind(message)], asked.messages

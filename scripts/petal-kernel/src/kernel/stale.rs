@@ -35,15 +35,13 @@ impl Stale {
         for (display, data) in self.current(cell) {
             output.show("update_display_data", &content(&display, data));
         }
-        if let Some(data) = self.changed(cell, number, code, waiting) {
-            output.show("display_data", &content(&display_of(cell, number), data));
+        if let Some((display, data)) = self.changed(cell, number, code, waiting) {
+            output.show("display_data", &content(&display, data));
         }
     }
 
     /// This cell shows the present again: what the hints say of it is taken back. Those that change, and what they say then.
     fn current(&mut self, cell: &str) -> Vec<(String, Value)> {
-        // The front end has removed what was under it.
-        self.hints.retain(|hint| hint.under != cell);
         let changed: Vec<usize> = (0..self.hints.len()).filter(|index| self.hints[*index].cells.remove(cell)).collect();
         let said = changed.into_iter().map(|index| (self.hints[index].display.clone(), self.words(&self.hints[index])));
         let said = said.collect();
@@ -51,24 +49,31 @@ impl Stale {
         said
     }
 
-    /// Notes the run; where the cell's code was another before, what is to be said of the cells that used what it made.
-    fn changed(&mut self, cell: &str, number: u64, code: &str, waiting: &BTreeSet<String>) -> Option<Value> {
+    /// Notes the run; what is to be said of the cells that used what it made when its code was another.
+    fn changed(&mut self, cell: &str, number: u64, code: &str, waiting: &BTreeSet<String>) -> Option<(String, Value)> {
         let mut run = Run { number, since: number, code: code.trim().to_owned(), names: names(code) };
-        let former = self.runs.remove(cell);
-        let changed = former.as_ref().is_some_and(|former| former.code != run.code);
-        if let Some(former) = former.as_ref().filter(|_| !changed) {
-            run.since = former.since;
+        // The front end has removed what was said under it; those cells are old still.
+        let said = self.hints.iter().position(|hint| hint.under == cell).map(|index| self.hints.remove(index));
+        let (variables, cells) = said.map(|hint| (hint.variables, hint.cells)).unwrap_or_default();
+        let mut hint = Hint { under: cell.to_owned(), display: display_of(cell, number), variables, cells };
+        match self.runs.remove(cell) {
+            Some(former) if former.code == run.code => run.since = former.since,
+            Some(former) => self.add_old(&mut hint, former),
+            None => {}
         }
         self.runs.insert(cell.to_owned(), run);
-        let former = former.filter(|_| changed)?;
-        let mut hint = Hint {
-            under: cell.to_owned(),
-            display: display_of(cell, number),
-            variables: BTreeSet::new(),
-            cells: BTreeSet::new(),
-        };
-        let mut later: Vec<(&String, &Run)> =
-            self.runs.iter().filter(|(name, run)| *name != cell && run.number > former.since).collect();
+        hint.cells.retain(|name| !waiting.contains(name));
+        if hint.cells.is_empty() {
+            return None;
+        }
+        let words = self.words(&hint);
+        self.hints.push(hint);
+        Some((self.hints.last()?.display.clone(), words))
+    }
+
+    /// Adds the cells that ran after `former`, and used what it made.
+    fn add_old(&self, hint: &mut Hint, former: Run) {
+        let mut later: Vec<(&String, &Run)> = self.runs.iter().filter(|(_, run)| run.number > former.since).collect();
         later.sort_by_key(|(_, run)| run.number);
         // In the order in which they ran: what a cell made of something old is old, and what one made of other things is not.
         let mut old = former.names.made;
@@ -79,33 +84,21 @@ impl Stale {
             } else {
                 hint.variables.extend(used.into_iter().cloned());
                 old.extend(run.names.made.iter().cloned());
-                if !waiting.contains(name) {
-                    hint.cells.insert(name.clone());
-                }
+                hint.cells.insert(name.clone());
             }
         }
-        if hint.cells.is_empty() {
-            return None;
-        }
-        let words = self.words(&hint);
-        self.hints.push(hint);
-        Some(words)
     }
 
     fn words(&self, hint: &Hint) -> Value {
         let mut numbers: Vec<u64> = hint.cells.iter().filter_map(|cell| Some(self.runs.get(cell)?.number)).collect();
         numbers.sort_unstable();
         let cells: Vec<String> = numbers.iter().map(|number| format!("[{number}]")).collect();
-        let text = match cells.as_slice() {
-            [] => String::new(),
-            [one] => format!("This cell was changed: {one} still shows what came of it before."),
-            [all @ .., last] => {
-                format!("This cell was changed: {} and {last} still show what came of it before.", all.join(", "))
-            }
+        let which = match cells.as_slice() {
+            [] => return json!({ "text/plain": "" }),
+            [one] => format!("{one} still shows"),
+            [all @ .., last] => format!("{} and {last} still show", all.join(", ")),
         };
-        if text.is_empty() {
-            return json!({ "text/plain": "" });
-        }
+        let text = format!("This cell was changed: {which} what came of it before.");
         let names: Vec<&str> = hint.variables.iter().map(String::as_str).collect();
         let why = format!("They use: {}", names.join(", "));
         // Readable on light and on dark paper; names are Rust's, which need no escaping.
@@ -134,7 +127,7 @@ mod tests {
         for (number, (cell, code)) in (1..).zip(cells) {
             let text = |data: Value| data["text/plain"].as_str().unwrap_or_default().to_owned();
             said.1 = stale.current(cell).into_iter().map(|(_, data)| text(data)).collect();
-            said.0 = stale.changed(cell, number, code, &waiting).map(text);
+            said.0 = stale.changed(cell, number, code, &waiting).map(|(_, data)| text(data));
         }
         said
     }
@@ -154,6 +147,16 @@ mod tests {
         assert!(run(&again, &[]).0.unwrap().contains("[2] and [3] still show"), "to run it unchanged is no change");
         assert_eq!(run(&cells, &["b", "c"]).0, None, "they are about to run");
         assert!(run(&cells, &["b"]).0.unwrap().contains("[3] still shows"));
+    }
+
+    #[test]
+    fn what_is_old_stays_old_until_it_runs_again() {
+        let cells = [("a", "let x = 1;"), ("b", "x"), ("a", "let x = 2;")];
+        for next in ["let x = 2;", "let x = 3;"] {
+            let said = run(&[&cells[..], &[("a", next)]].concat(), &[]).0.unwrap();
+            assert!(said.contains("[2] still shows"), "{next}: {said}");
+        }
+        assert_eq!(run(&[&cells[..], &[("b", "x"), ("a", "let x = 2;")]].concat(), &[]).0, None);
     }
 
     #[test]
