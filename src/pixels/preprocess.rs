@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 
 use super::region::Region;
@@ -158,9 +159,11 @@ fn resize(photo: &Rgb, filter: Filter, frame: (f64, f64, f64, f64), to: (usize, 
         let Rgb { width, height, .. } = photo;
         Error::new(ErrorKind::Image, format!("a picture of {width} × {height} pixels cannot be resized: {cause}"))
     };
-    let source = ImageRef::new(photo.width as u32, photo.height as u32, &photo.data, PixelType::U8x3)
+    // Typed: a picture whose kind of pixel is found out at run time would be compiled for all thirteen kinds, a quarter of petal's code.
+    let source = TypedImageRef::<U8x3>::from_buffer(photo.width as u32, photo.height as u32, &photo.data)
         .map_err(|cause| failed(&cause))?;
-    let mut target = Image::new(to.0 as u32, to.1 as u32, PixelType::U8x3);
+    let mut data = vec![0; to.0 * to.1 * 3];
+    let mut target = TypedImage::<U8x3>::from_buffer(to.0 as u32, to.1 as u32, &mut data).map_err(|cause| failed(&cause))?;
     let filter = match filter {
         Filter::Bilinear => FilterType::Bilinear,
         Filter::Bicubic => FilterType::CatmullRom,
@@ -169,6 +172,6 @@ fn resize(photo: &Rgb, filter: Filter, frame: (f64, f64, f64, f64), to: (usize, 
     // Rounding must not push the frame over the edge.
     let (width, height) = (width.min(photo.width as f64 - left), height.min(photo.height as f64 - top));
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).crop(left, top, width, height);
-    Resizer::new().resize(&source, &mut target, &options).map_err(|cause| failed(&cause))?;
-    Ok(Rgb { width: to.0, height: to.1, data: target.into_vec() })
+    Resizer::new().resize_typed(&source, &mut target, &options).map_err(|cause| failed(&cause))?;
+    Ok(Rgb { width: to.0, height: to.1, data })
 }
