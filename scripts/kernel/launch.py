@@ -32,7 +32,7 @@ def main() -> int:
     try:
         if prepared.is_dir():
             with workspace.locked(prepared, exclusive=False):
-                workspace.copy(prepared, folder)
+                workspace.link(prepared, folder)
         workspace.write(folder)
         return run(command, folder, alive.fileno())
     finally:
@@ -72,6 +72,7 @@ def run(command: list, folder: Path, *inherited: int) -> int:
         **({"PETAL_KERNEL_WARM": workspace.DEPENDENCY} if Path("kernel", "Cargo.toml").is_file() else {}),
         # The cargo that rust-analyzer calls: rustup's, which then calls this, or without rustup this one.
         **({"RUSTUP_TOOLCHAIN": str(TOOLS)} if shutil.which("rustup") else {"CARGO": str(TOOLS / "bin" / "cargo")}),
+        "PETAL_KERNEL_TOOLS": str(TOOLS),
         # Whoever looks for them in the path need not ask rustup each time.
         "PATH": f"{TOOLS / 'bin'}:{os.environ['PATH']}",
     }

@@ -3,18 +3,22 @@
 prepare.py KERNEL       run with the kernel's path in the repository's .venv, by notebook.sh and test.sh
 """
 
+import hashlib
 import json
+import os
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import library
 import workspace
 from session import Kernel
 
@@ -35,7 +39,8 @@ def main() -> int:
             stamp.unlink(missing_ok=True)
             workspace.write(prepared)
             remove_petal(prepared)
-            shutil.rmtree(prepared / "metadata", ignore_errors=True)  # answers for what was there before
+            for answers in workspace.ANSWERS:  # for what was there before
+                shutil.rmtree(prepared / answers, ignore_errors=True)
             print("Building petal for the notebook: about ten minutes the first time, one after a change of petal", flush=True)
             build(prepared)
             stamp.write_text(wanted)
@@ -56,45 +61,38 @@ def write_kernelspec(program: Path, prepared: Path) -> None:
     }
     (folder / "kernel.json").write_text(json.dumps(spec, indent=2) + "\n", encoding="utf-8")
     sysroot = Path(subprocess.run(["rustc", "--print", "sysroot"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
-    write_tools(folder / "rust" / "bin", sysroot)
-    write_library(folder / "rust" / "library", sysroot / "lib" / "rustlib" / "src" / "rust" / "library")
+    write_tools(folder / "rust", program, sysroot)
+    version = subprocess.run(["rustc", "-vV"], check=True, stdout=subprocess.PIPE).stdout
+    write_library(folder / "rust" / "library", version, sysroot / "lib" / "rustlib" / "src" / "rust" / "library")
 
 
-def write_library(folder: Path, source: Path) -> None:
-    """The standard library's source as rust-analyzer finds it (launch.py): the crates whose types a cell meets. It reads all of what is
-    there before the first cell, and half of the real folder is the processors' instructions, one by one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("core", "alloc", "std", "proc_macro"):
-        link = folder / name
+def write_library(link: Path, version: bytes, source: Path) -> None:
+    """The standard library's source as rust-analyzer finds it (launch.py), one for each compiler."""
+    digest = hashlib.sha256(version + Path(library.__file__).read_bytes())
+    folder = workspace.CACHE / f"library-{digest.hexdigest()[:16]}"
+    if not folder.is_dir():
+        with tempfile.TemporaryDirectory(dir=workspace.CACHE, prefix="library.") as part:
+            library.write(Path(part) / "library", source)
+            (Path(part) / "library").replace(folder)
+    os.utime(folder)
+    if link.is_symlink() or not link.is_dir():
         link.unlink(missing_ok=True)
-        link.symlink_to(source / name)
+    else:
+        shutil.rmtree(link)  # as earlier versions made it
+    link.symlink_to(folder)
 
 
-def write_tools(folder: Path, sysroot: Path) -> None:
-    """Rust's tools as kernels find them (launch.py): the real ones, but for two of cargo's commands. `metadata` is answered by
-    metadata.py. And `check`, with which evcxr finds what is wrong where it can't tell a type, is `build`: that finds the same, but has
-    everything compiled already, where `check` would first go through all dependencies again, for minutes. Before petal is first needed, the
-    repository's locked versions are put in place (workspace.py)."""
+def write_tools(folder: Path, program: Path, sysroot: Path) -> None:
+    """Rust's tools as kernels find them (launch.py): the real ones, but for cargo, which is the kernel (tools/mod.rs says why), and asks this
+    project's metadata.py."""
     real = {name: next(path for path in (sysroot / "bin" / name, Path(shutil.which(name))) if path.exists()) for name in ("cargo", "rustc")}
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "rustc").unlink(missing_ok=True)
-    (folder / "rustc").symlink_to(real["rustc"])
-    metadata = shlex.join([sys.executable, str(Path(__file__).with_name("metadata.py"))])
-    cargo = shlex.quote(str(real["cargo"]))
-    script = f"""#!/bin/sh
-if grep -qs petal Cargo.toml && ! grep -qs '"petal"' ../Cargo.lock; then cp ../repository.lock ../Cargo.lock; fi
-for word; do
-  shift
-  case $word in
-    metadata) exec {metadata} {cargo} metadata "$@" ;;
-    check) exec {cargo} ${{offline:+--offline}} build "$@" ;;
-    --offline) offline=yes ;;
-    *) exec {cargo} ${{offline:+--offline}} "$word" "$@" ;;
-  esac
-done
-"""
-    (folder / "cargo").write_text(script, encoding="utf-8")
-    (folder / "cargo").chmod(0o755)
+    (folder / "bin").mkdir(parents=True, exist_ok=True)
+    for link, target in (("bin/cargo", program), ("bin/rustc", real["rustc"]), ("cargo", real["cargo"])):
+        (folder / link).unlink(missing_ok=True)
+        (folder / link).symlink_to(target)
+    script = shlex.join([sys.executable, str(Path(__file__).with_name("metadata.py"))])
+    (folder / "metadata").write_text(f'#!/bin/sh\nexec {script} "$@"\n', encoding="utf-8")
+    (folder / "metadata").chmod(0o755)
 
 
 def build(prepared: Path) -> None:
@@ -105,8 +103,8 @@ def build(prepared: Path) -> None:
             problem = kernel.run(cell).problem()
             if problem:
                 sys.exit(f"petal cannot be built for the notebook. The cell\n    {cell}\nsays: {problem}")
-    for library in prepared.glob("cell/target/*/debug/libcode_*"):
-        library.unlink()
+    for cell in prepared.glob("cell/target/*/debug/**/libcode_*"):
+        cell.unlink()
     print(f"Built in {time.monotonic() - start:.0f} s", flush=True)
 
 
@@ -149,11 +147,12 @@ def remove_petal(prepared: Path) -> None:
 
 
 def remove_unused(prepared: Path) -> None:
-    """Removes builds for other versions that no one has used for two weeks."""
-    for stamp in workspace.CACHE.glob("notebook-*/stamp"):
+    """Removes what was made for other versions and that no one has used for two weeks."""
+    for stamp in [*workspace.CACHE.glob("notebook-*/stamp"), *workspace.CACHE.glob("library-*")]:
         if stamp.parent != prepared and time.time() - stamp.stat().st_mtime > KEEP_UNUSED:
-            with workspace.locked(stamp.parent, exclusive=True):
-                shutil.rmtree(stamp.parent, ignore_errors=True)
+            folder = stamp if stamp.is_dir() else stamp.parent
+            with workspace.locked(folder, exclusive=True):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -4,18 +4,23 @@
         Cargo.toml          the build profile, which goes before the one that evcxr writes for its crate
         Cargo.lock          cargo's
         repository.lock     the repository's Cargo.lock
+        rest                how to get from the prepared folder what only cargo reads
+        metadata/, …        what cargo has said (ANSWERS)
         cell/               evcxr's own folder (EVCXR_TMPDIR): the cell at hand as a crate, and target/
 
 evcxr first builds a cell without dependencies, for which cargo strikes every package from Cargo.lock. Then it would choose versions
-anew; so the kernels' `cargo` (prepare.py) puts repository.lock in its place again.
+anew; so the kernels' `cargo` (tools/mod.rs) puts repository.lock in its place again.
 """
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,6 +49,9 @@ opt-level = 3
 """
 # How notebooks depend on petal, by the folder `kernel` beside them.
 DEPENDENCY = ':dep petal = { package = "petal_notebook", path = "kernel" }'
+# Files that programs only ever replace as a whole, and folders of such files: what cargo has said, and how it has called rustc.
+REPLACED = (".rlib", ".rmeta", ".so", ".dylib")
+ANSWERS = ("metadata", "answers", "calls")
 # Until evcxr writes its own.
 CELL = '[package]\nname = "ctx"\nversion = "1.0.0"\nedition = "2024"\n'
 
@@ -91,17 +99,30 @@ def sources() -> str:
     return digest.hexdigest()
 
 
-def copy(source: Path, target: Path) -> None:
-    """Copies such a folder with its build. What rustc and linkers only ever replace as a whole is linked; what may be written in place is
-    copied, so that no kernel can change the prepared build."""
+def link(prepared: Path, folder: Path) -> None:
+    """Gives a kernel's folder what rustc reads, and the answers that are known. The rest, two thousand small files, is left for when cargo is
+    to compile something: rest.py."""
+    copy(prepared / "cell" / "target", folder / "cell" / "target", lambda name: name.endswith(REPLACED))
+    for answers in ANSWERS:
+        copy(prepared / answers, folder / answers, lambda name: True)
+    stamp = prepared / "stamp"
+    rest = [sys.executable, str(Path(__file__).with_name("rest.py")), str(prepared), str(folder), stamp.read_text() if stamp.is_file() else ""]
+    (folder / "rest").write_text(json.dumps(rest), encoding="utf-8")
+
+
+def copy(source: Path, target: Path, wanted: Callable[[str], bool]) -> None:
+    """Copies the wanted files of such a folder that the other has not. What programs only ever replace as a whole is linked; what may be written
+    in place is copied, so that no kernel can change the prepared build."""
     copied = {}  # cargo links some files to two names
     for folder, _, files in os.walk(source):
         there = os.path.join(target, os.path.relpath(folder, source))
-        os.makedirs(there, exist_ok=True)
-        for name in files:
+        for name in filter(wanted, files):
             old, new = os.path.join(folder, name), os.path.join(there, name)
+            if os.path.lexists(new):
+                continue
+            os.makedirs(there, exist_ok=True)
             inode = os.stat(old).st_ino
-            if inode in copied or name.endswith((".rlib", ".rmeta", ".so", ".dylib")):
+            if inode in copied or name.endswith(REPLACED) or source.name in ANSWERS:
                 try:
                     os.link(copied.get(inode, old), new)
                     continue

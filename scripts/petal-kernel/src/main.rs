@@ -2,17 +2,20 @@
 //!
 //!     petal-kernel CONNECTION_FILE        what Jupyter calls, by scripts/kernel/launch.py
 //!
-//! The same program is, told by the environment, the process that runs the cells, the shim before it, and evcxr's wrapper of rustc.
+//! The same program is, told by the environment, the process that runs the cells, the shim before it, evcxr's wrapper of rustc, and what
+//! evcxr calls as cargo.
 
 mod code;
 mod kernel;
 mod shim;
+mod tools;
 mod wire;
 
 use std::path::PathBuf;
 
 fn main() {
     shim::hook();
+    tools::hook();
     // Does not return in the process that runs the cells, nor in the wrapper.
     evcxr::runtime_hook();
     let Some(file) = std::env::args_os().skip(1).find(|argument| argument != "--control_file").map(PathBuf::from)
