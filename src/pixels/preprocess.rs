@@ -163,7 +163,8 @@ fn resize(photo: &Rgb, filter: Filter, frame: (f64, f64, f64, f64), to: (usize, 
     let source = TypedImageRef::<U8x3>::from_buffer(photo.width as u32, photo.height as u32, &photo.data)
         .map_err(|cause| failed(&cause))?;
     let mut data = vec![0; to.0 * to.1 * 3];
-    let mut target = TypedImage::<U8x3>::from_buffer(to.0 as u32, to.1 as u32, &mut data).map_err(|cause| failed(&cause))?;
+    let mut target =
+        TypedImage::<U8x3>::from_buffer(to.0 as u32, to.1 as u32, &mut data).map_err(|cause| failed(&cause))?;
     let filter = match filter {
         Filter::Bilinear => FilterType::Bilinear,
         Filter::Bicubic => FilterType::CatmullRom,

@@ -1,8 +1,11 @@
 //! Learning curves.
 
 use plotters::coord::Shift;
-use plotters::prelude::{Circle, DashedLineSeries, DrawingArea, LineSeries, PathElement, SeriesLabelPosition};
-use plotters::style::{Color, ShapeStyle};
+use plotters::coord::combinators::IntoLogRange;
+use plotters::prelude::{
+    ChartBuilder, Circle, DashedLineSeries, DrawingArea, LineSeries, PathElement, SeriesLabelPosition,
+};
+use plotters::style::{Color, RGBColor, ShapeStyle, WHITE};
 
 use super::figure::{BLUE, Figure, INK, Painted, SOFT, VERMILION, draw, legend, over_epochs, style};
 use super::scaled::Scaled;
@@ -11,7 +14,7 @@ use crate::train::History;
 
 impl History {
     /// Loss and accuracy over the epochs, for training and validation photos, with a line where a phase begins and a ring around
-    /// the best epoch.
+    /// the best epoch; below, the learning rate at each epoch's end.
     ///
     /// # Errors
     /// [`ErrorKind::Render`] if there is no epoch yet.
@@ -25,8 +28,16 @@ impl History {
             last.val_loss,
             100.0 * last.val_accuracy
         );
-        let drawn = draw((1000, 400), |canvas| {
-            let (left, right) = canvas.area.split_horizontally(500);
+        let rates: Vec<(f64, f64)> =
+            self.epochs.iter().map(|epoch| (epoch.epoch as f64, epoch.learning_rate)).collect();
+        // One rate is no curve; a logarithm is of numbers above 0.
+        let drawn_rates = rates.iter().all(|(_, rate)| (1e-12..=1e6).contains(rate)) && rates.len() > 1;
+        let drawn = draw((1000, if drawn_rates { 540 } else { 400 }), |canvas| {
+            let (above, below) = canvas.area.split_vertically(400);
+            if drawn_rates {
+                self.rate_panel(&below)?;
+            }
+            let (left, right) = above.split_horizontally(500);
             // What is no number, or so large that plotters would look for its axis for ever, is left out.
             let panel = |value: fn(&crate::train::Epoch) -> f64| -> Vec<(usize, f64)> {
                 let values = self.epochs.iter().map(|epoch| (epoch.epoch, value(epoch)));
@@ -90,5 +101,37 @@ impl History {
         let high_end = ends.iter().sum::<f64>() / 2.0 > (low + high) / 2.0;
         let corner = if high_end { SeriesLabelPosition::LowerRight } else { SeriesLabelPosition::UpperRight };
         legend(&mut chart, corner)
+    }
+    /// The learning rate over the epochs: phases and schedules differ by powers of ten.
+    fn rate_panel(&self, area: &DrawingArea<Scaled, Shift>) -> Painted {
+        let rates = || self.epochs.iter().map(|epoch| epoch.learning_rate);
+        let (low, high) = rates().fold((f64::INFINITY, 0.0f64), |(l, h), rate| (l.min(rate), h.max(rate)));
+        let mut chart = ChartBuilder::on(area)
+            .caption("learning rate", style(18.0, INK))
+            .margin_left(14)
+            .margin_right(14)
+            .margin_bottom(10)
+            .x_label_area_size(26)
+            .y_label_area_size(58)
+            .build_cartesian_2d(0.5..self.epochs.len() as f64 + 0.5, (low / 2.0..high * 2.0).log_scale())?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(WHITE)
+            .bold_line_style(RGBColor(228, 228, 228))
+            .axis_style(SOFT)
+            .x_labels(self.epochs.len().clamp(2, 24))
+            .x_label_formatter(&|x| if (x - x.round()).abs() < 1e-6 { format!("{x:.0}") } else { String::new() })
+            .y_labels(3)
+            .y_label_formatter(&|rate| format!("{rate:.1e}").replace(".0e", "e"))
+            .label_style(style(15.0, INK))
+            .draw()?;
+        // Between phases it jumps.
+        for phase in self.epochs.chunk_by(|one, next| one.phase == next.phase) {
+            let points = || phase.iter().map(|epoch| (epoch.epoch as f64, epoch.learning_rate));
+            chart.draw_series(LineSeries::new(points(), INK.stroke_width(2)))?;
+            chart.draw_series(points().map(|point| Circle::new(point, 3, INK.filled())))?;
+        }
+        Ok(())
     }
 }

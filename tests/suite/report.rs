@@ -107,8 +107,15 @@ fn curves_show_both_lines_and_the_phase_boundary() {
     assert!(count(&picture, [213, 94, 0]) > 500, "validation");
     assert!(count(&picture, [110, 110, 110]) > 200, "boundary and axes");
     assert!(history(&[]).curves().unwrap_err().to_string().contains("no epoch"));
+    // The learning rate stands below, where it is a curve; it is another where a schedule is another.
+    let below =
+        |history: &History| pixels(&history.curves().unwrap()).data.split_off(figure.size().0 as usize * 2 * 800 * 3);
+    let mut falling = history(&[("head", 6), ("fine-tune", 4)]);
+    falling.epochs.iter_mut().rev().zip(1..).for_each(|(epoch, rate)| epoch.learning_rate = 1e-5 * f64::from(rate));
+    assert_ne!(below(&falling), below(&history(&[("head", 6), ("fine-tune", 4)])));
+    assert_eq!(figure.size().1, 540);
     // One epoch, and losses that are not finite, can be drawn too.
-    history(&[("head", 1)]).curves().unwrap();
+    assert_eq!(history(&[("head", 1)]).curves().unwrap().size().1, 400);
     let mut diverged = history(&[("head", 3)]);
     diverged.epochs[2].val_loss = f64::NAN;
     diverged.curves().unwrap();
