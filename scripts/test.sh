@@ -6,7 +6,7 @@
 #
 # PETAL_PHOTOS_ARCHIVE   an archive of real photos; the tests that need one are skipped without it, and say so
 # PETAL_PLAIN_EVCXR      an evcxr_jupyter: the notebook runs under it, too; skipped without it, and says so
-# PETAL_CELLS            how many cells one kernel is to stand, default 60
+# PETAL_CELLS            how many cells one kernel is to stand, default 500
 # PETAL_BROWSER          a Chromium for the notebook's test in a browser; without one, that is skipped, and says so
 # PETAL_CACHE            where builds are kept, default ~/.cache/petal; CARGO_TARGET_DIR, default $PETAL_CACHE/target
 set -uo pipefail

@@ -9,6 +9,7 @@ use plotters::style::{Color, RGBColor, ShapeStyle, WHITE};
 
 use super::figure::{BLUE, Figure, INK, Painted, SOFT, VERMILION, draw, legend, over_epochs, style};
 use super::scaled::Scaled;
+use super::words::counted;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::train::History;
 
@@ -23,8 +24,8 @@ impl History {
             return Err(Error::new(ErrorKind::Render, "there is no epoch to draw yet").mend("run the fit cell first"));
         };
         let description = format!(
-            "loss and accuracy over {} epochs; the last validation loss is {:.4}, accuracy {:.1} %",
-            self.epochs.len(),
+            "loss and accuracy over {}; the last validation loss is {:.4}, accuracy {:.1} %",
+            counted(self.epochs.len(), "epoch"),
             last.val_loss,
             100.0 * last.val_accuracy
         );

@@ -46,7 +46,10 @@ impl<'a> Lines<'a> {
                     (epochs, steps) => format!(", going on after epoch {epochs} and {steps} steps"),
                 };
                 let (name, rate) = (printable(&phase.name), phase.learning_rate);
-                self.say(&format!("phase {name}: up to {} epochs, learning rate {rate:e}{on}", phase.epochs));
+                self.say(&format!(
+                    "phase {name}: up to {}, learning rate {rate:e}{on}",
+                    counted(phase.epochs, "epoch")
+                ));
                 let stop_file = printable(&self.stop_file);
                 self.say(&format!("to stop after the current step and keep everything: create the file {stop_file}"));
                 self.headed = false;

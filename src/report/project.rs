@@ -1,6 +1,6 @@
 //! Views of the project and the settings.
 
-use super::words::bytes;
+use super::words::{bytes, counted};
 use super::{View, shows};
 use crate::base::config::{Config, Duplicates, Fit, Layers, Method, PhaseConfig, Source, WeightsFrom};
 use crate::base::project::Project;
@@ -61,7 +61,8 @@ impl Config {
                 (0, _) => "left out".into(),
                 (_, Method::Instant) => "solved for at once".into(),
                 _ => format!(
-                    "{all}up to {epochs} epochs, patience {patience}, learning rate {learning_rate:e}{techniques}"
+                    "{all}up to {}, patience {patience}, learning rate {learning_rate:e}{techniques}",
+                    counted(epochs, "epoch")
                 ),
             }
         };

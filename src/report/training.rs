@@ -1,7 +1,7 @@
 //! Views of a network and of its training.
 
 use super::table::{Cells, Table};
-use super::words::thousands;
+use super::words::{counted, thousands};
 use super::{View, shows};
 use crate::base::error::Result;
 use crate::models::{Architecture, Cut, Model, registry};
@@ -86,13 +86,13 @@ impl History {
     pub(crate) fn title(&self) -> String {
         match self.best() {
             Some(best) => format!(
-                "{} epochs; the best is epoch {}: validation loss {:.4}, accuracy {:.1} %",
-                self.epochs.len(),
+                "{}; the best is epoch {}: validation loss {:.4}, accuracy {:.1} %",
+                counted(self.epochs.len(), "epoch"),
                 best.epoch,
                 best.val_loss,
                 100.0 * best.val_accuracy
             ),
-            None => format!("{} epochs", self.epochs.len()),
+            None => counted(self.epochs.len(), "epoch"),
         }
     }
 

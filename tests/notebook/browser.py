@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 from cells import NOTEBOOK
 from chromium import Chromium, Page
-from lab import DEMO, Lab
+from lab import DEMO, IDLE, Lab, turn
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
@@ -267,7 +267,7 @@ class Visit:
 
     def wait_until_done(self, seconds: float) -> None:
         time.sleep(1)  # what was just asked for is queued by now
-        self.page.wait("![...document.querySelectorAll('.jp-InputPrompt')].some(prompt => prompt.textContent === '[*]:')", seconds, "all cells")
+        self.page.wait(IDLE, seconds, "all cells")
 
     def cell(self, cell: str) -> str:
         return f"document.querySelectorAll('.jp-Notebook .jp-CodeCell')[{self.cells.index(cell)}]"
@@ -279,12 +279,16 @@ class Visit:
         return self.page.value(f"{self.cell(cell)}.querySelector('.jp-InputPrompt').textContent")
 
     def see(self, name: str, cell: str | None = None) -> None:
-        """Takes a picture, of this cell in the middle."""
+        """Takes a picture, of this cell in the middle; where nothing runs, one in the dark as well."""
         if cell:
             self.page.value(f"{self.cell(cell)}.scrollIntoView({{block: 'center'}})")
             time.sleep(0.5)
         self.pictures += 1
         self.page.screenshot(self.screenshots / f"{self.pictures:02}_{name}.png")
+        if self.page.value(f"!!window.jupyterapp && {IDLE}"):
+            turn(self.page, "Dark")
+            self.page.screenshot(self.screenshots / f"{self.pictures:02}_{name}_dark.png")
+            turn(self.page, "Light")
 
 
 def html_of(notebook) -> str:

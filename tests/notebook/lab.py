@@ -10,8 +10,19 @@ import urllib.request
 from pathlib import Path
 
 from cells import ROOT
+from chromium import Page
 
 DEMO = {"PETAL_RECIPE": "demo", "HF_HUB_OFFLINE": "1"}
+
+# Whether no cell runs.
+IDLE = "![...document.querySelectorAll('.jp-InputPrompt')].some(prompt => prompt.textContent === '[*]:')"
+
+
+def turn(page: Page, theme: str) -> None:
+    """Light or Dark."""
+    page.value(f"window.jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {theme}'}})")
+    page.wait(f"document.body.dataset.jpThemeName === 'JupyterLab {theme}'", 20, f"JupyterLab {theme}")
+    time.sleep(0.5)  # it is drawn anew
 
 
 class Lab:

@@ -1,4 +1,4 @@
-"""Many cells in one kernel: they take no longer and no more memory than stated. PETAL_CELLS=500 runs so many; 60 otherwise."""
+"""Many cells in one kernel: they take no longer and no more memory than stated. 500, or PETAL_CELLS of them."""
 
 import os
 import statistics
@@ -8,7 +8,7 @@ from asking import children
 from cells import well
 from session import Kernel
 
-CELLS = int(os.environ.get("PETAL_CELLS") or 60)
+CELLS = int(os.environ.get("PETAL_CELLS") or 500)
 MEMORY = 1.0  # MB a cell, of kernel and process together: evcxr keeps each cell's library
 SLOWER = 1.2  # how much slower the last cells may be than those around the tenth
 

@@ -108,8 +108,7 @@ fn curves_show_both_lines_and_the_phase_boundary() {
     assert!(count(&picture, [110, 110, 110]) > 200, "boundary and axes");
     assert!(history(&[]).curves().unwrap_err().to_string().contains("no epoch"));
     // The learning rate stands below, where it is a curve; it is another where a schedule is another.
-    let below =
-        |history: &History| pixels(&history.curves().unwrap()).data.split_off(figure.size().0 as usize * 2 * 800 * 3);
+    let below = |history: &History| pixels(&history.curves().unwrap()).data.split_off(figure.size().0 * 2 * 800 * 3);
     let mut falling = history(&[("head", 6), ("fine-tune", 4)]);
     falling.epochs.iter_mut().rev().zip(1..).for_each(|(epoch, rate)| epoch.learning_rate = 1e-5 * f64::from(rate));
     assert_ne!(below(&falling), below(&history(&[("head", 6), ("fine-tune", 4)])));
