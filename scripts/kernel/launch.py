@@ -30,10 +30,13 @@ def main() -> int:
         return run(command, Path(given))
     folder, alive = own_folder()
     try:
-        if prepared.is_dir():
-            with workspace.locked(prepared, exclusive=False):
-                workspace.link(prepared, folder)
-        workspace.write(folder)
+        try:
+            if prepared.is_dir():
+                with workspace.locked(prepared, exclusive=False):
+                    workspace.link(prepared, folder)
+            workspace.write(folder)
+        except OSError as error:  # a full disk: the kernel, which meets it as well, tells it in the notebook
+            print(f"{folder}: {error}", file=sys.stderr)
         return run(command, folder, alive.fileno())
     finally:
         shutil.rmtree(folder, ignore_errors=True)

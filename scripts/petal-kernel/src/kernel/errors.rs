@@ -8,6 +8,8 @@ use evcxr::{CompilationError, Theme};
 const RED: &str = "\x1b[1;31m";
 const BLUE: &str = "\x1b[34m";
 const PLAIN: &str = "\x1b[0m";
+/// What the system, and so the compiler, says of a full disk.
+const FULL: &str = "No space left on device";
 
 /// An error as Jupyter shows it.
 #[derive(Clone, Debug)]
@@ -44,7 +46,14 @@ impl Fault {
 
     /// evcxr says something else.
     pub(super) fn of_evcxr(error: &str) -> Fault {
-        Fault::new("Error", error.trim(), Vec::new())
+        if error.contains(FULL) { Fault::of_full_disk() } else { Fault::new("Error", error.trim(), Vec::new()) }
+    }
+
+    /// There is no room for what the compiler makes.
+    fn of_full_disk() -> Fault {
+        let value = "the disk is full, so the cell could not be compiled; nothing of it has run, and all variables are as they were";
+        let mend = "Make some room where Rust's kernels compile (PETAL_CACHE, or ~/.cache/petal) and for temporary files, and run the cell again.";
+        Fault::new("DiskFull", value, vec![mend.to_owned()])
     }
 
     /// The person has stopped the cell, and it did not end by itself.
@@ -77,6 +86,9 @@ impl Fault {
 
     /// The compiler refuses the cell.
     pub(super) fn of_compiling(errors: &[CompilationError], code: &str, number: u64) -> Fault {
+        if errors.iter().any(|error| error.message().contains(FULL)) {
+            return Fault::of_full_disk();
+        }
         let file = format!("cell {number}");
         let mut traceback = Vec::new();
         for error in errors {
@@ -229,6 +241,15 @@ mod tests {
             "{fault:?}"
         );
         assert!(fault.traceback[2].contains("not kept"));
+    }
+
+    #[test]
+    fn f81_a_full_disk_is_told_with_its_mend() {
+        let said = "Compilation failed, but no parsable errors were found. STDERR:\nrustc-LLVM ERROR: IO failure on output stream: No space left on device\n";
+        let fault = Fault::of_evcxr(said);
+        assert_eq!(fault.name, "DiskFull");
+        assert!(fault.traceback.iter().any(|line| line.contains("run the cell again")), "{fault:?}");
+        assert_eq!(Fault::of_evcxr("something else\n").value, "something else");
     }
 
     #[test]

@@ -82,8 +82,11 @@ pub(super) fn keep(state: String, words: &[OsString]) {
         return;
     }
     let Some(folder) = Folder::here() else { return };
-    let is_cargos =
-        |name: &str| ["CARGO", "LD_LIBRARY_PATH", "DYLD_"].iter().any(|beginning| name.starts_with(beginning));
+    // But for its jobserver, which ends with it.
+    let is_cargos = |name: &str| {
+        name != "CARGO_MAKEFLAGS"
+            && ["CARGO", "LD_LIBRARY_PATH", "DYLD_"].iter().any(|beginning| name.starts_with(beginning))
+    };
     let all = std::env::vars_os().filter_map(|(name, value)| Some((text(&name)?, text(&value)?)));
     let added = all.filter(|(name, _)| is_cargos(name)).collect();
     let linked = command.windows(2).filter(|pair| pair[0] == "--extern").filter_map(|pair| pair[1].split_once('='));
