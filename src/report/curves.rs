@@ -1,7 +1,6 @@
 //! Learning curves.
 
 use plotters::coord::Shift;
-use plotters::coord::combinators::IntoLogRange;
 use plotters::prelude::{
     ChartBuilder, Circle, DashedLineSeries, DrawingArea, LineSeries, PathElement, SeriesLabelPosition,
 };
@@ -105,8 +104,12 @@ impl History {
     }
     /// The learning rate over the epochs: phases and schedules differ by powers of ten.
     fn rate_panel(&self, area: &DrawingArea<Scaled, Shift>) -> Painted {
-        let rates = || self.epochs.iter().map(|epoch| epoch.learning_rate);
-        let (low, high) = rates().fold((f64::INFINITY, 0.0f64), |(l, h), rate| (l.min(rate), h.max(rate)));
+        let rates = || self.epochs.iter().map(|epoch| epoch.learning_rate.log10());
+        let (low, high) =
+            rates().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), rate| (low.min(rate), high.max(rate)));
+        // Whole powers of ten, one on each side of a rate that stays.
+        let (low, high) = ((low + 1e-9).floor(), (high - 1e-9).ceil());
+        let (low, high) = if low < high { (low, high) } else { (high - 1.0, low + 1.0) };
         let mut chart = ChartBuilder::on(area)
             .caption("learning rate", style(18.0, INK))
             .margin_left(14)
@@ -114,7 +117,7 @@ impl History {
             .margin_bottom(10)
             .x_label_area_size(26)
             .y_label_area_size(58)
-            .build_cartesian_2d(0.5..self.epochs.len() as f64 + 0.5, (low / 2.0..high * 2.0).log_scale())?;
+            .build_cartesian_2d(0.5..self.epochs.len() as f64 + 0.5, low - 0.15..high + 0.15)?;
         chart
             .configure_mesh()
             .disable_x_mesh()
@@ -123,13 +126,13 @@ impl History {
             .axis_style(SOFT)
             .x_labels(self.epochs.len().clamp(2, 24))
             .x_label_formatter(&|x| if (x - x.round()).abs() < 1e-6 { format!("{x:.0}") } else { String::new() })
-            .y_labels(3)
-            .y_label_formatter(&|rate| format!("{rate:.1e}").replace(".0e", "e"))
+            .y_labels((high - low) as usize + 1)
+            .y_label_formatter(&|power| if power.fract() == 0.0 { format!("1e{power}") } else { String::new() })
             .label_style(style(15.0, INK))
             .draw()?;
         // Between phases it jumps.
         for phase in self.epochs.chunk_by(|one, next| one.phase == next.phase) {
-            let points = || phase.iter().map(|epoch| (epoch.epoch as f64, epoch.learning_rate));
+            let points = || phase.iter().map(|epoch| (epoch.epoch as f64, epoch.learning_rate.log10()));
             chart.draw_series(LineSeries::new(points(), INK.stroke_width(2)))?;
             chart.draw_series(points().map(|point| Circle::new(point, 3, INK.filled())))?;
         }
