@@ -7,6 +7,7 @@ PETAL_KERNEL_FOLDER names a folder to use as it is and to keep; prepare.py makes
 PETAL_PLAIN_EVCXR names an evcxr_jupyter that is started in place of petal-kernel: notebooks run under it, too.
 """
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -69,10 +70,7 @@ def run(command: list, folder: Path, *inherited: int) -> int:
         # Neither the user's settings for other evcxr kernels are read, nor other kernels updated.
         "EVCXR_CONFIG_DIR": str(folder / "no-settings"),
         "JUPYTER_PATH": str(folder / "no-kernels"),
-        # The standard library as rust-analyzer reads it. Without the component rust-src there is none, as always.
-        "RUST_SRC_PATH": str(TOOLS / "library"),
-        # What the kernel loads while the notebook is read.
-        **({"PETAL_KERNEL_WARM": workspace.DEPENDENCY} if Path("kernel", "Cargo.toml").is_file() else {}),
+        **standard_library(folder),
         # The cargo that rust-analyzer calls: rustup's, which then calls this, or without rustup this one.
         **({"RUSTUP_TOOLCHAIN": str(TOOLS)} if shutil.which("rustup") else {"CARGO": str(TOOLS / "bin" / "cargo")}),
         "PETAL_KERNEL_TOOLS": str(TOOLS),
@@ -99,13 +97,32 @@ def run(command: list, folder: Path, *inherited: int) -> int:
     return status
 
 
+def standard_library(folder: Path) -> dict:
+    """Where rust-analyzer finds the standard library, and what the kernel loads while the notebook is read: petal, where there is one, and only
+    then the real library (worker.rs). Without the component rust-src there is none, as always."""
+    link = folder / "library"
+    try:
+        link.unlink(missing_ok=True)
+        if os.environ.get("PETAL_PLAIN_EVCXR") or not Path("kernel", "Cargo.toml").is_file():
+            link.symlink_to(TOOLS / "library")
+            return {"RUST_SRC_PATH": str(link)}
+        link.symlink_to(TOOLS / "empty")
+    except OSError:
+        return {}  # a full disk, see above
+    return {"RUST_SRC_PATH": str(link), "PETAL_KERNEL_LIBRARY": str(TOOLS / "library"), "PETAL_KERNEL_WARM": workspace.DEPENDENCY}
+
+
 def libraries(folder: Path) -> dict:
     """Where the loader finds Rust's standard library and petal. The search paths in a cell's library are relative to where it was
     compiled, and evcxr moves it."""
     rust = subprocess.run(["rustc", "--print", "target-libdir"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     target = Path(rust).parent.name
     name = "DYLD_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"
-    paths = [str(folder / "cell" / "target" / target / "debug" / "deps"), rust, os.environ.get(name)]
+    own = folder / "cell" / "target" / target / "debug" / "deps"
+    # A folder that is not there when the process starts, the loader does not look into later, either.
+    with contextlib.suppress(OSError):
+        own.mkdir(parents=True, exist_ok=True)
+    paths = [str(own), rust, os.environ.get(name)]
     return {name: ":".join(path for path in paths if path)}
 
 

@@ -61,9 +61,9 @@ def write_kernelspec(program: Path, prepared: Path) -> None:
     }
     (folder / "kernel.json").write_text(json.dumps(spec, indent=2) + "\n", encoding="utf-8")
     sysroot = Path(subprocess.run(["rustc", "--print", "sysroot"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
-    write_tools(folder / "rust", program, sysroot)
     version = subprocess.run(["rustc", "-vV"], check=True, stdout=subprocess.PIPE).stdout
     write_library(folder / "rust" / "library", version, sysroot / "lib" / "rustlib" / "src" / "rust" / "library")
+    write_tools(folder / "rust", program, sysroot)
 
 
 def write_library(link: Path, version: bytes, source: Path) -> None:
@@ -90,6 +90,9 @@ def write_tools(folder: Path, program: Path, sysroot: Path) -> None:
     for link, target in (("bin/cargo", program), ("bin/rustc", real["rustc"]), ("cargo", real["cargo"])):
         (folder / link).unlink(missing_ok=True)
         (folder / link).symlink_to(target)
+    # A standard library with nothing in it (launch.py).
+    (folder / "empty" / "core" / "src").mkdir(parents=True, exist_ok=True)
+    (folder / "empty" / "core" / "src" / "lib.rs").write_text("", encoding="utf-8")
     script = shlex.join([sys.executable, str(Path(__file__).with_name("metadata.py"))])
     (folder / "metadata").write_text(f'#!/bin/sh\nexec {script} "$@"\n', encoding="utf-8")
     (folder / "metadata").chmod(0o755)

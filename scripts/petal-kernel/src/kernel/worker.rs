@@ -57,12 +57,20 @@ pub(super) fn work(kernel: &Arc<Kernel>, jobs: Receiver<Job>) {
 }
 
 /// Loads ahead what the notebook's first cell will ask for: whoever opens a notebook reads it first. If this fails, that cell says why.
+///
+/// rust-analyzer forgets what it has parsed from one change of the code to the next. So it is asked about petal, the standard library and the type of a
+/// variable all at once; until here, its standard library is an empty one (scripts/kernel/launch.py).
 fn warm(runner: &mut Runner) {
-    if let Ok(context) = runner.context()
-        && let Ok(dependency) = std::env::var("PETAL_KERNEL_WARM")
+    let Ok(dependency) = std::env::var("PETAL_KERNEL_WARM") else { return };
+    if let (Some(link), Some(library)) = (std::env::var_os("RUST_SRC_PATH"), std::env::var_os("PETAL_KERNEL_LIBRARY"))
+        && let Err(error) = std::fs::remove_file(&link).and_then(|()| std::os::unix::fs::symlink(library, &link))
     {
-        let _ = catch_unwind(AssertUnwindSafe(|| context.execute(&dependency)));
+        eprintln!("petal-kernel: {}: {error}", link.display());
     }
+    let Ok(context) = runner.context() else { return };
+    let typed = format!("{dependency}\nlet ready = 0u8;\nready.");
+    let _ = catch_unwind(AssertUnwindSafe(|| context.completions(&typed, typed.len())));
+    let _ = catch_unwind(AssertUnwindSafe(|| context.execute(&dependency)));
 }
 
 /// Says that a cell does not run since one before it failed.
