@@ -4,9 +4,9 @@ use plotters::coord::Shift;
 use plotters::prelude::{
     ChartBuilder, Circle, DashedLineSeries, DrawingArea, LineSeries, PathElement, SeriesLabelPosition,
 };
-use plotters::style::{Color, RGBColor, ShapeStyle, WHITE};
+use plotters::style::{Color, ShapeStyle};
 
-use super::figure::{BLUE, Figure, INK, Painted, SOFT, VERMILION, draw, legend, over_epochs, style};
+use super::figure::{BLUE, Figure, INK, Painted, SOFT, VERMILION, draw, epoch_axes, legend, over_epochs, style};
 use super::scaled::Scaled;
 use super::words::counted;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -118,18 +118,9 @@ impl History {
             .x_label_area_size(26)
             .y_label_area_size(58)
             .build_cartesian_2d(0.5..self.epochs.len() as f64 + 0.5, low - 0.15..high + 0.15)?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .light_line_style(WHITE)
-            .bold_line_style(RGBColor(228, 228, 228))
-            .axis_style(SOFT)
-            .x_labels(self.epochs.len().clamp(2, 24))
-            .x_label_formatter(&|x| if (x - x.round()).abs() < 1e-6 { format!("{x:.0}") } else { String::new() })
-            .y_labels((high - low) as usize + 1)
-            .y_label_formatter(&|power| if power.fract() == 0.0 { format!("1e{power}") } else { String::new() })
-            .label_style(style(15.0, INK))
-            .draw()?;
+        let power_of_ten = |power: &f64| if power.fract() == 0.0 { format!("1e{power}") } else { String::new() };
+        let values = (high - low) as usize + 1;
+        epoch_axes(&mut chart, self.epochs.len().clamp(2, 24), Some(values), &power_of_ten, None)?;
         // Between phases it jumps.
         for phase in self.epochs.chunk_by(|one, next| one.phase == next.phase) {
             let points = || phase.iter().map(|epoch| (epoch.epoch as f64, epoch.learning_rate.log10()));

@@ -221,20 +221,37 @@ pub(super) fn over_epochs<'a, 'b>(
         span if span > 0.5 => 1,
         _ => 2,
     };
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
+    epoch_axes(&mut chart, epochs.clamp(2, most_named), None, &|y| format!("{y:.digits$}"), Some("epoch"))?;
+    Ok(chart)
+}
+
+/// Draws the axes of such a chart: how many epochs are named, how many values (plotters' own choice without), how values are written, and what stands
+/// below.
+pub(super) fn epoch_axes<'a, 'b: 'a>(
+    chart: &mut EpochChart<'a, 'b>,
+    named: usize,
+    values: Option<usize>,
+    written: &dyn Fn(&f64) -> String,
+    below: Option<&str>,
+) -> Painted {
+    let mut mesh = chart.configure_mesh();
+    mesh.disable_x_mesh()
         .light_line_style(WHITE)
         .bold_line_style(RGBColor(228, 228, 228))
         .axis_style(SOFT)
-        .x_labels(epochs.clamp(2, most_named))
+        .x_labels(named)
         .x_label_formatter(&|x| if (x - x.round()).abs() < 1e-6 { format!("{x:.0}") } else { String::new() })
-        .y_label_formatter(&|y| format!("{y:.digits$}"))
-        .x_desc("epoch")
+        .y_label_formatter(written)
         .label_style(style(15.0, INK))
-        .axis_desc_style(style(15.0, SOFT))
-        .draw()?;
-    Ok(chart)
+        .axis_desc_style(style(15.0, SOFT));
+    if let Some(values) = values {
+        mesh.y_labels(values);
+    }
+    if let Some(below) = below {
+        mesh.x_desc(below);
+    }
+    mesh.draw()?;
+    Ok(())
 }
 
 /// Draws the legend of such a chart.

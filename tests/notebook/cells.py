@@ -39,3 +39,8 @@ def project(parent: Path) -> Path:
     shutil.copy(ROOT / "notebooks" / "evcxr.toml", folder)
     (folder / "kernel").symlink_to(ROOT / "notebooks" / "kernel")
     return folder
+
+
+def live_folders() -> set:
+    """The folders of kernels that run, and of those that nobody has removed yet."""
+    return set(workspace.KERNELS.glob("kernel-*"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import metadata
 import workspace
-from cells import DEP, OPEN, ROOT, SMALL, well
+from cells import DEP, OPEN, ROOT, SMALL, live_folders, well
 from session import Kernel
 
 
@@ -151,10 +151,6 @@ def test_f50_petal_linked_into_each_cell_is_refused_before_any_training(folder: 
         for words in ("another copy of petal", "notebooks/kernel", "restart"):
             assert problem and words in problem, f"{words}: {problem}"
     assert not list(folder.parent.glob("models/runs/*")), "something was trained"
-
-
-def live_folders() -> set:
-    return {str(path) for path in workspace.KERNELS.glob("kernel-*")}
 
 
 def packages(lock: Path) -> set:

@@ -9,7 +9,7 @@ from pathlib import Path
 import library
 import pytest
 import workspace
-from cells import DEP, well
+from cells import DEP, live_folders, well
 from session import Kernel
 
 OTHER = {"Cargo.toml": '[package]\nname = "other"\nversion = "0.1.0"\nedition = "2024"\n', "src/lib.rs": "pub fn seven() -> u64 { 7 }\n"}
@@ -138,7 +138,3 @@ def spoil(folder: Path) -> set:
         file.unlink()  # it may be the prepared build's, too
         file.write_text(json.dumps(call))
     return libraries
-
-
-def live_folders() -> set:
-    return set(workspace.KERNELS.glob("kernel-*")) if workspace.KERNELS.is_dir() else set()
