@@ -21,13 +21,14 @@ esac
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PETAL_CACHE/target}
 passed=0 failed=() skipped=() seconds=()
 
-# check NAME COMMAND… goes on after a failure, so that one run shows all that is wrong.
+# check NAME COMMAND… goes on after a failure, so that one run shows all that is wrong; its status is whether it passed.
 check() {
   local name=$1 start=$SECONDS
   shift
   say "$name: $*"
   if "$@"; then passed=$((passed + 1)); else failed+=("$name"); fi
   seconds+=("$(printf '%5d s  %s' $((SECONDS - start)) "$name")")
+  [[ " ${failed[*]-} " != *" $name "* ]]
 }
 
 documentation() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet; }
@@ -79,12 +80,15 @@ else
   for notebook in train_and_eval your_own_photos; do
     check "stored $notebook" "$venv/bin/python" scripts/kernel/run.py --stored "notebooks/$notebook.ipynb"
   done
-  check set-up scripts/notebook.sh --setup
-  check notebook "$venv/bin/pytest" --ignore=tests/notebook/test_browser.py
-  if "$venv/bin/python" tests/notebook/chromium.py; then
-    check browser "$venv/bin/pytest" tests/notebook/test_browser.py
+  if ! check set-up scripts/notebook.sh --setup; then
+    skipped+=("the notebook (there is no kernel: its set-up failed)" "the notebook in a browser (likewise)")
   else
-    skipped+=("the notebook in a browser (no Chromium: install it, or name one in PETAL_BROWSER)")
+    check notebook "$venv/bin/pytest" --ignore=tests/notebook/test_browser.py
+    if "$venv/bin/python" tests/notebook/chromium.py; then
+      check browser "$venv/bin/pytest" tests/notebook/test_browser.py
+    else
+      skipped+=("the notebook in a browser (no Chromium: install it, or name one in PETAL_BROWSER)")
+    fi
   fi
 fi
 

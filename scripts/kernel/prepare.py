@@ -71,6 +71,7 @@ def write_library(link: Path, version: bytes, source: Path) -> None:
     digest = hashlib.sha256(version + Path(library.__file__).read_bytes())
     folder = workspace.CACHE / f"library-{digest.hexdigest()[:16]}"
     if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=workspace.CACHE, prefix="library.") as part:
             library.write(Path(part) / "library", source)
             (Path(part) / "library").replace(folder)
@@ -79,6 +80,7 @@ def write_library(link: Path, version: bytes, source: Path) -> None:
         link.unlink(missing_ok=True)
     else:
         shutil.rmtree(link)  # as earlier versions made it
+    link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(folder)
 
 

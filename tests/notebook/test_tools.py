@@ -4,9 +4,11 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import library
+import prepare
 import pytest
 import workspace
 from cells import DEP, live_folders, well
@@ -37,6 +39,18 @@ def test_f80_a_cell_is_compiled_by_the_kept_call_until_that_hangs_on_something_e
             if "other" in library_file:
                 os.utime(library_file, (0, 0))
         assert well(kernel, 'println!("{}", other::seven() + 1);') == "8\n"
+
+
+def test_a_set_up_from_nothing_makes_every_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the cache nor Jupyter's folder of kernels is there before; what launch.py goes by is there after."""
+    monkeypatch.setattr(workspace, "CACHE", tmp_path / "no" / "cache")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "new"))
+    monkeypatch.setattr(library, "CRATES", ("proc_macro",))
+    prepare.write_kernelspec(Path(sys.executable), tmp_path / "prepared")
+    tools = tmp_path / "new" / "share" / "jupyter" / "kernels" / "petal" / "rust"
+    assert (tools / "library" / "proc_macro" / "src" / "lib.rs").is_file()
+    for program in ("bin/cargo", "bin/rustc", "cargo", "metadata"):
+        assert os.access(tools / program, os.X_OK), program
 
 
 def test_petal_is_compiled_for_no_kernel_anew(folder: Path) -> None:
