@@ -71,13 +71,13 @@ kernel_program() {
 # The notebook's kernel, whose larger part is evcxr with rust-analyzer.
 setup_kernel() {
   kernel=$(kernel_program)
-  [ -x "$kernel" ] && return
+  # Those of other versions, which another clone may use, go when they were not set up for two weeks.
+  find "$PETAL_CACHE" -maxdepth 1 -name 'petal-kernel-[0-9]*' -mtime +14 ! -path "$(dirname "$kernel")" -exec rm -rf {} +
+  [ -x "$kernel" ] && touch "$(dirname "$kernel")" && return
   say "Building the notebook's kernel (about five minutes on two cores)"
   # In a target folder of its own that is removed afterwards; an interrupted build goes on from there. PETAL_KERNEL_TARGET is one that stays.
   local target=${PETAL_KERNEL_TARGET:-$PETAL_CACHE/petal-kernel-target}
   cargo build --release --locked --manifest-path scripts/petal-kernel/Cargo.toml --target-dir "$target"
-  # Older builds go; a kernel that runs keeps its own.
-  rm -rf "$PETAL_CACHE"/petal-kernel-[0-9]*
   mkdir -p "$(dirname "$kernel")"
   cp "$target/release/petal-kernel" "$kernel.part"
   mv "$kernel.part" "$kernel"

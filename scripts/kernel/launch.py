@@ -115,7 +115,7 @@ def standard_library(folder: Path) -> dict:
 def libraries(folder: Path) -> dict:
     """Where the loader finds Rust's standard library and petal. The search paths in a cell's library are relative to where it was
     compiled, and evcxr moves it."""
-    rust = subprocess.run(["rustc", "--print", "target-libdir"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    rust = os.readlink(TOOLS / "libraries")
     target = Path(rust).parent.name
     name = "DYLD_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"
     own = folder / "cell" / "target" / target / "debug" / "deps"

@@ -39,8 +39,8 @@ def main() -> int:
             stamp.unlink(missing_ok=True)
             workspace.write(prepared)
             remove_petal(prepared)
-            for answers in workspace.ANSWERS:  # for what was there before
-                shutil.rmtree(prepared / answers, ignore_errors=True)
+            for kept in workspace.KEPT:  # for what was there before
+                shutil.rmtree(prepared / kept, ignore_errors=True)
             print("Building petal for the notebook: about ten minutes the first time, one after a change of petal", flush=True)
             build(prepared)
             stamp.write_text(wanted)
@@ -85,11 +85,12 @@ def write_library(link: Path, version: bytes, source: Path) -> None:
 
 
 def write_tools(folder: Path, program: Path, sysroot: Path) -> None:
-    """Rust's tools as kernels find them (launch.py): the real ones, but for cargo, which is the kernel (tools/mod.rs says why), and asks this
-    project's metadata.py."""
+    """Rust's tools as kernels find them (launch.py): the kernel, which calls the real ones where it must (tools/mod.rs says why) and asks this
+    project's metadata.py; and where Rust's own libraries are."""
     real = {name: next(path for path in (sysroot / "bin" / name, Path(shutil.which(name))) if path.exists()) for name in ("cargo", "rustc")}
     (folder / "bin").mkdir(parents=True, exist_ok=True)
-    for link, target in (("bin/cargo", program), ("bin/rustc", real["rustc"]), ("cargo", real["cargo"])):
+    libraries = subprocess.run(["rustc", "--print", "target-libdir"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    for link, target in (("bin/cargo", program), ("bin/rustc", program), *real.items(), ("libraries", libraries)):
         (folder / link).unlink(missing_ok=True)
         (folder / link).symlink_to(target)
     # A standard library with nothing in it (launch.py).

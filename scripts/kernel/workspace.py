@@ -5,7 +5,8 @@
         Cargo.lock          cargo's
         repository.lock     the repository's Cargo.lock
         rest                how to get from the prepared folder what only cargo reads
-        metadata/, …        what cargo has said (ANSWERS)
+        answers/, calls/    what cargo has said, and how it has called rustc
+        flush/              a library of the kernel's
         cell/               evcxr's own folder (EVCXR_TMPDIR): the cell at hand as a crate, and target/
 
 evcxr first builds a cell without dependencies, for which cargo strikes every package from Cargo.lock. Then it would choose versions
@@ -49,9 +50,9 @@ opt-level = 3
 """
 # How notebooks depend on petal, by the folder `kernel` beside them.
 DEPENDENCY = ':dep petal = { package = "petal_notebook", path = "kernel" }'
-# Files that programs only ever replace as a whole, and folders of such files: what cargo has said, and how it has called rustc.
+# Files that programs only ever replace as a whole, and folders of such files, which the prepared build hands on.
 REPLACED = (".rlib", ".rmeta", ".so", ".dylib")
-ANSWERS = ("metadata", "answers", "calls")
+KEPT = ("answers", "calls", "flush")
 # Until evcxr writes its own.
 CELL = '[package]\nname = "ctx"\nversion = "1.0.0"\nedition = "2024"\n'
 
@@ -64,6 +65,7 @@ def manifest() -> str:
 
 def write(folder: Path) -> None:
     """Writes what such a folder begins with; leaves a build in it as it is."""
+    shutil.rmtree(folder / "cell" / ".cargo", ignore_errors=True)  # evcxr's, of a kernel before
     (folder / "cell" / "src").mkdir(parents=True, exist_ok=True)
     (folder / "Cargo.toml").write_text(manifest(), encoding="utf-8")
     (folder / "cell" / "Cargo.toml").write_text(CELL, encoding="utf-8")
@@ -88,9 +90,10 @@ def prepared() -> Path:
 
 
 def sources() -> str:
-    """A hash of everything that petal is compiled from, and of where it is."""
+    """A hash of everything that the prepared build is made of, and of where it is."""
     digest = hashlib.sha256(str(ROOT).encode())
-    files = [ROOT / "Cargo.toml", ROOT / "Cargo.lock", ROOT / "notebooks" / "evcxr.toml"]
+    own = (Path(__file__).with_name("metadata.py"), ROOT / "scripts" / "petal-kernel" / "src" / "kernel" / "flush.rs")
+    files = [ROOT / "Cargo.toml", ROOT / "Cargo.lock", ROOT / "notebooks" / "evcxr.toml", *own]
     for folder in (ROOT / "src", ROOT / "notebooks" / "kernel", ROOT / "models" / "pretrained"):
         files += sorted(path for path in folder.rglob("*") if path.is_file() and "target" not in path.parts)
     for file in files:
@@ -103,8 +106,8 @@ def link(prepared: Path, folder: Path) -> None:
     """Gives a kernel's folder what rustc reads, and the answers that are known. The rest, two thousand small files, is left for when cargo is
     to compile something: rest.py."""
     copy(prepared / "cell" / "target", folder / "cell" / "target", lambda name: name.endswith(REPLACED))
-    for answers in ANSWERS:
-        copy(prepared / answers, folder / answers, lambda name: True)
+    for kept in KEPT:
+        copy(prepared / kept, folder / kept, lambda name: True)
     stamp = prepared / "stamp"
     rest = [sys.executable, str(Path(__file__).with_name("rest.py")), str(prepared), str(folder), stamp.read_text() if stamp.is_file() else ""]
     (folder / "rest").write_text(json.dumps(rest), encoding="utf-8")
@@ -122,7 +125,7 @@ def copy(source: Path, target: Path, wanted: Callable[[str], bool]) -> None:
                 continue
             os.makedirs(there, exist_ok=True)
             inode = os.stat(old).st_ino
-            if inode in copied or name.endswith(REPLACED) or source.name in ANSWERS:
+            if inode in copied or name.endswith(REPLACED) or source.name in KEPT:
                 try:
                     os.link(copied.get(inode, old), new)
                     continue

@@ -49,8 +49,9 @@ def test_a_set_up_from_nothing_makes_every_folder(tmp_path: Path, monkeypatch: p
     prepare.write_kernelspec(Path(sys.executable), tmp_path / "prepared")
     tools = tmp_path / "new" / "share" / "jupyter" / "kernels" / "petal" / "rust"
     assert (tools / "library" / "proc_macro" / "src" / "lib.rs").is_file()
-    for program in ("bin/cargo", "bin/rustc", "cargo", "metadata"):
+    for program in ("bin/cargo", "bin/rustc", "cargo", "rustc", "metadata"):
         assert os.access(tools / program, os.X_OK), program
+    assert list((tools / "libraries").glob("libstd-*"))
 
 
 def test_petal_is_compiled_for_no_kernel_anew(folder: Path) -> None:
@@ -62,6 +63,9 @@ def test_petal_is_compiled_for_no_kernel_anew(folder: Path) -> None:
         well(kernel, "let project: Option<Project> = None;")
         (own,) = live_folders() - before
         assert (own / "rest").exists(), "cargo was called"
+        prepared = {path.stat().st_ino for kept in workspace.KEPT for path in (workspace.prepared() / kept).iterdir()}
+        anew = [path for kept in workspace.KEPT for path in (own / kept).iterdir() if path.stat().st_ino not in prepared]
+        assert not anew, "these were asked or made again"
 
 
 def test_f80_a_kernel_writes_nothing_into_the_prepared_build(folder: Path) -> None:

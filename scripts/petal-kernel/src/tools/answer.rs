@@ -1,4 +1,4 @@
-//! What cargo says of itself and of rustc: the same each time.
+//! What cargo says of itself, of rustc and of packages: the same each time.
 
 use super::state::Folder;
 use serde_json::{Value, json};
@@ -13,7 +13,8 @@ pub(super) fn tell(folder: &Folder, question: &mut Command, state: &str) -> i32 
     let file = folder.file("answers").join(state);
     let kept = std::fs::read(&file).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
     let Some(answer) = kept.or_else(|| ask(folder, question)) else { return 101 };
-    if !file.exists() {
+    // What went wrong may go well the next time.
+    if answer["status"] == 0 && !file.exists() {
         folder.write(&file, answer.to_string().as_bytes());
     }
     let text = |name: &str| folder.bound(answer[name].as_str().unwrap_or_default());

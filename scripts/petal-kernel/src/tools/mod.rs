@@ -1,9 +1,10 @@
-//! The `cargo` of a kernel's folder: the real one, but where what it would say or do is known.
+//! The `cargo` and `rustc` of kernels: the real ones, but where what they would say or do is known.
 //!
 //!     evcxr, rust-analyzer → rust/bin/cargo (scripts/kernel/prepare.py), which is this program
 //!         build, check       the call of rustc that was kept for the same state of things; else cargo, whose call is kept (call.rs)
-//!         metadata           scripts/kernel/metadata.py
-//!         questions          the answer that was kept for the same state of things; else cargo's (answer.rs)
+//!         metadata           the answer that was kept for the same state of things; else that of scripts/kernel/metadata.py (answer.rs)
+//!         questions          likewise; else cargo's
+//!     and rust/bin/rustc     questions: likewise; else the real one
 //!
 //! To find out that of 400 packages none is to be built again, cargo needs as long as rustc does for a cell; and rust-analyzer asks the same seven
 //! questions each time a kernel starts. What is kept lies in the kernel's folder, and the prepared one hands it on to all kernels.
@@ -21,18 +22,23 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The folder of Rust's tools as kernels find them: `bin/cargo`, the real `cargo`, and `metadata`.
+/// The folder of Rust's tools as kernels find them: `bin/cargo`, `bin/rustc`, the real `cargo` and `rustc`, and `metadata`.
 const TOOLS: &str = "PETAL_KERNEL_TOOLS";
 
-/// Is cargo, or what cargo calls for a cell; otherwise it returns.
+fn tools() -> Option<PathBuf> {
+    std::env::var_os(TOOLS).map(PathBuf::from)
+}
+
+/// Is cargo or rustc, or what cargo calls for a cell; otherwise it returns.
 pub(crate) fn hook() {
     let mut words = std::env::args_os();
     let called = words.next().map(PathBuf::from).unwrap_or_default();
     let words: Vec<OsString> = words.collect();
-    let command = if let (Some("cargo"), Some(tools)) =
-        (called.file_name().and_then(OsStr::to_str), std::env::var_os(TOOLS).map(PathBuf::from))
-    {
+    let name = called.file_name().and_then(OsStr::to_str);
+    let command = if let (Some("cargo"), Some(tools)) = (name, tools()) {
         cargo(&tools, words)
+    } else if let (Some("rustc"), Some(tools)) = (name, tools()) {
+        rustc(&tools, words)
     } else if let Some((state, (rustc, rest))) = std::env::var(call::STATE).ok().zip(words.split_first()) {
         call::keep(state, &words);
         let mut command = Command::new(rustc);
@@ -51,6 +57,22 @@ fn replace(mut command: Command) -> ! {
     std::process::exit(101);
 }
 
+/// The real rustc, where the answer is not known.
+fn rustc(tools: &Path, words: Vec<OsString>) -> Command {
+    let mut command = Command::new(tools.join("rustc"));
+    command.args(&words);
+    let is_question = |word: &str| matches!(word, "-vV" | "-Vv" | "-V" | "--version") || word.starts_with("--print");
+    let mut asked = words.iter().filter_map(|word| word.to_str());
+    let compiles = asked.clone().any(|word| word.ends_with(".rs"));
+    if !compiles
+        && asked.any(is_question)
+        && let Some(folder) = Folder::here()
+    {
+        std::process::exit(answer::tell(&folder, &mut command, &folder.state(&words)));
+    }
+    command
+}
+
 /// The command to go on with, where the answer is not known.
 fn cargo(tools: &Path, words: Vec<OsString>) -> Command {
     let mut command = Command::new(tools.join("cargo"));
@@ -64,7 +86,10 @@ fn cargo(tools: &Path, words: Vec<OsString>) -> Command {
     {
         Some(&"metadata") => {
             command = Command::new(tools.join("metadata"));
-            command.arg(tools.join("cargo")).args(words);
+            command.arg(tools.join("cargo")).args(&words);
+            if let Some(state) = folder.state_of_packages(&words) {
+                std::process::exit(answer::tell(&folder, &mut command, &state));
+            }
         }
         Some(&("build" | "check")) => {
             let words: Vec<OsString> =
