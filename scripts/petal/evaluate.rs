@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use petal::data::{Loader, Split, Splits};
-use petal::eval::{self, Evaluation};
-use petal::export;
+use petal::eval::{self, Asked, Evaluation};
 use petal::prelude::*;
 use serde_json::{Value, json};
 
+use crate::model::TestOptions;
 use crate::output::Output;
 use crate::progress::Bars;
 
@@ -24,14 +24,15 @@ pub(crate) struct Options {
     /// Also write a row for each photo to this CSV file; - is the standard output.
     #[arg(long)]
     csv: Option<PathBuf>,
+    #[command(flatten)]
+    test: TestOptions,
 }
 
 impl Options {
     /// Predicts every photo of the split.
     pub(crate) fn run(self, project: &Project) -> Result<Output> {
         let csv = crate::csv::Table::at(self.csv.as_deref())?;
-        let file = crate::model::file(project, &self.model)?;
-        let (model, info) = export::load(&file, &project.device)?;
+        let (model, info) = crate::model::load(project, &self.model, &self.test)?;
         let splits = Splits::open(&project.data)?;
         if splits.classes.as_ref() != info.classes.as_slice() {
             let what = format!(
@@ -39,10 +40,11 @@ impl Options {
                 info.classes.join(", "),
                 splits.classes.join(", ")
             );
-            return Err(Error::new(ErrorKind::Dataset, what).at(&file).mend("use the photos it was trained for"));
+            return Err(Error::new(ErrorKind::Dataset, what).at(&self.model).mend("use the photos it was trained for"));
         }
-        let loader = Loader::new(splits.get(self.split), info.preprocess, 32, &project.device);
-        let evaluation = eval::evaluate(&model, &loader, &info.name(), &mut Bars::default())?;
+        let asked = Asked::new(&model, &info.preprocess, &info.test)?;
+        let loader = Loader::new(splits.get(self.split), *asked.preprocess(), 32, &project.device);
+        let evaluation = eval::evaluate(&asked, &loader, &info.name(), &mut Bars::default())?;
         let note = csv.write(&evaluation.classes, &evaluation.predictions)?;
         let text =
             format!("{}\n\n{}\n{note}", evaluation.view().without_hints().text(), evaluation.per_class()?.text());

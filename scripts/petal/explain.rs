@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use petal::config::Limits;
+use petal::eval::{self, Asked};
 use petal::explain::{GradCam, Method, methods};
+use petal::export;
 use petal::files::Identity;
 use petal::prelude::*;
-use petal::{eval, export};
 use serde_json::json;
 
 use crate::LimitOptions;
@@ -66,8 +67,7 @@ impl Options {
         let class = self.class.as_ref().map(|name| info.class(name)).transpose()?;
         let photos = eval::predict::photos(&self.paths)?.photos;
         let (predictions, unreadable) = eval::predict::predict(
-            &model,
-            &info.preprocess,
+            &Asked::new(&model, &info.preprocess, &info.test)?,
             &photos,
             &limits.over(Limits::default()),
             &project.device,

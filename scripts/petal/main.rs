@@ -18,7 +18,9 @@ mod photos;
 mod predict;
 mod progress;
 mod runs;
+mod settings;
 mod split_dataset;
+mod sweep;
 mod train;
 
 use std::path::PathBuf;
@@ -97,6 +99,8 @@ enum Command {
     Evaluate(evaluate::Options),
     /// Compare trainings on the same photos: which is better, and whether that is shown.
     Compare(compare::Options),
+    /// Try settings by successive halving, and choose by the validation photos.
+    Sweep(sweep::Options),
     /// Show where a model looked (Grad-CAM).
     Explain(explain::Options),
     /// Name the class of photos.
@@ -125,6 +129,7 @@ fn run(cli: Cli) -> Result<Output> {
         Command::Train(options) => options.run(&project, limits),
         Command::Evaluate(options) => options.run(&project),
         Command::Compare(options) => options.run(&project),
+        Command::Sweep(options) => options.run(&project, limits),
         Command::Explain(options) => options.run(&project, limits),
         Command::Predict(options) => options.run(&project, limits),
         Command::Embed(options) => options.run(&project, limits),

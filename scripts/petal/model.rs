@@ -2,7 +2,29 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
+use petal::config::TestViews;
+use petal::export::{self, ModelInfo};
 use petal::prelude::*;
+
+/// How a model is asked.
+#[derive(Args)]
+pub(crate) struct TestOptions {
+    /// Ask the model at this size, in pixels, instead of its own (setting test.size).
+    #[arg(long, value_name = "PIXELS")]
+    test_size: Option<usize>,
+    /// Average over views of each photo: one, flip or crops (setting test.views).
+    #[arg(long, value_parser = crate::parsed::<TestViews>)]
+    test_views: Option<TestViews>,
+}
+
+/// The model that a person means, to be asked as its file says, but for what was given.
+pub(crate) fn load(project: &Project, given: &Path, test: &TestOptions) -> Result<(Model, ModelInfo)> {
+    let (model, mut info) = export::load(&file(project, given)?, &project.device)?;
+    info.test.size = test.test_size.unwrap_or(info.test.size);
+    info.test.views = test.test_views.unwrap_or(info.test.views);
+    Ok((model, info))
+}
 
 /// The model file that a path or a run's name leads to: the file itself, the best model of a run's folder, the one that a folder of models keeps.
 pub(crate) fn file(project: &Project, given: &Path) -> Result<PathBuf> {

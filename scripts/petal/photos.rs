@@ -61,6 +61,16 @@ impl Photos {
         Ok(splits)
     }
 
+    /// The splits to work on: of the photos that are named, which the settings then say, too; else those that are in the data folder.
+    pub(crate) fn splits(&self, project: &Project, config: &mut Config) -> Result<Splits> {
+        let Some(source) = self.source() else { return self.open(project, config) };
+        config.source = source;
+        let photos = Dataset::fetch_with(project, config, &mut Bars::default())?;
+        let splits = self.split(project, config, &photos)?;
+        eprintln!("{}", splits.view().without_hints().text().trim_end());
+        Ok(splits)
+    }
+
     /// Splits these photos, or finds that it was done.
     pub(crate) fn split(&self, project: &Project, config: &Config, photos: &Dataset) -> Result<Splits> {
         let mut bars = Bars::default();

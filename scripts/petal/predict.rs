@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use petal::config::Limits;
+use petal::eval::{self, Asked};
 use petal::prelude::*;
-use petal::{eval, export};
 use serde_json::json;
 
 use crate::LimitOptions;
+use crate::model::TestOptions;
 use crate::output::{self, Output, lossy, shown};
 use crate::progress::Bars;
 
@@ -24,17 +25,20 @@ pub(crate) struct Options {
     /// Also write a row for each photo to this CSV file; - is the standard output.
     #[arg(long)]
     csv: Option<PathBuf>,
+    #[command(flatten)]
+    test: TestOptions,
 }
 
 impl Options {
     /// One line a photo: probability, class, file. Files that cannot be read get a line on stderr, and exit status 1.
     pub(crate) fn run(self, project: &Project, limits: &LimitOptions) -> Result<Output> {
         let csv = crate::csv::Table::at(self.csv.as_deref())?;
-        let (model, info) = export::load(&crate::model::file(project, &self.model)?, &project.device)?;
+        let (model, info) = crate::model::load(project, &self.model, &self.test)?;
+        let asked = Asked::new(&model, &info.preprocess, &info.test)?;
         let eval::predict::Named { photos, hidden } = eval::predict::photos(&self.paths)?;
         let limits = limits.over(Limits::default());
         let (predictions, unreadable) =
-            eval::predict::predict(&model, &info.preprocess, &photos, &limits, &project.device, &mut Bars::default())?;
+            eval::predict::predict(&asked, &photos, &limits, &project.device, &mut Bars::default())?;
         let (mut text, mut rows) = (String::new(), Vec::new());
         for prediction in &predictions {
             let (class, probability) = prediction.best();

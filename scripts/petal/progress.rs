@@ -78,8 +78,9 @@ impl Training {
     pub(crate) fn show(&mut self, event: &Event) -> ControlFlow<()> {
         match event {
             Event::Placed { note } => eprintln!("{}", shown(note)),
-            Event::Begin { phase, epochs, .. } => {
-                let on = if *epochs > 0 { format!(", going on after {epochs}") } else { String::new() };
+            Event::Begin { phase, epochs, steps, .. } => {
+                let after = petal::report::progress::after(*epochs, *steps);
+                let on = after.map_or(String::new(), |after| format!(", going on after {after}"));
                 eprintln!("phase {}: up to {} epochs{on}", phase.name, phase.epochs);
             }
             Event::Room(room) => eprintln!("{}", petal::report::progress::room(room)),

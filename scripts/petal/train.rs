@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use petal::config::Fit;
-use petal::data::{Dataset, Split};
+use petal::data::Split;
 use petal::learner::{Kind, Learner};
 use petal::prelude::*;
 use petal::train::Ended;
@@ -17,7 +16,8 @@ use crate::LimitOptions;
 use crate::interrupt::Interrupt;
 use crate::output::{Output, lossy};
 use crate::photos::Photos;
-use crate::progress::{Bars, Training};
+use crate::progress::Training;
+use crate::settings::Settings;
 
 /// What to train, and how. What is not given is as the recipe says.
 #[derive(Args)]
@@ -28,20 +28,8 @@ pub(crate) struct Options {
     /// The transfer model, or the small network from scratch.
     #[arg(long, value_enum, default_value = "transfer")]
     model: Which,
-    /// Settings to start from: seed (the full road), best (the most accurate), instant (the head alone, in seconds) or demo (the road in small, offline).
-    #[arg(long, default_value = "seed")]
-    recipe: String,
-    /// Settings from a TOML file instead of a recipe.
-    #[arg(long, conflicts_with = "recipe")]
-    config: Option<PathBuf>,
-    #[arg(long, value_parser = crate::parsed::<Backbone>, help = format!("The pretrained network: {}", Backbone::ALL.map(Backbone::name).join(", ")))]
-    backbone: Option<Backbone>,
-    /// Its weights: hub, embedded (efficientnet-lite0 only), random, or a safetensors file.
-    #[arg(long, value_parser = crate::parsed::<WeightsFrom>)]
-    weights: Option<WeightsFrom>,
-    /// How a photo becomes the square that the network sees: crop (its middle), squash (all of it, squeezed) or pad (all of it, with a margin).
-    #[arg(long, value_parser = crate::parsed::<Fit>)]
-    fit: Option<Fit>,
+    #[command(flatten)]
+    settings: Settings,
     /// Name of the run's folder; without it, made from the settings.
     #[arg(long)]
     run: Option<String>,
@@ -51,15 +39,9 @@ pub(crate) struct Options {
     /// Most epochs of the fine-tuning phase; for the baseline, of its only phase.
     #[arg(long)]
     epochs_tune: Option<usize>,
-    /// Another setting, by its name in the settings file: --set fine_tune.label_smoothing=0.1. Can be given several times.
-    #[arg(long = "set", value_name = "NAME=VALUE")]
-    settings: Vec<String>,
     /// Minutes that training may take: epochs, and which layers, are planned from the speed of the first steps. For recipes with a head and upper layers.
     #[arg(long, conflicts_with_all = ["epochs_tune"])]
     minutes: Option<f64>,
-    /// The seed of everything random.
-    #[arg(long)]
-    seed: Option<u64>,
     /// Put the model into models/best_model.safetensors (baseline_model.safetensors), even where another run's is there.
     #[arg(long)]
     replace_model: bool,
@@ -80,19 +62,7 @@ impl Options {
         let since = Instant::now();
         let mut config = self.config()?;
         config.limits = limits.over(config.limits);
-        let splits = match self.photos.source() {
-            None => self.photos.open(project, &config)?,
-            Some(source) => {
-                config.source = source;
-                let splits = self.photos.split(
-                    project,
-                    &config,
-                    &Dataset::fetch_with(project, &config, &mut Bars::default())?,
-                )?;
-                eprintln!("{}", splits.view().without_hints().text().trim_end());
-                splits
-            }
-        };
+        let splits = self.photos.splits(project, &mut config)?;
         let kind = match self.model {
             Which::Baseline => Kind::Baseline,
             Which::Transfer => Kind::Transfer,
@@ -178,28 +148,16 @@ impl Options {
     }
 
     fn config(&self) -> Result<Config> {
-        let mut config = match &self.config {
-            Some(path) => Config::load(path)?,
-            None => Config::recipe(&self.recipe)?,
-        };
-        if let Some(backbone) = self.backbone {
-            config.backbone = backbone;
-        }
-        if let Some(weights) = &self.weights {
-            config.weights = weights.clone();
-        }
-        config.fit = self.fit.unwrap_or(config.fit);
-        if let Some(epochs) = self.epochs_head {
-            config.head.epochs = epochs;
-        }
-        if let Some(epochs) = self.epochs_tune {
-            config.fine_tune.epochs = epochs;
-            config.baseline.epochs = epochs;
-        }
-        config.seed = self.seed.unwrap_or(config.seed);
-        config = self.photos.over(config);
-        config.cache &= !self.no_cache;
-        config.with(&self.settings)
+        self.settings.config(&self.photos, |config| {
+            if let Some(epochs) = self.epochs_head {
+                config.head.epochs = epochs;
+            }
+            if let Some(epochs) = self.epochs_tune {
+                config.fine_tune.epochs = epochs;
+                config.baseline.epochs = epochs;
+            }
+            config.cache &= !self.no_cache;
+        })
     }
 }
 

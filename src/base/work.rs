@@ -21,6 +21,8 @@ pub enum Unit {
     Bytes,
     /// Steps of a training.
     Steps,
+    /// Epochs of trainings.
+    Epochs,
 }
 
 /// How far a long piece of work is.
@@ -128,6 +130,7 @@ impl Work {
             Unit::Files => "files",
             Unit::Bytes => "bytes",
             Unit::Steps => "steps",
+            Unit::Epochs => "epochs",
         };
         Error::new(ErrorKind::Interrupted, format!("{} was stopped after {}{of} {unit}", self.name, self.done))
             .mend("run this again when you want it; nothing was left half done")

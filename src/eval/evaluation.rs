@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Confusion;
+use super::asked::Asked;
 use super::metrics::{self, Interval, Scores};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{cells, output};
 use crate::base::work::{Progress, Unit, Work};
 use crate::data::Loader;
-use crate::models::{Cut, Model};
 
 /// What a model says of one photo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -215,19 +215,17 @@ pub fn has_marked_cells(classes: &[String], predictions: &[Prediction]) -> bool 
     paths || classes.iter().any(|class| cells::is_marked(class))
 }
 
-/// Predicts every photo of a loader, in order.
+/// Predicts every photo of a loader, whose photos are brought to what [`Asked::preprocess`] says, in order.
 ///
 /// # Errors
 /// What reading photos can give; [`ErrorKind::Interrupted`] if `progress` ends it.
-pub fn evaluate(model: &Model, loader: &Loader, name: &str, progress: &mut dyn Progress) -> Result<Evaluation> {
-    let side = loader.preprocess().size;
-    let inference = model.inference(Cut::Images, &[3, side, side])?;
+pub fn evaluate(asked: &Asked, loader: &Loader, name: &str, progress: &mut dyn Progress) -> Result<Evaluation> {
     let mut predictions = Vec::with_capacity(loader.len());
     let mut work = Work::new("evaluating", Unit::Photos, loader.len() as u64);
     for batch in loader.batches() {
         work.at(predictions.len() as u64, progress)?;
         let batch = batch?;
-        let probabilities = inference.probabilities(&batch.images)?;
+        let probabilities = asked.probabilities(&batch.images)?;
         for (index, probabilities) in batch.indices.into_iter().zip(probabilities) {
             let sample = &loader.subset().samples[index];
             predictions.push(Prediction { path: sample.path.clone(), target: Some(sample.target), probabilities });

@@ -1,5 +1,6 @@
 //! How good a model is, and how sure of that one can be.
 
+pub mod asked;
 pub mod cleaner;
 pub mod compare;
 pub mod confusion;
@@ -8,6 +9,7 @@ pub mod metrics;
 pub mod predict;
 pub mod stored;
 
+pub use asked::Asked;
 pub use cleaner::{Cleaner, SavedDecisions, Suspect};
 pub use compare::{Comparison, compare};
 pub use confusion::Confusion;

@@ -7,6 +7,7 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::Prediction;
+use super::asked::Asked;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{self, Identity};
 use crate::base::work::{Progress, Unit, Work};
@@ -49,18 +50,16 @@ pub fn photos(paths: &[PathBuf]) -> Result<Named> {
 /// # Errors
 /// [`ErrorKind::Interrupted`] if `progress` ends it.
 pub fn predict(
-    model: &Model,
-    preprocess: &Preprocess,
+    asked: &Asked,
     photos: &[PathBuf],
     limits: &Limits,
     device: &Device,
     progress: &mut dyn Progress,
 ) -> Result<(Vec<Prediction>, Vec<Unreadable>)> {
-    let inference = model.inference(Cut::Images, &[3, preprocess.size, preprocess.size])?;
     let mut predictions = Vec::with_capacity(photos.len());
     let work = Work::new("predicting", Unit::Photos, photos.len() as u64);
-    let unreadable = in_batches(preprocess, photos, limits, device, (work, progress), |paths, images| {
-        let probabilities = inference.probabilities(images)?;
+    let unreadable = in_batches(asked.preprocess(), photos, limits, device, (work, progress), |paths, images| {
+        let probabilities = asked.probabilities(images)?;
         predictions.extend(paths.into_iter().zip(probabilities).map(|(path, probabilities)| Prediction {
             path,
             target: None,

@@ -7,6 +7,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::base::config::TestConfig;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{self, output};
 use crate::base::seed::Seed;
@@ -24,6 +25,9 @@ pub struct ModelInfo {
     pub classes: Vec<String>,
     /// What the network was trained to see.
     pub preprocess: Preprocess,
+    /// How it is asked about photos. What is at its default is not written, so that files from before are the same.
+    #[serde(default, skip_serializing_if = "TestConfig::is_plain")]
+    pub test: TestConfig,
     /// Where the backbone's weights came from before training; `None` if they were random.
     pub backbone_weights: Option<Origin>,
     /// What was measured, by name: `test_accuracy`, say. Finite.
@@ -173,6 +177,9 @@ fn check_info(info: &ModelInfo) -> Result<()> {
         && std.iter().all(|&value| value.is_finite() && value > 0.0);
     if !sound {
         return Err(refused(format!("its preprocessing makes no sense: {:?}", info.preprocess)));
+    }
+    if info.test.size > 4096 {
+        return Err(refused(format!("it is to be asked at {0} × {0} pixels; expected at most 4096", info.test.size)));
     }
     Ok(())
 }

@@ -62,6 +62,7 @@ impl Learner {
             architecture,
             classes: splits.classes.to_vec(),
             preprocess,
+            test: config.test,
             backbone_weights: origin,
             metrics: BTreeMap::new(),
             run: None,

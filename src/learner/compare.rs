@@ -3,7 +3,7 @@
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::project::Project;
 use crate::data::{Loader, Split, Splits};
-use crate::eval::{self, Comparison, Evaluation};
+use crate::eval::{self, Asked, Comparison, Evaluation};
 use crate::export;
 use crate::report::Bar;
 use crate::train::{RunRecord, Runs};
@@ -59,5 +59,7 @@ fn evaluation(project: &Project, splits: &Splits, record: &RunRecord, part: Spli
         let what = format!("run {} knows the classes {known}; the photos have {photos}", record.name);
         return Err(Error::new(ErrorKind::Dataset, what).at(&file).mend("use the photos it was trained for"));
     }
-    eval::evaluate(&model, &Loader::new(subset, info.preprocess, 32, &project.device), &record.name, &mut Bar::new())
+    let asked = Asked::new(&model, &info.preprocess, &record.config.test)?;
+    let loader = Loader::new(subset, *asked.preprocess(), 32, &project.device);
+    eval::evaluate(&asked, &loader, &record.name, &mut Bar::new())
 }

@@ -11,14 +11,16 @@ use crate::report::{self, Bar, Figure};
 use crate::train::{self, Cache};
 
 impl Learner {
-    /// Predicts all photos of a split. The run's folder gets `predictions_<split>.csv`, the numbers in `metrics.json`, and a new page,
+    /// Predicts all photos of a split, as [`Config::test`](crate::Config::test) says. Another way is tried with
+    /// `learner.info_mut().test = TestConfig { size: 256, views: TestViews::Flip }`: on the validation photos, where one is chosen. The run's folder gets `predictions_<split>.csv`, the numbers in `metrics.json`, and a new page,
     /// `report.html`.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if this run has not finished a phase yet.
     pub fn evaluate(&self, split: Split) -> Result<Evaluation> {
         let model = self.trained()?;
-        let evaluation = eval::evaluate(&model, &self.loader(split), &self.info.name(), &mut Bar::new())?;
+        let (asked, loader) = self.asked(&model, split)?;
+        let evaluation = eval::evaluate(&asked, &loader, &self.name_asked(&asked), &mut Bar::new())?;
         self.record_evaluation(split, &evaluation)?;
         Ok(evaluation)
     }
@@ -81,7 +83,10 @@ impl Learner {
                 part,
                 match part {
                     Split::Train if held_out => self.held_out(&mut bar)?,
-                    _ => eval::evaluate(&model, &self.loader(part), &self.info.name(), &mut bar)?,
+                    _ => {
+                        let (asked, loader) = self.asked(&model, part)?;
+                        eval::evaluate(&asked, &loader, &self.name_asked(&asked), &mut bar)?
+                    }
                 },
             ))
         };

@@ -6,6 +6,7 @@ mod build;
 mod compare;
 mod cross_validate;
 mod fit;
+mod halving;
 mod held;
 mod interpret;
 mod lr_find;
@@ -19,6 +20,7 @@ use crate::base::error::Result;
 use crate::base::project::Project;
 use crate::base::seed::Seed;
 use crate::data::{Loader, Split, Splits};
+use crate::eval::Asked;
 use crate::export::ModelInfo;
 use crate::models::{Architecture, Cut, Model};
 use crate::report::gallery::batch;
@@ -29,6 +31,7 @@ pub use background::Background;
 pub use compare::compare_runs;
 pub use cross_validate::CrossValidation;
 pub use fit::Fitted;
+pub use halving::{sweep, sweep_with};
 pub use network::{Kind, backbone_model};
 pub use predict::{Labelled, Predictions};
 pub use save::Saved;
@@ -130,6 +133,22 @@ impl Learner {
     pub fn loader(&self, split: Split) -> Loader {
         let subset = self.splits.get(split);
         Loader::new(subset, self.info.preprocess, self.config.batch_size, &self.project.device)
+    }
+
+    /// The network as the settings ask it, [`ModelInfo::test`]; and the batches of a split that it takes.
+    fn asked<'a>(&self, model: &'a Model, split: Split) -> Result<(Asked<'a>, Loader)> {
+        let asked = Asked::new(model, &self.info.preprocess, &self.info.test)?;
+        let subset = self.splits.get(split);
+        let loader = Loader::new(subset, *asked.preprocess(), self.config.batch_size, &self.project.device);
+        Ok((asked, loader))
+    }
+
+    /// Its name in tables, with how it is asked where that is otherwise than it was trained.
+    fn name_asked(&self, asked: &Asked) -> String {
+        match asked.words(&self.info.preprocess) {
+            words if words.is_empty() => self.info.name(),
+            words => format!("{}, {words}", self.info.name()),
+        }
     }
 
     /// Batches to train on: augmented.

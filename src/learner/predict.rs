@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Learner;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::eval::predict::Unreadable;
-use crate::eval::{self, Prediction};
+use crate::eval::{self, Asked, Prediction};
 use crate::report::{self, Bar, View, shows};
 
 /// Predictions for many photos, with the names of the classes.
@@ -30,8 +30,7 @@ impl Learner {
         check_there(path.as_ref())?;
         let paths = [path.as_ref().to_path_buf()];
         let (mut found, mut unreadable) = eval::predict(
-            &model,
-            &self.info.preprocess,
+            &Asked::new(&model, &self.info.preprocess, &self.info.test)?,
             &paths,
             &self.config.limits,
             &self.project.device,
@@ -63,8 +62,7 @@ impl Learner {
         paths.iter().try_for_each(|path| check_there(path))?;
         let eval::predict::Named { photos, hidden } = eval::predict::photos(&paths)?;
         let (predictions, unreadable) = eval::predict(
-            &model,
-            &self.info.preprocess,
+            &Asked::new(&model, &self.info.preprocess, &self.info.test)?,
             &photos,
             &self.config.limits,
             &self.project.device,

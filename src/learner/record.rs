@@ -41,6 +41,7 @@ impl Learner {
         evaluation.write_csv(&record.predictions(split.name()))?;
         let accuracy = evaluation.accuracy();
         let measured = Measured {
+            test: self.info.test,
             epoch: record.history.best().map_or(0, |epoch| epoch.epoch),
             photos: evaluation.predictions.len(),
             accuracy: accuracy.value,

@@ -124,6 +124,11 @@ impl Model {
         self.trainable(cut).into_iter().map(depth).collect()
     }
 
+    /// Whether photos of any size can be put to it: convolutions and a mean over all places, and no part that fits one size only.
+    pub fn takes_any_size(&self) -> bool {
+        matches!((&self.architecture, &self.body), (Architecture::Transfer { .. }, Body::Staged(_)))
+    }
+
     /// Numbers a photo in the backbone's pooled output.
     pub fn features(&self) -> usize {
         self.body.features()

@@ -107,6 +107,7 @@ fn amount(work: &Work) -> String {
         Unit::Photos => " photos",
         Unit::Files => " files",
         Unit::Steps => " steps",
+        Unit::Epochs => " epochs",
         Unit::Bytes => "",
     };
     match work.total {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use super::bar::html;
 use super::figure::Figure;
 use super::kernel::Display;
-use super::progress::{ended, line};
+use super::plain::printable;
+use super::progress::{after, ended, line};
 use super::stop_button::StopButton;
 use super::view::View;
 use crate::train::{Ended, Event, History, Run, State, Tracker};
@@ -48,8 +49,10 @@ impl Growing {
     pub fn observe(&mut self, event: &Event) {
         self.tracker.observe(event);
         let is_news = match event {
-            Event::Begin { history, .. } => {
+            Event::Begin { phase, epochs, steps, history } => {
                 self.history = (*history).clone();
+                let note = |after| format!("phase {} goes on after {after}", printable(&phase.name));
+                self.notes.extend(after(*epochs, *steps).map(note));
                 true
             }
             Event::Placed { note } => {

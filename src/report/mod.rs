@@ -36,6 +36,7 @@ pub mod evaluation;
 pub mod figure;
 pub mod gallery;
 pub mod growing;
+pub mod halving;
 mod kernel;
 pub mod live;
 pub mod lr_find;

@@ -40,11 +40,7 @@ impl<'a> Lines<'a> {
         match event {
             Event::Placed { note } => self.say(&printable(note)),
             Event::Begin { phase, epochs, steps, .. } => {
-                let on = match (*epochs, *steps) {
-                    (0, 0) => String::new(),
-                    (epochs, 0) => format!(", going on after epoch {epochs}"),
-                    (epochs, steps) => format!(", going on after epoch {epochs} and {steps} steps"),
-                };
+                let on = after(*epochs, *steps).map_or(String::new(), |after| format!(", going on after {after}"));
                 let (name, rate) = (printable(&phase.name), phase.learning_rate);
                 self.say(&format!(
                     "phase {name}: up to {}, learning rate {rate:e}{on}",
@@ -118,6 +114,16 @@ pub fn room(room: &Room) -> String {
 /// Cache files that were removed: how many, and their size.
 pub(super) fn evicted(gone: &Evicted) -> String {
     format!("{} of the cache ({})", counted(gone.files, "file"), bytes(gone.bytes))
+}
+
+/// What a phase goes on after, where it had begun before: `epoch 2 and 5 steps`.
+pub fn after(epochs: usize, steps: usize) -> Option<String> {
+    match (epochs, steps) {
+        (0, 0) => None,
+        (0, steps) => Some(counted(steps, "step")),
+        (epochs, 0) => Some(format!("epoch {epochs}")),
+        (epochs, steps) => Some(format!("epoch {epochs} and {}", counted(steps, "step"))),
+    }
 }
 
 /// How a call of `fit` ended, in words.

@@ -11,7 +11,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::{Seed, Stream};
 use crate::models::{Cut, Model};
 use crate::nn::Gradients;
-use crate::nn::optim::{self, Optimizer, Trained};
+use crate::nn::optim::{self, Optimizer, Pace, Trained};
 
 /// Takes training steps: what trains of a network, its optimizer, and the recipe that says how.
 ///
@@ -40,6 +40,8 @@ pub struct Steps<'a> {
     seed: Seed,
     planned: usize,
     vars: Vec<(String, Var)>,
+    /// How many stages below the head each of them is.
+    depths: Vec<usize>,
     optimizer: Optimizer,
     state: State,
 }
@@ -80,14 +82,14 @@ impl<'a> Steps<'a> {
         let Phase { cut, learning_rate, .. } = *phase;
         let vars = model.trainable_vars(cut)?;
         let depths = model.depths(cut)?;
-        let trained = vars.iter().zip(depths).map(|((name, var), depth)| {
+        let trained = vars.iter().zip(&depths).map(|((name, var), &depth)| {
             let scale = recipe.scale(depth);
             Trained { scale, ..Trained::by_shape(name.clone(), var.clone()) }
         });
         let optimizer = Optimizer::new(recipe.rule(), trained.collect(), learning_rate)?;
         let mut state = State::new();
         recipe.begin(&vars, &mut state)?;
-        Ok(Self { model, cut, learning_rate, recipe, seed, planned, vars, optimizer, state })
+        Ok(Self { model, cut, learning_rate, recipe, seed, planned, vars, depths, optimizer, state })
     }
 
     /// One whole step, in this epoch (counted from 0) and at this place in it.
@@ -157,8 +159,13 @@ impl<'a> Steps<'a> {
             Some(longest) => optim::clip(ahead.gradients, &self.vars, longest)?.0,
             None => ahead.gradients,
         };
-        self.optimizer.step(&gradients, ahead.learning_rate)?;
-        self.recipe.after_step(&ahead.at, &self.vars, &mut self.state)
+        let Ahead { at, learning_rate, .. } = ahead;
+        let deepest = self.depths.iter().copied().max().unwrap_or(0);
+        let open = |&depth: &usize| f64::from(u8::from(self.recipe.is_open(&at, depth, deepest)));
+        let scales: Vec<f64> = self.depths.iter().map(open).collect();
+        let pace = Pace { learning_rate, momentum: self.recipe.momentum(&at), scales: &scales };
+        self.optimizer.step(&gradients, &pace)?;
+        self.recipe.after_step(&at, &self.vars, &mut self.state)
     }
 
     /// How many steps were taken.

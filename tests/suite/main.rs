@@ -1,6 +1,7 @@
 //! One test binary: linked once, and every test in one list.
 
 mod advice;
+mod asked;
 mod bad_input;
 mod budget;
 mod cache;
@@ -13,6 +14,7 @@ mod decisions;
 mod faults;
 mod formats;
 mod formulas;
+mod halving;
 mod interpretation;
 mod layers;
 mod learner;

@@ -73,7 +73,7 @@ fn stopped_runs_end_as_if_they_had_never_been_stopped() {
         ] {
             let done = left.history(run).lines().count() - 1;
             let said = left.trains(run, &arguments);
-            assert!(done == 0 || said.contains(&format!("going on after {done}")), "{}: {said}", left.version);
+            assert!(done == 0 || said.contains(&format!("going on after epoch {done}")), "{}: {said}", left.version);
             left.ends_as(run, expected);
         }
     }

@@ -17,6 +17,9 @@ impl Config {
             }
         }
         within("image_size", self.image_size as f64, 32.0, 1024.0)?;
+        if self.test.size != 0 {
+            within("test.size", self.test.size as f64, 32.0, 1024.0)?;
+        }
         within("batch_size", self.batch_size as f64, 1.0, 4096.0)?;
         within("views", self.views as f64, 1.0, 1000.0)?;
         within("cache_limit", self.cache_limit, 0.0, 1e6)?;

@@ -3,12 +3,14 @@
 mod backbone;
 mod best;
 mod check;
+mod grid;
 mod picture;
 mod recipes;
 mod set;
 mod source;
 mod split;
 mod techniques;
+mod test;
 mod training;
 mod weights;
 
@@ -20,10 +22,12 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
 
 pub use backbone::Backbone;
+pub use grid::Candidate;
 pub use picture::{AugmentConfig, Fit};
 pub use source::{Limits, Source};
 pub use split::{Duplicates, SplitConfig};
 pub use techniques::{Balance, Layers, Method, OptimizerKind, Schedule, Watch};
+pub use test::{TestConfig, TestViews};
 pub use training::{ClassifierConfig, PhaseConfig};
 pub use weights::WeightsFrom;
 
@@ -69,6 +73,9 @@ pub struct Config {
     pub balance: Balance,
     /// How training photos are varied.
     pub augment: AugmentConfig,
+    /// How the trained network is asked about photos. Default as it was trained, one view of each. It changes nothing of the training.
+    #[serde(skip_serializing_if = "TestConfig::is_plain")]
+    pub test: TestConfig,
     /// The new head on the pretrained backbone.
     pub classifier: ClassifierConfig,
     /// Phase 1: the head alone, on a frozen backbone. Default 10 epochs, patience 3, learning rate 1e-3.

@@ -2,7 +2,7 @@
 
 use super::{
     AugmentConfig, Backbone, Balance, ClassifierConfig, Config, Fit, Limits, PhaseConfig, Source, SplitConfig,
-    WeightsFrom,
+    TestConfig, WeightsFrom,
 };
 use crate::base::error::{Error, Result};
 
@@ -30,6 +30,7 @@ impl Config {
             split: SplitConfig::default(),
             balance: Balance::None,
             augment: AugmentConfig::default(),
+            test: TestConfig::default(),
             classifier: ClassifierConfig::default(),
             head: PhaseConfig::new(10, 3, 1e-3),
             fine_tune: PhaseConfig::new(10, 3, 1e-5),

@@ -13,7 +13,7 @@ pub enum Schedule {
     /// Loshchilov & Hutter 2016, arXiv:1608.03983).
     Cosine,
     /// From a 25th of the rate along half a cosine to all of it in a quarter of the steps, then down to a 100,000th (`one-cycle`; Smith 2018,
-    /// arXiv:1803.09820, with fastai's numbers). The momentum stays.
+    /// arXiv:1803.09820, with fastai's numbers). The momentum (Adam's β₁, or SGD's) goes the other way: 0.95, 0.85, 0.95.
     OneCycle,
 }
 

@@ -64,6 +64,9 @@ pub struct PhaseConfig {
     /// The rate of each stage is that of the one above it times this, from the head down; above 0, at most 1. Default 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub layer_decay: f64,
+    /// The part of all steps in which the stages begin to train one after the other, from the head down; 0 (all at once) to 0.9. Default 0.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub gradual: f64,
     /// Where all gradients together are longer than this (global norm), they are shortened to it; 0 is never. Default 0.
     #[serde(default, skip_serializing_if = "is_default")]
     pub clip: f64,
@@ -103,6 +106,7 @@ impl PhaseConfig {
             weight_decay: 0.0,
             momentum: nine_tenths(),
             layer_decay: one(),
+            gradual: 0.0,
             clip: 0.0,
             label_smoothing: 0.0,
             mixup: 0.0,
@@ -134,6 +138,7 @@ impl PhaseConfig {
         part("momentum", self.momentum)?;
         let decay = self.layer_decay;
         within("layer_decay", decay, decay > 0.0 && decay <= 1.0, "above 0, at most 1")?;
+        range("gradual", self.gradual, 0.0, 0.9)?;
         within("clip", self.clip, self.clip >= 0.0 && self.clip.is_finite(), "0 (never) or a length above it")?;
         part("label_smoothing", self.label_smoothing)?;
         range("mixup", self.mixup, 0.0, 10.0)?;

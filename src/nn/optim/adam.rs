@@ -40,6 +40,7 @@ const EPSILON: f64 = 1e-7;
 pub struct Adam {
     slots: Vec<Slot>,
     learning_rate: f64,
+    beta1: f64,
     decay: f64,
     steps: usize,
 }
@@ -60,7 +61,7 @@ impl Adam {
     pub fn with(trained: Vec<Trained>, learning_rate: f64, decay: f64) -> Result<Self> {
         let slot = |trained: Trained| Ok(Slot { moments: Moments::new(&trained.var)?, trained });
         let slots = trained.into_iter().map(slot).collect::<Result<_>>()?;
-        Ok(Self { slots, learning_rate, decay, steps: 0 })
+        Ok(Self { slots, learning_rate, beta1: BETA1, decay, steps: 0 })
     }
 
     /// How many steps were taken.
@@ -73,19 +74,30 @@ impl Adam {
         self.learning_rate = learning_rate;
     }
 
+    /// The next steps are taken with this β₁. The bias correction is by the β₁ of the step, as PyTorch has it.
+    pub fn set_beta1(&mut self, beta1: f64) {
+        self.beta1 = beta1;
+    }
+
     /// One step against the gradients.
     ///
     /// # Errors
     /// [`ErrorKind::Tensor`](crate::ErrorKind::Tensor) if a tensor got no gradient: it would silently not train.
     pub fn step(&mut self, gradients: &Gradients) -> Result<()> {
+        self.step_of(gradients, &[])
+    }
+
+    /// The same, each tensor at its rate times its scale.
+    pub(super) fn step_of(&mut self, gradients: &Gradients, scales: &[f64]) -> Result<()> {
         self.steps += 1;
-        let correction1 = 1.0 - BETA1.powi(self.steps as i32);
+        let beta1 = self.beta1;
+        let correction1 = 1.0 - beta1.powi(self.steps as i32);
         let correction2 = 1.0 - BETA2.powi(self.steps as i32);
-        for Slot { trained, moments } in &mut self.slots {
+        for (place, Slot { trained, moments }) in self.slots.iter_mut().enumerate() {
             let var = &trained.var;
-            let rate = self.learning_rate * trained.scale;
+            let rate = self.learning_rate * trained.scale * scales.get(place).unwrap_or(&1.0);
             let update = adam::Adam {
-                beta1: BETA1,
+                beta1,
                 beta2: BETA2,
                 epsilon: EPSILON,
                 step: rate / correction1,
@@ -101,7 +113,7 @@ impl Adam {
                 }
                 Moments::Device(mean, square) => {
                     let gradient = gradients.get(var)?.ok_or_else(|| trained.missing())?;
-                    let new_mean = ((&*mean * BETA1)? + (&gradient * (1.0 - BETA1))?)?;
+                    let new_mean = ((&*mean * beta1)? + (&gradient * (1.0 - beta1))?)?;
                     let new_square = ((&*square * BETA2)? + (gradient.sqr()? * (1.0 - BETA2))?)?;
                     let denominator = ((new_square.sqrt()? / update.root)? + EPSILON)?;
                     let kept = keep.map_or(Ok(var.as_tensor().clone()), |keep| var.as_tensor() * keep)?;

@@ -9,6 +9,6 @@ pub mod trained;
 
 pub use adam::Adam;
 pub use clip::{clip, global_norm};
-pub use optimizer::{Optimizer, Rule};
+pub use optimizer::{Optimizer, Pace, Rule};
 pub use sgd::Sgd;
 pub use trained::Trained;

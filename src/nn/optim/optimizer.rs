@@ -30,6 +30,17 @@ pub enum Rule {
     },
 }
 
+/// How fast a step goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace<'a> {
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// Adam's β₁, or SGD's momentum; none is the one before.
+    pub momentum: Option<f64>,
+    /// What each tensor's own rate ([`Trained::scale`]) is multiplied by in this step, in their order; empty is 1 for all.
+    pub scales: &'a [f64],
+}
+
 /// What takes the steps of a training.
 #[derive(Debug)]
 pub enum Optimizer {
@@ -57,19 +68,21 @@ impl Optimizer {
         }
     }
 
-    /// One step against the gradients, with this learning rate.
+    /// One step against the gradients.
     ///
     /// # Errors
     /// [`ErrorKind::Tensor`](crate::ErrorKind::Tensor) if a tensor got no gradient: it would silently not train.
-    pub fn step(&mut self, gradients: &Gradients, learning_rate: f64) -> Result<()> {
+    pub fn step(&mut self, gradients: &Gradients, pace: &Pace) -> Result<()> {
         match self {
             Self::Adam(adam) => {
-                adam.set_learning_rate(learning_rate);
-                adam.step(gradients)
+                adam.set_learning_rate(pace.learning_rate);
+                pace.momentum.into_iter().for_each(|momentum| adam.set_beta1(momentum));
+                adam.step_of(gradients, pace.scales)
             }
             Self::Sgd(sgd) => {
-                sgd.set_learning_rate(learning_rate);
-                sgd.step(gradients)
+                sgd.set_learning_rate(pace.learning_rate);
+                pace.momentum.into_iter().for_each(|momentum| sgd.set_momentum(momentum));
+                sgd.step_of(gradients, pace.scales)
             }
         }
     }

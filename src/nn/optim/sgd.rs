@@ -53,20 +53,32 @@ impl Sgd {
         self.learning_rate = learning_rate;
     }
 
+    /// The next steps keep so much of the last one.
+    pub fn set_momentum(&mut self, momentum: f64) {
+        self.momentum = momentum;
+    }
+
     /// One step against the gradients.
     ///
     /// # Errors
     /// [`ErrorKind::Tensor`](crate::ErrorKind::Tensor) if a tensor got no gradient: it would silently not train.
     pub fn step(&mut self, gradients: &Gradients) -> Result<()> {
+        self.step_of(gradients, &[])
+    }
+
+    /// The same, each tensor at its rate times its scale.
+    pub(super) fn step_of(&mut self, gradients: &Gradients, scales: &[f64]) -> Result<()> {
         self.steps += 1;
-        for (trained, velocity) in &mut self.slots {
+        for (place, (trained, velocity)) in self.slots.iter_mut().enumerate() {
             let Trained { var, scale, decays, .. } = &*trained;
             let mut gradient = gradients.get(var)?.ok_or_else(|| trained.missing())?;
             if *decays && self.decay > 0.0 {
                 gradient = (gradient + (var.as_tensor() * self.decay)?)?;
             }
             let next = ((&*velocity * self.momentum)? + gradient)?.detach();
-            var.set(&(var.as_tensor() - (&next * (self.learning_rate * *scale))?)?)?;
+            var.set(
+                &(var.as_tensor() - (&next * (self.learning_rate * *scale * scales.get(place).unwrap_or(&1.0)))?)?,
+            )?;
             *velocity = next;
         }
         Ok(())

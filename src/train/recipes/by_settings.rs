@@ -9,6 +9,7 @@ use super::mixing::Mixing;
 use super::recipe::{At, Recipe, State};
 use super::schedule::Schedule;
 use super::smoothing::Smoothing;
+use super::unfreezing::Unfreezing;
 use crate::base::config::{Method, OptimizerKind, PhaseConfig, Watch};
 use crate::base::error::Result;
 use crate::nn::optim::Rule;
@@ -37,6 +38,10 @@ impl BySettings {
         Mixing { mixup: self.0.mixup, cutmix: self.0.cutmix }
     }
 
+    fn unfreezing(&self) -> Unfreezing {
+        Unfreezing(self.0.gradual)
+    }
+
     fn ema(&self) -> Ema {
         Ema { decay: self.0.ema }
     }
@@ -54,7 +59,8 @@ impl Recipe for BySettings {
             // Nothing of steps is in it, nor a rate.
             return BTreeMap::from([("method".into(), "instant".into()), ("learning_rate".into(), "none".into())]);
         }
-        let parts: [&dyn Recipe; 4] = [&self.schedule(), &self.smoothing(), &self.mixing(), &self.ema()];
+        let parts: [&dyn Recipe; 5] =
+            [&self.schedule(), &self.smoothing(), &self.mixing(), &self.unfreezing(), &self.ema()];
         let mut key: BTreeMap<String, String> = parts.iter().flat_map(|part| part.key(phase)).collect();
         match self.rule() {
             Rule::Adam => {}
@@ -101,6 +107,14 @@ impl Recipe for BySettings {
 
     fn scale(&self, depth: usize) -> f64 {
         self.0.layer_decay.powi(depth as i32)
+    }
+
+    fn momentum(&self, at: &At) -> Option<f64> {
+        self.schedule().momentum(at)
+    }
+
+    fn is_open(&self, at: &At, depth: usize, deepest: usize) -> bool {
+        self.unfreezing().is_open(at, depth, deepest)
     }
 
     fn longest(&self) -> Option<f64> {

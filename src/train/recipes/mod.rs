@@ -8,6 +8,7 @@ pub mod recipe;
 pub mod schedule;
 pub mod seed;
 pub mod smoothing;
+pub mod unfreezing;
 
 pub use by_settings::BySettings;
 pub use ema::Ema;
@@ -17,3 +18,4 @@ pub use recipe::{At, Recipe, State};
 pub use schedule::Schedule;
 pub use seed::SeedRecipe;
 pub use smoothing::Smoothing;
+pub use unfreezing::Unfreezing;

@@ -103,6 +103,19 @@ pub trait Recipe: Debug + Send + Sync {
         1.0
     }
 
+    /// How much of the last steps the next one keeps: Adam's β₁, or SGD's momentum. Without one it is the rule's own.
+    fn momentum(&self, at: &At) -> Option<f64> {
+        let _ = at;
+        None
+    }
+
+    /// Whether what is so many stages below the head, of so many at most, trains in this step already; else its rate is 0. Without one all trains
+    /// from the first step on.
+    fn is_open(&self, at: &At, depth: usize, deepest: usize) -> bool {
+        let _ = (at, depth, deepest);
+        true
+    }
+
     /// The length that all gradients together are shortened to, where they are longer. Without one they stay as they are.
     fn longest(&self) -> Option<f64> {
         None

@@ -30,7 +30,6 @@ impl Schedule {
     pub fn share(&self, step: usize, planned: usize) -> f64 {
         let step = step.min(planned.saturating_sub(1)) as f64;
         let planned = planned.max(1) as f64;
-        let along = |from: f64, to: f64, part: f64| from + (to - from) * (1.0 - (PI * part).cos()) / 2.0;
         match self.kind {
             config::Schedule::Constant => 1.0,
             config::Schedule::Cosine => {
@@ -47,19 +46,35 @@ impl Schedule {
             }
         }
     }
+
+    /// The momentum of a step, where the schedule has one: `one-cycle` lowers it while the rate grows.
+    pub fn momentum_at(&self, step: usize, planned: usize) -> Option<f64> {
+        if self.kind != config::Schedule::OneCycle {
+            return None;
+        }
+        let part = step.min(planned.saturating_sub(1)) as f64 / planned.max(1) as f64;
+        let (high, low) = MOMENTUM;
+        Some(if part < UP { along(high, low, part / UP) } else { along(low, high, (part - UP) / (1.0 - UP)) })
+    }
 }
 
-/// fastai's `pct_start`, `div` and `div_final`.
+/// Along half a cosine.
+fn along(from: f64, to: f64, part: f64) -> f64 {
+    from + (to - from) * (1.0 - (PI * part).cos()) / 2.0
+}
+
+/// fastai's `pct_start`, `div`, `div_final` and `moms`.
 const UP: f64 = 0.25;
 const FIRST: f64 = 25.0;
 const LAST: f64 = 1e5;
+const MOMENTUM: (f64, f64) = (0.95, 0.85);
 
 impl Recipe for Schedule {
     fn key(&self, phase: &PhaseConfig) -> BTreeMap<String, String> {
         let name = match self.kind {
             config::Schedule::Constant => return BTreeMap::new(),
             config::Schedule::Cosine => format!("cosine after {}", self.warm_up),
-            config::Schedule::OneCycle => "one-cycle".into(),
+            config::Schedule::OneCycle => "one-cycle, momentum too".into(),
         };
         // How fast it goes depends on the epochs: with others, these are other numbers.
         BTreeMap::from([("schedule".into(), format!("{name}, {} epochs", phase.epochs))])
@@ -67,6 +82,10 @@ impl Recipe for Schedule {
 
     fn learning_rate(&self, at: &At) -> f64 {
         at.learning_rate * self.share(at.taken, at.planned)
+    }
+
+    fn momentum(&self, at: &At) -> Option<f64> {
+        self.momentum_at(at.taken, at.planned)
     }
 }
 
@@ -100,10 +119,14 @@ mod tests {
     /// def SchedCos(start, end): return lambda pos: start + (1 + math.cos(math.pi * (1 - pos))) * (end - start) / 2
     /// up, down = SchedCos(0.2/25, 0.2), SchedCos(0.2, 0.2/1e5)
     /// print([up(i/10 / 0.25) if i/10 < 0.25 else down((i/10 - 0.25) / 0.75) for i in range(10)])
+    /// # and the same of moms: up, down = SchedCos(0.95, 0.85), SchedCos(0.85, 0.95)
     /// ```
     #[test]
     fn one_cycle_is_fastais() {
         agree(&rates(config::Schedule::OneCycle), ONE_CYCLE);
+        let schedule = Schedule { kind: config::Schedule::OneCycle, warm_up: 0.0 };
+        let momentum: Vec<f64> = (0..10).filter_map(|step| schedule.momentum_at(step, 10)).collect();
+        agree(&momentum, MOMENTA);
     }
 
     const COSINE: [f64; 10] = [
@@ -129,6 +152,19 @@ mod tests {
         0.069_099_609_579_500,
         0.033_088_608_494_721,
         0.008_647_367_781_198,
+    ];
+
+    const MOMENTA: [f64; 10] = [
+        0.950_000_000_000_000,
+        0.915_450_849_718_747,
+        0.859_549_150_281_253,
+        0.851_092_619_963_310,
+        0.859_549_150_281_253,
+        0.875_000_000_000_000,
+        0.894_773_576_836_617,
+        0.915_450_849_718_747,
+        0.933_456_530_317_943,
+        0.945_677_272_882_130,
     ];
 
     #[test]

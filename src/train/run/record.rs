@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::Run;
 use super::history::{Epoch, History};
-use crate::base::config::Config;
+use crate::base::config::{Config, TestConfig};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{self, cells};
 use crate::train::versions::versions;
@@ -31,6 +31,9 @@ pub struct MadeBy {
 /// What was measured on one part of the photos: an entry of `metrics.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
+    /// How the network was asked.
+    #[serde(default, skip_serializing_if = "TestConfig::is_plain")]
+    pub test: TestConfig,
     /// The best epoch then: the measured weights are its.
     pub epoch: usize,
     /// Photos.
@@ -150,10 +153,10 @@ impl RunRecord {
         self.folder.join(REPORT)
     }
 
-    /// What was measured on a part, if it was on the best epoch's weights as they are now.
+    /// What was measured on a part, if it was on the best epoch's weights as they are now, asked as the settings say.
     pub fn measured(&self, part: &str) -> Option<&Measured> {
         let best = self.history.best().map(|epoch| epoch.epoch);
-        self.metrics.get(part).filter(|measured| Some(measured.epoch) == best)
+        self.metrics.get(part).filter(|measured| Some(measured.epoch) == best && measured.test == self.config.test)
     }
 
     /// Whether every phase that the run has begun is finished.

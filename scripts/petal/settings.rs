@@ -1,0 +1,55 @@
+//! Settings as a command line gives them.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use petal::config::Fit;
+use petal::prelude::*;
+
+use crate::photos::Photos;
+
+/// Settings to start from, and what is to be otherwise.
+#[derive(Args)]
+pub(crate) struct Settings {
+    /// Settings to start from: seed (the full road), best (the most accurate), instant (the head alone, in seconds) or demo (the road in small, offline).
+    #[arg(long, default_value = "seed")]
+    recipe: String,
+    /// Settings from a TOML file instead of a recipe.
+    #[arg(long, conflicts_with = "recipe")]
+    config: Option<PathBuf>,
+    #[arg(long, value_parser = crate::parsed::<Backbone>, help = format!("The pretrained network: {}", Backbone::ALL.map(Backbone::name).join(", ")))]
+    backbone: Option<Backbone>,
+    /// Its weights: hub, embedded (efficientnet-lite0 only), random, or a safetensors file.
+    #[arg(long, value_parser = crate::parsed::<WeightsFrom>)]
+    weights: Option<WeightsFrom>,
+    /// How a photo becomes the square that the network sees: crop (its middle), squash (all of it, squeezed) or pad (all of it, with a margin).
+    #[arg(long, value_parser = crate::parsed::<Fit>)]
+    fit: Option<Fit>,
+    /// Another setting, by its name in the settings file: --set fine_tune.label_smoothing=0.1. Can be given several times.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    settings: Vec<String>,
+    /// The seed of everything random.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+impl Settings {
+    /// The recipe or the file, but for what was given; `more` changes it before what --set says.
+    pub(crate) fn config(&self, photos: &Photos, more: impl FnOnce(&mut Config)) -> Result<Config> {
+        let mut config = match &self.config {
+            Some(path) => Config::load(path)?,
+            None => Config::recipe(&self.recipe)?,
+        };
+        if let Some(backbone) = self.backbone {
+            config.backbone = backbone;
+        }
+        if let Some(weights) = &self.weights {
+            config.weights = weights.clone();
+        }
+        config.fit = self.fit.unwrap_or(config.fit);
+        config.seed = self.seed.unwrap_or(config.seed);
+        config = photos.over(config);
+        more(&mut config);
+        config.with(&self.settings)
+    }
+}
