@@ -94,6 +94,12 @@ impl Evaluation {
         Ok(Self { model: model.into(), classes, predictions })
     }
 
+    /// The same under another name, for tables of models that are told by something else than their network.
+    #[must_use]
+    pub fn named(self, model: impl Into<String>) -> Self {
+        Self { model: model.into(), ..self }
+    }
+
     /// The fraction of photos that is right, with Wilson's interval.
     pub fn accuracy(&self) -> Interval {
         self.top_k(1)

@@ -162,7 +162,7 @@ impl Comparison {
             ))
         });
         if self.against_first.iter().any(|difference| !difference.is_shown()) {
-            view.hint("p of 0.05 or more: the difference may be chance; more test photos would tell")
+            view.hint("p of 0.05 or more: the difference may be chance; more photos would tell")
         } else {
             view
         }

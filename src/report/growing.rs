@@ -89,7 +89,8 @@ impl Growing {
             if self.curves.as_ref().is_none_or(|(drawn, _)| *drawn != epochs) {
                 self.curves = self.history.curves().ok().map(|figure| (epochs, figure));
             }
-            if let Some((_, figure)) = &self.curves {
+            // A curve of one epoch is a point.
+            if let Some((_, figure)) = self.curves.as_ref().filter(|(epochs, _)| *epochs > 1) {
                 view = view.figure(figure.clone());
             }
             view = view.table_or_why(self.history.table());

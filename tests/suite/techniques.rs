@@ -197,6 +197,31 @@ fn stages_are_counted_from_the_head_down() {
 }
 
 #[test]
+fn gradual_unfreezing_moves_a_stage_when_its_time_has_come_and_not_before() {
+    let backbone = petal::config::Backbone::EfficientnetLite0;
+    let architecture = Architecture::Transfer { backbone, hidden: 4, dropout: 0.0, classes: 2 };
+    let model = Model::new(&architecture, Seed(1), &Device::Cpu).unwrap();
+    let phase = Phase::new("all", Cut::Images, PhaseConfig { gradual: 0.5, ..PhaseConfig::new(1, 1, 1e-3) });
+    let (names, depths) = (model.trainable(Cut::Images), model.depths(Cut::Images).unwrap());
+    let values = || -> Vec<Vec<f32>> {
+        let vars = model.trainable_vars(Cut::Images).unwrap();
+        vars.iter().map(|(_, var)| var.flatten_all().unwrap().to_vec1().unwrap()).collect()
+    };
+    let images = Tensor::rand(0f32, 1.0, (2, 3, 32, 32), &Device::Cpu).unwrap();
+    let batch = AtCut::new(images, Tensor::new(&[0u32, 1], &Device::Cpu).unwrap(), vec![0, 1]);
+    // Nine stages below the head in half of 18 steps: one more in each step.
+    let mut steps = Steps::new(&model, &phase, Seed(1), 18).unwrap();
+    for step in 0..11 {
+        let before = values();
+        steps.take(0, step, batch.clone()).unwrap();
+        for ((name, depth), (before, after)) in names.iter().zip(&depths).zip(before.iter().zip(values())) {
+            assert!(*depth <= step || *before == after, "{name}, {depth} below the head, has moved in step {step}");
+            assert!(*depth > step || *before != after || name.contains("bias"), "{name} has not moved in step {step}");
+        }
+    }
+}
+
+#[test]
 fn the_head_is_solved_for_found_again_and_serves_as_any_other() {
     let folder = tempfile::tempdir().unwrap();
     let head = PhaseConfig { method: Method::Instant, ..small().head };

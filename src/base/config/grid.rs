@@ -58,8 +58,18 @@ impl Config {
         Ok(found)
     }
 
-    /// How a recipe of this name trains, on the photos and the network of these settings.
-    fn by_recipe(&self, name: &str) -> Result<Self> {
+    /// How a recipe of this name trains (its phases, head, views, variations, batch size), on the photos and the network of these settings, with their
+    /// seed.
+    ///
+    /// ```
+    /// let config = petal::Config::demo().by_recipe("best")?;
+    /// assert_eq!((config.backbone, config.fine_tune), (petal::Config::demo().backbone, petal::Config::best().fine_tune));
+    /// # Ok::<(), petal::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for a name that no recipe has.
+    pub fn by_recipe(&self, name: &str) -> Result<Self> {
         let recipe = Self::recipe(name)?;
         let Self { batch_size, views, augment, test, classifier, head, fine_tune, baseline, .. } = recipe;
         Ok(Self { batch_size, views, augment, test, classifier, head, fine_tune, baseline, ..self.clone() })

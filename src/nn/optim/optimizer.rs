@@ -106,3 +106,46 @@ impl Optimizer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor, Var};
+
+    use super::*;
+
+    /// ```python
+    /// def run(make, key):
+    ///     w = torch.tensor([1., -2., 3.], requires_grad=True); b = torch.tensor([1., -2.], requires_grad=True)
+    ///     o = make([{"params": [w]}, {"params": [b]}])
+    ///     for rate, momentum, open in [(0.01, 0.95, 0), (0.005, 0.9, 0), (0.02, 0.85, 1)]:
+    ///         for group, share in zip(o.param_groups, (1, open)):
+    ///             group["lr"] = rate * share
+    ///             group.update({"betas": (momentum, 0.999)} if key == "betas" else {"momentum": momentum})
+    ///         o.zero_grad(); ((w ** 3).sum() + (b ** 3).sum()).backward(); o.step()
+    ///     print(torch.cat([w, b]))
+    /// run(lambda groups: torch.optim.Adam(groups, eps=1e-7), "betas")
+    /// run(lambda groups: torch.optim.SGD(groups, lr=0.1, momentum=0.9), "momentum")
+    /// ```
+    #[test]
+    fn rates_momenta_and_stages_that_begin_later_match_pytorch() {
+        for (rule, expected) in [(Rule::Adam, ADAM), (Rule::Sgd { momentum: 0.9, decay: 0.0 }, SGD)] {
+            let w = Var::new(&[1f32, -2., 3.], &Device::Cpu).unwrap();
+            let b = Var::new(&[1f32, -2.], &Device::Cpu).unwrap();
+            let trained = [("w", &w), ("b", &b)].map(|(name, var)| Trained::plain(name.into(), var.clone()));
+            let mut optimizer = Optimizer::new(rule, trained.to_vec(), 0.1).unwrap();
+            for (learning_rate, momentum, open) in [(0.01, 0.95, 0.0), (0.005, 0.9, 0.0), (0.02, 0.85, 1.0)] {
+                let cubes = |var: &Var| var.powf(3.0).unwrap().sum_all().unwrap();
+                let gradients = (cubes(&w) + cubes(&b)).unwrap().backward().unwrap().into();
+                let pace = Pace { learning_rate, momentum: Some(momentum), scales: &[1.0, open] };
+                optimizer.step(&gradients, &pace).unwrap();
+            }
+            let got = Tensor::cat(&[w.as_tensor(), b.as_tensor()], 0).unwrap().to_vec1::<f32>().unwrap();
+            for (got, expected) in got.into_iter().zip(expected) {
+                assert!((got - expected).abs() < 1e-6, "{rule:?}: {got} {expected}");
+            }
+        }
+    }
+
+    const ADAM: [f32; 5] = [0.972_115_87, -2.028_024_2, 2.972_052_6, 0.985_837_4, -2.014_162_5];
+    const SGD: [f32; 5] = [0.795_215_07, -2.955_667, 1.329_496, 0.843_1, -2.627_6];
+}
