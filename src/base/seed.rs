@@ -27,9 +27,7 @@ pub enum Purpose {
     Examples = 7,
     /// The order of the photos, and dropout, while a learning rate is looked for.
     LrFind = 8,
-    /// Which photos a head learns from that looks for wrong labels, in which order; its dropout.
-    HeldOut = 9,
-    /// Which photos are mixed with which, and how much of each is taken.
+    /// Which photos are mixed with which, and how much of each is taken. (9 was another's, and is not used again.)
     Mix = 10,
     /// Which photos come more than once, where classes are evened out.
     Balance = 11,

@@ -34,6 +34,13 @@ pub fn wilson(hits: usize, total: usize) -> Interval {
     Interval { value: p, low: ((centre - spread) / scale).max(0.0), high: ((centre + spread) / scale).min(1.0) }
 }
 
+/// The mean of numbers, and their standard deviation (over n − 1; 0 for one alone).
+pub fn mean_and_spread(numbers: &[f64]) -> (f64, f64) {
+    let mean = numbers.iter().sum::<f64>() / numbers.len().max(1) as f64;
+    let sum: f64 = numbers.iter().map(|number| (number - mean).powi(2)).sum();
+    (mean, (sum / numbers.len().saturating_sub(1).max(1) as f64).sqrt())
+}
+
 /// How well one class is told, or the average over classes. Where nothing can be divided by, the value is 0, as scikit-learn's
 /// `zero_division=0`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -6,6 +6,7 @@ pub mod compare;
 pub mod confusion;
 pub mod evaluation;
 pub mod metrics;
+pub mod over_seeds;
 pub mod predict;
 pub mod stored;
 
@@ -15,5 +16,6 @@ pub use compare::{Comparison, compare};
 pub use confusion::Confusion;
 pub use evaluation::{Evaluation, Prediction, evaluate};
 pub use metrics::{Interval, Scores};
+pub use over_seeds::OverSeeds;
 pub use predict::predict;
 pub use stored::read_predictions;

@@ -3,7 +3,7 @@
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::project::Project;
 use crate::data::{Loader, Split, Splits};
-use crate::eval::{self, Asked, Comparison, Evaluation};
+use crate::eval::{self, Asked, Comparison, Evaluation, OverSeeds};
 use crate::export;
 use crate::report::Bar;
 use crate::train::{RunRecord, Runs};
@@ -34,6 +34,29 @@ pub fn compare_runs<S: AsRef<str>>(project: &Project, names: &[S], part: Split) 
     let mut comparison = eval::compare(&evaluations.iter().collect::<Vec<_>>())?;
     comparison.seconds = records.iter().map(|record| Some(record.seconds())).collect();
     Ok(comparison)
+}
+
+/// Compares two ways to train, each with several seeds: the runs of one after the other, in the same order of seeds, each pair on the photos of a part
+/// of the project's split. What differs from seed to seed is in the interval, too.
+///
+/// # Errors
+/// Those of [`compare_runs`]; [`ErrorKind::Config`] if there are not as many runs of both ways, or fewer than two.
+pub fn compare_over_seeds<S: AsRef<str>>(
+    project: &Project,
+    first: &[S],
+    other: &[S],
+    part: Split,
+) -> Result<OverSeeds> {
+    if first.len() != other.len() || first.len() < 2 {
+        let got = format_args!("{} and {}", first.len(), other.len());
+        return Err(Error::config("the number of runs of each", got, "as many of both, at least 2"));
+    }
+    let (runs, splits) = (Runs::open(project)?, Splits::open(&project.data)?);
+    let measured = |names: &[S]| -> Result<Vec<Evaluation>> {
+        names.iter().map(|name| evaluation(project, &splits, runs.get(name.as_ref())?, part)).collect()
+    };
+    let (first, other) = (measured(first)?, measured(other)?);
+    OverSeeds::new(&first.iter().zip(&other).collect::<Vec<_>>())
 }
 
 /// What a run says of the photos of a part, under the run's name.

@@ -1,15 +1,16 @@
 //! A learner cross-validates: how good a head can be expected to be, where there are too few photos for parts of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Learner;
 use super::network::Kind;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::data::{Sample, Split};
+use crate::eval::metrics::mean_and_spread;
 use crate::eval::{Evaluation, Prediction};
 use crate::report::evaluation::with_interval;
-use crate::report::{View, shows};
-use crate::train::{Cache, folds};
+use crate::report::{Bar, View, shows};
+use crate::train::{self, Cache};
 
 /// What a cross-validation has found.
 #[derive(Clone, Debug)]
@@ -45,30 +46,35 @@ impl Learner {
             let what = "the baseline has no features to solve for a head on";
             return Err(Error::new(ErrorKind::Config, what).mend("cross-validate a pretrained network"));
         }
-        let parts = [Split::Train, Split::Val].map(|part| self.loader(part));
-        let samples: Vec<&Sample> = parts.iter().flat_map(|loader| loader.subset().samples.iter()).collect();
-        let groups = self.groups(&samples);
-        let model = self.untrained()?;
-        let loaders: Vec<_> = parts.iter().collect();
-        let found =
-            folds::cross_validate(&model, &loaders, &groups, folds, &self.config, &Cache::folder(&self.project))?;
-        let predictions: Vec<Prediction> = samples
-            .iter()
-            .zip(&found.told)
-            .map(|(sample, told)| Prediction {
-                path: sample.path.clone(),
-                target: Some(sample.target),
-                probabilities: told.iter().map(|p| *p as f32).collect(),
-            })
-            .collect();
+        let (predictions, dealt) = self.out_of_fold(Some(folds))?;
         let accuracy = |fold: usize| {
-            let own = predictions.iter().zip(&found.folds).filter(|(_, other)| **other == fold);
+            let own = predictions.iter().zip(&dealt).filter(|(_, other)| **other == fold);
             let right = own.clone().filter(|(prediction, _)| prediction.is_right() == Some(true)).count();
             right as f64 / own.count().max(1) as f64
         };
         let accuracies = (0..folds).map(accuracy).collect();
         let evaluation = Evaluation::new(self.info.name(), self.info.classes.clone().into(), predictions)?;
-        Ok(CrossValidation { accuracies, folds: found.folds, evaluation })
+        Ok(CrossValidation { accuracies, folds: dealt, evaluation })
+    }
+
+    /// What heads that did not learn from them say of all train photos, then of all val photos; and the fold of each. Without a number, five folds, or
+    /// as many as there are different photos.
+    pub(super) fn out_of_fold(&self, folds: Option<usize>) -> Result<(Vec<Prediction>, Vec<usize>)> {
+        let parts = [Split::Train, Split::Val].map(|part| self.loader(part));
+        let samples: Vec<&Sample> = parts.iter().flat_map(|loader| loader.subset().samples.iter()).collect();
+        let groups = self.groups(&samples);
+        let folds = folds.unwrap_or_else(|| groups.iter().collect::<BTreeSet<_>>().len().min(5));
+        let model = self.untrained()?;
+        let loaders: Vec<_> = parts.iter().collect();
+        let cache = Cache::folder(&self.project);
+        let found =
+            train::folds::cross_validate(&model, &loaders, &groups, folds, &self.config, &cache, &mut Bar::new())?;
+        let predictions = samples.iter().zip(&found.told).map(|(sample, told)| Prediction {
+            path: sample.path.clone(),
+            target: Some(sample.target),
+            probabilities: told.iter().map(|p| *p as f32).collect(),
+        });
+        Ok((predictions.collect(), found.folds))
     }
 
     /// For each photo the first one that shows the same, as the split found them; itself for most.
@@ -89,14 +95,12 @@ impl Learner {
 impl CrossValidation {
     /// The mean accuracy over the folds.
     pub fn mean(&self) -> f64 {
-        self.accuracies.iter().sum::<f64>() / self.accuracies.len().max(1) as f64
+        mean_and_spread(&self.accuracies).0
     }
 
     /// The standard deviation of the accuracies of the folds (over n − 1).
     pub fn spread(&self) -> f64 {
-        let mean = self.mean();
-        let sum: f64 = self.accuracies.iter().map(|accuracy| (accuracy - mean).powi(2)).sum();
-        (sum / self.accuracies.len().saturating_sub(1).max(1) as f64).sqrt()
+        mean_and_spread(&self.accuracies).1
     }
 
     /// The mean accuracy, its spread, that of each fold, and of all photos together.

@@ -8,7 +8,6 @@ use crate::eval::{self, Cleaner, Evaluation, Prediction};
 use crate::explain::{GradCam, Method};
 use crate::export::ModelInfo;
 use crate::report::{self, Bar, Figure};
-use crate::train::{self, Cache};
 
 impl Learner {
     /// Predicts all photos of a split, as [`Config::test`](crate::Config::test) says. Another way is tried with
@@ -65,8 +64,8 @@ impl Learner {
     /// The photos of these parts by their loss, the largest first, to be kept, relabelled or dropped: [`Cleaner`].
     ///
     /// Val and test photos are predicted by the network as it is. It has learned train photos by heart, wrong labels and all: those are
-    /// predicted by new heads on the pretrained network, each trained without the photos that it predicts
-    /// ([`train::held_out()`]). The baseline has no such heads, and its train photos' losses say little.
+    /// predicted by new heads on the pretrained network that have learned neither from them nor from photos that show the same
+    /// ([`Learner::cross_validate`]). The baseline has no such heads, and its train photos' losses say little.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if this run has not finished a phase yet, or no part is named.
@@ -82,7 +81,7 @@ impl Learner {
             Ok((
                 part,
                 match part {
-                    Split::Train if held_out => self.held_out(&mut bar)?,
+                    Split::Train if held_out => self.held_out()?,
                     _ => {
                         let (asked, loader) = self.asked(&model, part)?;
                         eval::evaluate(&asked, &loader, &self.name_asked(&asked), &mut bar)?
@@ -97,16 +96,9 @@ impl Learner {
     }
 
     /// The train photos as heads see them that have not learned from them.
-    fn held_out(&self, bar: &mut Bar) -> Result<Evaluation> {
-        let model = self.untrained()?;
-        let loader = self.loader(Split::Train);
-        let told = train::held_out(&model, &loader, &self.config, &Cache::folder(&self.project), bar)?;
-        let samples = loader.subset().samples.iter();
-        let predictions = samples.zip(told).map(|(sample, probabilities)| Prediction {
-            path: sample.path.clone(),
-            target: Some(sample.target),
-            probabilities,
-        });
-        Evaluation::new(self.info.name(), loader.subset().classes.clone(), predictions.collect())
+    fn held_out(&self) -> Result<Evaluation> {
+        let (mut predictions, _) = self.out_of_fold(None)?;
+        predictions.truncate(self.splits.train.samples.len());
+        Evaluation::new(self.info.name(), self.info.classes.clone().into(), predictions)
     }
 }

@@ -28,7 +28,7 @@ use crate::report::{self, Figure, Table};
 use crate::train::{Cache, Family, History, Job, Phase, Run};
 
 pub use background::Background;
-pub use compare::compare_runs;
+pub use compare::{compare_over_seeds, compare_runs};
 pub use cross_validate::CrossValidation;
 pub use fit::Fitted;
 pub use halving::{sweep, sweep_with};

@@ -4,9 +4,9 @@ use super::table::{Cells, Table};
 use super::words::{counted, duration};
 use super::{View, shows};
 use crate::base::error::Result;
-use crate::eval::{Comparison, Evaluation, Interval, Prediction, Scores, metrics};
+use crate::eval::{Comparison, Evaluation, Interval, OverSeeds, Prediction, Scores, metrics};
 
-shows!(Evaluation, Comparison);
+shows!(Evaluation, Comparison, OverSeeds);
 
 impl Evaluation {
     /// Accuracy with its interval, beside what guessing would give; loss, averages, and what is mixed up most.
@@ -166,6 +166,31 @@ impl Comparison {
         } else {
             view
         }
+    }
+}
+
+impl OverSeeds {
+    /// The mean accuracies of both, seed by seed, and whether the difference could be chance.
+    pub fn view(&self) -> View {
+        let seeds = self.first.len();
+        let points = |share: f64| format!("{:+.1}", 100.0 * share);
+        let Interval { value, low, high } = self.gain;
+        let found = if self.is_shown() { "a difference is shown" } else { "no difference shown" };
+        let facts = ["the first", "the other"].into_iter().zip(self.means()).zip([&self.first, &self.other]);
+        let facts = facts.map(|((name, (mean, spread)), each)| {
+            let each: Vec<String> = each.iter().map(|accuracy| format!("{:.1}", 100.0 * accuracy)).collect();
+            (name, format!("{:.1} ± {:.1} % ({})", 100.0 * mean, 100.0 * spread, each.join(", ")))
+        });
+        let title = format!(
+            "the other against the first: {} points (95 % interval {} to {}): {found}",
+            points(value),
+            points(low),
+            points(high)
+        );
+        View::new(title).facts(facts).line(format!(
+            "{seeds} pairs of runs, {} in all; a bootstrap over pairs and photos",
+            counted(self.photos, "photo")
+        ))
     }
 }
 

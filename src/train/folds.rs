@@ -1,14 +1,19 @@
 //! Photos dealt into folds, and what classifiers say of those that they have not learned from.
+//!
+//! A network that has learned from a photo in the wrong class knows it by heart, and its loss says nothing. What a classifier says that has not seen the
+//! photo, nor one that shows the same, are the out-of-sample probabilities of confident learning (Northcutt et al. 2021, arXiv:1911.00068).
 
 use std::path::Path;
 
 use rayon::prelude::*;
 
+use super::event::Event;
 use super::inputs::{self, Inputs};
 use super::instant::features;
 use crate::base::config::Config;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::{Purpose, Seed};
+use crate::base::work::{Progress, Unit, Work};
 use crate::data::Loader;
 use crate::models::{Cut, Model};
 use crate::nn::convex::{Rows, solve};
@@ -65,7 +70,7 @@ pub struct Folds {
 /// is found among those alone. The network's head is not touched.
 ///
 /// # Errors
-/// What reading photos can give; [`ErrorKind::Config`] for fewer than 2 folds, or more than there are groups.
+/// What reading photos can give; [`ErrorKind::Config`] for fewer than 2 folds, or more than there are groups; [`ErrorKind::Interrupted`] if `progress` ends it.
 pub fn cross_validate(
     model: &Model,
     loaders: &[&Loader],
@@ -73,12 +78,18 @@ pub fn cross_validate(
     folds: usize,
     config: &Config,
     cache: &Path,
+    progress: &mut dyn Progress,
 ) -> Result<Folds> {
     let (mut rows, mut targets) = (Rows::new(model.features(), &[]), Vec::new());
     for loader in loaders {
         let inputs = if config.cache {
-            let [inputs] =
-                inputs::cached(model, Cut::Features, [(*loader, vec![0])], cache, u64::MAX, &mut |_| Ok(()))?;
+            // Features are few; older files of the cache make room for them only where the disk is full.
+            let mut work = Work::new("computing features", Unit::Photos, loader.len() as u64);
+            let mut tell = |event: &Event| match event {
+                Event::Caching { done, .. } => work.at(*done as u64, progress),
+                _ => Ok(()),
+            };
+            let [inputs] = inputs::cached(model, Cut::Features, [(*loader, vec![0])], cache, u64::MAX, &mut tell)?;
             inputs
         } else {
             Inputs::direct(model, Cut::Features, loader)?

@@ -1,6 +1,6 @@
 //! Phases and their steps, what a run's folder holds, what the cache holds.
 //!
-//! [`fit`] trains a phase by [`Steps`], which a [`Recipe`] may change; [`lr_find()`] and [`held_out()`] take the same steps. A loop of your own
+//! [`fit`] trains a phase by [`Steps`], which a [`Recipe`] may change; [`lr_find()`] takes the same steps. A loop of your own
 //! does, too.
 
 pub mod balance;
@@ -11,7 +11,6 @@ pub mod event;
 mod fit;
 pub mod folds;
 pub mod halving;
-mod held_out;
 pub mod inputs;
 pub mod instant;
 mod job;
@@ -31,7 +30,6 @@ pub use cache::{Cache, CacheFile, Evicted, Room};
 pub use event::{Ended, Event};
 pub use fit::fit;
 pub use halving::{Halving, Rung, Tried};
-pub use held_out::held_out;
 pub use inputs::Inputs;
 pub use job::Job;
 pub use lr_find::{Sweeping, lr_find};

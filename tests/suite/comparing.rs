@@ -7,7 +7,7 @@ use petal::ErrorKind;
 use petal::config::{Config, PhaseConfig, Source};
 use petal::data::Split;
 use petal::data::manifest::Twins;
-use petal::learner::{Learner, compare_runs};
+use petal::learner::{Learner, compare_over_seeds, compare_runs};
 use petal::train::Phase;
 use serde_json::Value;
 
@@ -51,6 +51,16 @@ fn runs_are_compared_by_name_on_the_same_photos_with_their_times() {
         assert_eq!(told["models"][1]["model"], names[1].as_str());
         assert!(told["against_first"][0]["mcnemar_p"].is_number() && told["models"][0]["seconds"].is_number());
     }
+    // Two ways with two seeds each: here the same run twice, so that all pairs are alike.
+    let pairs = names.iter().map(|name| format!("{name}+{name}")).collect::<Vec<_>>();
+    let output = petal(folder.path(), &["compare", &pairs[0], &pairs[1], "--split", "val", "--json"]).output().unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((told["gain"].as_f64().unwrap(), told["photos"].as_u64().unwrap()), (difference.gain.value, 2 * 10));
+    let ends = [0, 1].map(|end| told["gain_interval_95"][end].as_f64().unwrap());
+    assert!(ends[0] <= difference.gain.value && difference.gain.value <= ends[1], "{told}");
+    let two = [names[0].as_str(), names[1].as_str()];
+    let refused = compare_over_seeds(&project, &two[..1], &two[1..], Split::Val).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Config, "{refused}");
     let error = compare_runs(&project, &["no such run", &names[0]], Split::Val).unwrap_err();
     assert!(error.kind() == ErrorKind::Config && error.what().contains("there is no run"), "{error}");
     assert_eq!(compare_runs(&project, &names[..1], Split::Val).unwrap_err().kind(), ErrorKind::Config);
