@@ -13,7 +13,7 @@ use std::time::Instant;
 use petal::data::{Dataset, duplicates, photo};
 use petal::pixels::candidates::candidates;
 use petal::pixels::likeness::Comparable;
-use petal::pixels::{Fingerprint, Limits, Rgb, decode, encode_jpeg, preprocess};
+use petal::pixels::{Fingerprint, Limits, Rgb, decode, encode_jpeg, resize};
 use petal::prelude::*;
 use petal::{Purpose, Seed};
 use rayon::prelude::*;
@@ -93,7 +93,7 @@ fn likeness(one: &Fingerprint, other: &Fingerprint) -> f32 {
 fn copies_of(photo: &Rgb, number: u64) -> Result<Vec<(&'static str, Rgb)>> {
     let jpeg = |picture: &Rgb, quality| decode(&encode_jpeg(picture, quality)?, &Limits::NONE);
     let longer = photo.width.max(photo.height);
-    let resized = |percent: usize| jpeg(&preprocess::fit(photo, (longer * percent / 100).max(1))?, 90);
+    let resized = |percent: usize| jpeg(&resize::fit(photo, (longer * percent / 100).max(1))?, 90);
     let mut stream = Seed(number).stream(Purpose::Examples, 77, 0);
     let mut crop = |percent: f64| {
         let [width, height] = [photo.width, photo.height].map(|side| (side as f64 * (1.0 - percent / 100.0)) as usize);
@@ -123,7 +123,7 @@ fn copies_of(photo: &Rgb, number: u64) -> Result<Vec<(&'static str, Rgb)>> {
         ("mirrored", jpeg(&mirrored(photo), 85)?),
         ("cropped by 5 % of each side", jpeg(&five, 85)?),
         ("cropped by 10 % of each side", jpeg(&ten, 85)?),
-        ("by 5 %, mirrored, half size", jpeg(&preprocess::fit(&mirrored(&five), (longer / 2).max(1))?, 75)?),
+        ("by 5 %, mirrored, half size", jpeg(&resize::fit(&mirrored(&five), (longer / 2).max(1))?, 75)?),
         ("brightness x 1.5", each(photo, |c| c.map(|v| v * 1.5))),
         ("contrast x 1.5", each(photo, |c| c.map(|v| (v - 128.0) * 1.5 + 128.0))),
         ("hue turned by 90°", each(photo, |c| turned(c, 90.0))),

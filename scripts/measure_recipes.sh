@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# The recipes side by side: five disjoint folds over the real photos, each photo tested once, with seed, instant and best. Hours on two cores; it goes on
-# where it stopped, a row at a time. Photos come from PETAL_PHOTOS_ARCHIVE where it is set, else from the download.
+# The recipes side by side: five disjoint folds over the real photos, each photo tested once, with seed, instant and best; then with few photos, five
+# draws of each number, all others tested. Hours on two cores; it goes on where it stopped, a row at a time. Photos come from PETAL_PHOTOS_ARCHIVE where
+# it is set, else from the download.
 #
 #   scripts/measure_recipes.sh [RECIPE…]   default: seed instant best
 #   PETAL_BACKBONE, PETAL_WEIGHTS          default efficientnet-lite0, embedded
+#   PETAL_MEASURE_DIR                      where results are kept, default target/measure-recipes
+#   PETAL_MEASURE=folds|sizes              only one of the two
 set -euo pipefail
 cd "$(dirname "$0")/.."
 recipes=("$@")
@@ -11,31 +14,52 @@ recipes=("$@")
 backbone=${PETAL_BACKBONE:-efficientnet-lite0}
 weights=${PETAL_WEIGHTS:-embedded}
 out=${PETAL_MEASURE_DIR:-target/measure-recipes}
+what=${PETAL_MEASURE:-folds sizes}
 mkdir -p "$out"
 
-cargo build --release --bin petal
-petal=${CARGO_TARGET_DIR:-target}/release/petal
+if [ -z "${PETAL_COMMAND:-}" ]; then
+  cargo build --release --bin petal
+  PETAL_COMMAND=${CARGO_TARGET_DIR:-target}/release/petal
+fi
+petal=$PETAL_COMMAND
 
 if [ -n "${PETAL_PHOTOS_ARCHIVE:-}" ]; then
   "$petal" download-dataset --data "$out/photos" --archive "$PETAL_PHOTOS_ARCHIVE"
 else
   "$petal" download-dataset --data "$out/photos"
 fi
+photos=$out/photos/raw/flower_photos
 
-# A table of labels for each fold, which says of every photo whether it is to train, to decide or to test.
-python3 scripts/folds.py "$out/photos/raw/flower_photos" "$out" 5
-
-for fold in 0 1 2 3 4; do
-  "$petal" split-dataset --photos "$out/photos/raw/flower_photos" --labels "$out/fold-$fold.csv" --data "$out/data-$fold" --seed 0
+# measure NAME LABELS SEED trains all recipes on a table of labels.
+measure() {
+  local name=$1 labels=$2 seed=$3 recipe result start
+  "$petal" split-dataset --photos "$photos" --labels "$labels" --data "$out/data-$name" --seed 0
   for recipe in "${recipes[@]}"; do
-    result=$out/$recipe-$backbone-$fold.json
+    result=$out/$4$recipe-$backbone-$seed.json
     [ -s "$result" ] && continue # measured before
     start=$(date +%s)
-    "$petal" train --data "$out/data-$fold" --models "$out/models-$fold" --recipe "$recipe" --backbone "$backbone" --weights "$weights" \
-      --seed 0 --json > "$result.part"
+    "$petal" train --data "$out/data-$name" --models "$out/models-$name" --recipe "$recipe" --backbone "$backbone" --weights "$weights" \
+      --seed "$seed" --json > "$result.part"
     python3 scripts/folds.py --seconds "$result.part" $(($(date +%s) - start))
     mv "$result.part" "$result"
+  done
+}
+
+# Tables of labels say of every photo whether it is to train, to decide or to test.
+if [[ $what == *folds* ]]; then
+  python3 scripts/folds.py --folds "$photos" "$out" 5
+  for fold in 0 1 2 3 4; do
+    measure "$fold" "$out/fold-$fold.csv" "$fold" ""
     python3 scripts/folds.py --table "$out" "$backbone"
   done
-done
-python3 scripts/folds.py --table "$out" "$backbone"
+fi
+if [[ $what == *sizes* ]]; then
+  for per_class in 12 40; do
+    for seed in 0 1 2 3 4; do
+      name=few-$((5 * per_class))-$seed
+      python3 scripts/folds.py --few "$photos" "$out/$name.csv" "$per_class" "$seed"
+      measure "$name" "$out/$name.csv" "$seed" "few-$((5 * per_class))-"
+    done
+    python3 scripts/folds.py --sizes "$out" "$backbone"
+  done
+fi

@@ -97,7 +97,7 @@ impl Loader {
         let drawn = Augmentation::draw(config, stream);
         // Of a part that is shown alone, as much is to be there.
         let part = if config.crop > 0.0 { config.crop.sqrt().max(0.1) } else { 1.0 };
-        let photo = pixels::preprocess::shrink(photo, (2.0 * size as f64 / crop / part) as usize)?;
+        let photo = pixels::resize::shrink(photo, (2.0 * size as f64 / crop / part) as usize)?;
         let photo = drawn.apply(&photo);
         let mut square = if config.crop > 0.0 {
             self.preprocess.region(&photo, Region::draw(config.crop, (photo.width, photo.height), stream))?

@@ -1,6 +1,7 @@
 //! A picture in small, made to be compared.
 
-use super::preprocess::{Filter, Preprocess};
+use super::preprocess::Preprocess;
+use super::resize::Filter;
 use super::rgb::Rgb;
 use crate::base::config::Fit;
 use crate::base::error::Result;

@@ -2,25 +2,13 @@
 
 use std::fmt;
 
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8x3;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 
 use super::region::Region;
+use super::resize::{Filter, resize};
 use super::rgb::Rgb;
 use crate::base::config::Fit;
-use crate::base::error::{Error, ErrorKind, Result};
-
-/// How pixels between the pixels are found; both as in Pillow, with antialiasing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Filter {
-    /// Triangle filter.
-    Bilinear,
-    /// Cubic filter, a = -0.5.
-    Bicubic,
-}
+use crate::base::error::Result;
 
 /// What a network was trained to see. It belongs to the weights.
 #[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -131,48 +119,4 @@ impl Preprocess {
         }
         values
     }
-}
-
-/// Shrinks a photo whose shorter side is longer than `side` to that; gives others as they are.
-pub fn shrink(photo: Rgb, side: usize) -> Result<Rgb> {
-    let shorter = photo.width.min(photo.height);
-    if shorter <= side {
-        return Ok(photo);
-    }
-    let scaled = |length: usize| (length * side).div_ceil(shorter);
-    let (width, height) = (photo.width, photo.height);
-    let frame = (0.0, 0.0, width as f64, height as f64);
-    resize(&photo, Filter::Bilinear, frame, (scaled(width), scaled(height)))
-}
-
-/// Resizes a picture so that its longer side is `side`.
-pub fn fit(photo: &Rgb, side: usize) -> Result<Rgb> {
-    let longer = photo.width.max(photo.height).max(1);
-    let scaled = |length: usize| (length * side / longer).max(1);
-    let frame = (0.0, 0.0, photo.width as f64, photo.height as f64);
-    resize(photo, Filter::Bilinear, frame, (scaled(photo.width), scaled(photo.height)))
-}
-
-/// Resizes the frame (left, top, width, height) of a picture to so many pixels.
-fn resize(photo: &Rgb, filter: Filter, frame: (f64, f64, f64, f64), to: (usize, usize)) -> Result<Rgb> {
-    let failed = |cause: &dyn fmt::Display| {
-        let Rgb { width, height, .. } = photo;
-        Error::new(ErrorKind::Image, format!("a picture of {width} × {height} pixels cannot be resized: {cause}"))
-    };
-    // Typed: a picture whose kind of pixel is found out at run time would be compiled for all thirteen kinds, a quarter of petal's code.
-    let source = TypedImageRef::<U8x3>::from_buffer(photo.width as u32, photo.height as u32, &photo.data)
-        .map_err(|cause| failed(&cause))?;
-    let mut data = vec![0; to.0 * to.1 * 3];
-    let mut target =
-        TypedImage::<U8x3>::from_buffer(to.0 as u32, to.1 as u32, &mut data).map_err(|cause| failed(&cause))?;
-    let filter = match filter {
-        Filter::Bilinear => FilterType::Bilinear,
-        Filter::Bicubic => FilterType::CatmullRom,
-    };
-    let (left, top, width, height) = frame;
-    // Rounding must not push the frame over the edge.
-    let (width, height) = (width.min(photo.width as f64 - left), height.min(photo.height as f64 - top));
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).crop(left, top, width, height);
-    Resizer::new().resize_typed(&source, &mut target, &options).map_err(|cause| failed(&cause))?;
-    Ok(Rgb { width: to.0, height: to.1, data })
 }

@@ -10,7 +10,7 @@ use super::words::counted;
 use crate::base::error::Result;
 use crate::data::photo;
 use crate::eval::Cleaner;
-use crate::pixels::preprocess::fit;
+use crate::pixels::resize::fit;
 use crate::pixels::{Limits, encode_jpeg};
 
 /// Longest side of a photo on a page, in pixels: twice what it is shown in.

@@ -78,7 +78,7 @@ pub(super) fn grid(title: &str, tiles: &[Tile], columns: usize, footer: Option<F
 impl Tile {
     /// Its pictures, each in a square of this side at most.
     fn fitted(&self, side: usize) -> Result<Vec<Rgb>> {
-        self.pictures.iter().map(|picture| pixels::preprocess::fit(picture, side)).collect()
+        self.pictures.iter().map(|picture| pixels::resize::fit(picture, side)).collect()
     }
 
     fn draw(&self, canvas: &Canvas, at: (usize, usize), (width, height): (usize, usize), pictures: &[Rgb]) -> Painted {
@@ -110,7 +110,7 @@ impl Tile {
 pub(super) fn one(path: &std::path::Path) -> Result<Figure> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     Figure::of_photos(
-        &pixels::preprocess::fit(&photo::read(path, &Limits::NONE)?, 280 * SCALE)?,
+        &pixels::resize::fit(&photo::read(path, &Limits::NONE)?, 280 * SCALE)?,
         format!("the photo {name}"),
     )
 }

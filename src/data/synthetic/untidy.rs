@@ -10,7 +10,7 @@ use crate::base::error::Result;
 use crate::base::files;
 use crate::base::seed::{Purpose, Seed};
 use crate::pixels::encode::encode;
-use crate::pixels::{Rgb, encode_jpeg, preprocess};
+use crate::pixels::{Rgb, encode_jpeg, resize};
 
 /// The class that has a sixth as many photos as the others, at least three.
 pub const RARE: &str = "roses";
@@ -30,7 +30,7 @@ pub fn draw_untidy(root: &Path, per_class: usize, seed: Seed) -> Result<()> {
         files::write_bytes(&root.join(CLASSES[class]).join(name), &bytes)
     })?;
     for (class, name) in CLASSES.iter().enumerate() {
-        let smaller = preprocess::fit(&drawn(class, 0), 160)?;
+        let smaller = resize::fit(&drawn(class, 0), 160)?;
         files::write_bytes(&root.join(name).join("copies/smaller.jpg"), &encode_jpeg(&smaller, 75)?)?;
     }
     let twice = encode_jpeg(&drawn(0, 1), 80)?;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use petal::config::{Duplicates, SplitConfig};
 use petal::data::{Dataset, Split, duplicates, photo};
-use petal::pixels::{Rgb, encode_jpeg, encode_png, preprocess};
+use petal::pixels::{Rgb, encode_jpeg, encode_png, resize};
 use petal::{Config, ErrorKind};
 
 use super::drawn::{FAMILIES, drawn};
@@ -47,7 +47,7 @@ fn f63_drawn_pictures_that_look_alike_are_distinct_and_their_copies_are_found() 
             if number % 4 == 0 {
                 let (again, small) = (format!("{family}/{number:02}a.jpg"), format!("{family}/{number:02}b.png"));
                 fs::write(root.join(&again), encode_jpeg(&picture, 60).unwrap()).unwrap();
-                fs::write(root.join(&small), encode_png(&preprocess::fit(&picture, 120).unwrap()).unwrap()).unwrap();
+                fs::write(root.join(&small), encode_png(&resize::fit(&picture, 120).unwrap()).unwrap()).unwrap();
                 expected.extend([(name.clone(), again.clone()), (name, small.clone()), (again, small)]);
             }
         }

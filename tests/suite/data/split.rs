@@ -6,7 +6,7 @@ use std::path::Path;
 
 use petal::data::manifest::{self, Row};
 use petal::data::{Dataset, Split, Splits, photo};
-use petal::pixels::{encode_jpeg, encode_png, preprocess};
+use petal::pixels::{encode_jpeg, encode_png, resize};
 use petal::project::Project;
 use petal::{Config, ErrorKind, files};
 
@@ -120,7 +120,7 @@ fn f22_copies_stay_together_even_resized_or_in_another_class() {
         // An exact copy, one encoded again, one resized, and a darker one of other colours, as PNG.
         fs::copy(root.join("daisy").join(&name), root.join(format!("daisy/copy {name}"))).unwrap();
         fs::write(root.join(format!("daisy/again {name}")), encode_jpeg(&original, 60).unwrap()).unwrap();
-        let smaller = preprocess::fit(&original, 40).unwrap();
+        let smaller = resize::fit(&original, 40).unwrap();
         write_picture(&root.join(format!("daisy/small {name}")), &smaller);
         let mut recoloured = original.clone();
         let dark = |(i, v): (usize, &mut u8)| *v = (f64::from(*v) * [0.8, 0.7, 0.5][i % 3]) as u8 + 20;
