@@ -7,6 +7,7 @@
 #   PETAL_BACKBONE, PETAL_WEIGHTS          default efficientnet-lite0, embedded
 #   PETAL_MEASURE_DIR                      where results are kept, default target/measure-recipes
 #   PETAL_MEASURE=folds|sizes              only one of the two
+#   PETAL_COMMAND                          a petal that is built already; else it is built
 set -euo pipefail
 cd "$(dirname "$0")/.."
 recipes=("$@")
