@@ -52,4 +52,10 @@ impl Settings {
         more(&mut config);
         config.with(&self.settings)
     }
+
+    /// What --set says, but for settings that are chosen among: a recipe that is tried does not take it back.
+    pub(crate) fn set_but(&self, over: &[String]) -> Vec<&String> {
+        let name = |setting: &str| setting.split('=').next().unwrap_or_default().trim().to_owned();
+        self.settings.iter().filter(|setting| over.iter().all(|other| name(other) != name(setting))).collect()
+    }
 }

@@ -43,7 +43,11 @@ impl Options {
     pub(crate) fn run(self, project: &Project, limits: &LimitOptions) -> Result<Output> {
         let mut config = self.settings.config(&self.photos, |_| {})?;
         config.limits = limits.over(config.limits);
-        let candidates = config.grid(&self.over)?;
+        let mut candidates = config.grid(&self.over)?;
+        let set = self.settings.set_but(&self.over);
+        for candidate in &mut candidates {
+            candidate.config = candidate.config.with(&set)?;
+        }
         let splits = self.photos.splits(project, &mut config)?;
         let interrupt = Interrupt::watch()?;
         let mut training = Training::new(interrupt.clone());

@@ -66,12 +66,11 @@ pub fn sweep_with(
             }
         }
         halving::rank(&mut rung.tried);
+        let better = rung.tried.iter().take(left.len().div_ceil(2));
+        left = better.filter_map(|tried| left.iter().find(|candidate| candidate.name == tried.name).copied()).collect();
+        // Where the better half has had all of its epochs, the best of it is known.
         let is_last = left.iter().all(|candidate| full(&candidate.config) <= epochs);
-        rung.kept = if is_last || found.is_stopped { 0 } else { left.len().div_ceil(2) };
-        left = rung.tried[..rung.kept]
-            .iter()
-            .filter_map(|tried| left.iter().find(|candidate| candidate.name == tried.name).copied())
-            .collect();
+        rung.kept = if is_last || found.is_stopped { 0 } else { left.len() };
         found.rungs.push(rung);
         if is_last || found.is_stopped {
             return Ok(found);
@@ -91,13 +90,20 @@ fn try_out(
     observe: &mut dyn FnMut(&str, &Event) -> ControlFlow<()>,
 ) -> Result<Option<Tried>> {
     let mut learner = Learner::new(project, splits, &with_epochs(&candidate.config, epochs))?;
-    for phase in learner.phases() {
-        let fitted = learner.fit_with(&phase, &mut |event| observe(&candidate.name, event))?;
+    let phases = learner.phases();
+    for phase in &phases {
+        let fitted = learner.fit_with(phase, &mut |event| observe(&candidate.name, event))?;
         if fitted.ended == Ended::Stopped {
             return Ok(None);
         }
     }
-    let history = learner.history()?;
+    // A run that went on in an earlier search has more epochs than this round gives.
+    let mut history = learner.history()?;
+    let mut taken = 0;
+    history.epochs.retain(|epoch| {
+        taken += usize::from(phases.last().is_some_and(|last| last.name == epoch.phase));
+        taken <= epochs
+    });
     let what = || Error::new(ErrorKind::Config, format!("{}: no epoch was trained", candidate.name));
     let best = history.best().ok_or_else(what)?;
     Ok(Some(Tried {

@@ -51,7 +51,7 @@ impl Growing {
         let is_news = match event {
             Event::Begin { phase, epochs, steps, history } => {
                 self.history = (*history).clone();
-                let note = |after| format!("phase {} goes on after {after}", printable(&phase.name));
+                let note = |after| format!("phase {}, going on after {after}", printable(&phase.name));
                 self.notes.extend(after(*epochs, *steps).map(note));
                 true
             }

@@ -1,9 +1,9 @@
 //! What a search among settings has found: a table, a picture, and what comes next.
 
-use plotters::prelude::{ChartBuilder, Circle, LineSeries};
+use plotters::prelude::{ChartBuilder, Circle, LineSeries, PathElement, SeriesLabelPosition};
 use plotters::style::{Color, RGBColor, WHITE};
 
-use super::figure::{BLUE, Figure, INK, SOFT, VERMILION, draw, style};
+use super::figure::{BLUE, Figure, INK, SOFT, VERMILION, draw, legend, style};
 use super::table::{Cells, Table};
 use super::words::{counted, duration};
 use super::{View, shows};
@@ -102,6 +102,7 @@ impl Halving {
                 .draw()?;
             let winner = self.winner().map(|winner| winner.name.as_str());
             // The winner's over all others.
+            let mut named = std::collections::BTreeSet::new();
             for tried in last.iter().rev() {
                 let points: Vec<(f64, f64)> = self
                     .rungs
@@ -112,15 +113,21 @@ impl Halving {
                         Some((round as f64 + 1.0, 100.0 * found.accuracy))
                     })
                     .collect();
-                let (colour, width) = match () {
-                    () if Some(tried.name.as_str()) == winner => (VERMILION, 3),
-                    () if points.len() == rounds => (BLUE, 2),
-                    () => (DROPPED, 2),
+                let (name, colour, width) = match () {
+                    () if Some(tried.name.as_str()) == winner => ("the best", VERMILION, 3),
+                    () if points.len() == rounds => ("in the last round", BLUE, 2),
+                    () => ("dropped", DROPPED, 2),
                 };
-                chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(width)))?;
+                let line = LineSeries::new(points.iter().copied(), colour.stroke_width(width));
+                let drawn = chart.draw_series(line)?;
+                if named.insert(name) {
+                    drawn
+                        .label(name)
+                        .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(width)));
+                }
                 chart.draw_series(points.iter().map(|point| Circle::new(*point, 4, colour.filled())))?;
             }
-            Ok(())
+            legend(&mut chart, SeriesLabelPosition::LowerRight)
         })?;
         let winner = self.winner().map_or("none yet", |winner| winner.name.as_str());
         Figure::new(

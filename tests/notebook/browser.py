@@ -66,7 +66,7 @@ class Visit:
         self.page.wait(f"!!{button}", 60, "the button")
         seen = self.watch("baseline-fit", until=lambda seen: len(seen) >= 2, seconds=600)
         assert seen[0]["share"] is not None, seen
-        assert "goes on after epoch" in self.page.value(f"{self.output('baseline-fit')}.textContent")
+        assert "going on after epoch" in self.page.value(f"{self.output('baseline-fit')}.textContent")
         self.see("button", "baseline-fit")
         self.page.click(button)
         self.page.wait(f"/stopped; everything is kept|finished/.test({self.output('baseline-fit')}.textContent)", 120, "the button's stop")

@@ -16,10 +16,6 @@ fn candidates() -> Vec<Candidate> {
     base.grid(&["fine_tune.learning_rate=1e-9,1e-3,1e-8,3e-4"]).unwrap()
 }
 
-fn names(found: &Halving) -> Vec<Vec<&str>> {
-    found.rungs.iter().map(|rung| rung.tried.iter().map(|tried| tried.name.as_str()).collect()).collect()
-}
-
 #[test]
 fn the_better_half_goes_on_without_a_look_at_the_test_photos() {
     let folder = tempfile::tempdir().unwrap();
@@ -64,7 +60,7 @@ fn the_better_half_goes_on_without_a_look_at_the_test_photos() {
         _ => ControlFlow::Continue(()),
     };
     let again = sweep_with(&project, &splits, &candidates, 1, &mut trains).unwrap();
-    assert_eq!(names(&again), names(&found));
+    assert_eq!(again.rungs, found.rungs, "with the numbers of each round, though the winner has gone on since");
     let view = found.view().text();
     assert!(view.contains("best of 4") && view.contains("1 epoch ") && view.contains("3 epochs"), "{view}");
     assert!(files::sha256(found.curves().unwrap().png()) != files::sha256(&[]));
@@ -91,6 +87,21 @@ fn a_search_that_was_stopped_goes_on_to_the_same_end() {
         tried.map(|tried| (tried.name.clone(), tried.accuracy, tried.loss)).collect()
     };
     assert_eq!(numbers(&rest), numbers(&whole));
+}
+
+#[test]
+fn who_has_had_all_epochs_is_not_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = Config { head: PhaseConfig::new(1, 9, 1e-3), fine_tune: PhaseConfig::new(1, 9, 1e-3), ..small() };
+    let (project, splits) = flowers(folder.path(), &base);
+    let mut candidates = base.grid(&["fine_tune.learning_rate=1e-3,1e-9"]).unwrap();
+    // The one that learns nothing could go on.
+    candidates[1].config.fine_tune.epochs = 4;
+    let found = sweep_with(&project, &splits, &candidates, 1, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    let best_first = found.rungs[0].tried[0].name == candidates[0].name;
+    assert_eq!(found.rungs.len(), if best_first { 1 } else { 2 });
+    assert!(found.rungs.windows(2).all(|pair| pair[0].epochs < pair[1].epochs));
+    assert_eq!(found.rungs.last().unwrap().kept, 0);
 }
 
 #[test]
