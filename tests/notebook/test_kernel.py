@@ -121,26 +121,6 @@ def test_rust_analyzer_reads_what_cells_meet() -> None:
     assert named < names and {node["id"] for node in read["resolve"]["nodes"]} == names, read
 
 
-def test_an_answer_of_cargo_is_kept_for_the_same_files_alone(tmp_path: Path) -> None:
-    """It is found in every kernel's folder, and never for another lock file, another question or other dependencies."""
-
-    def kept(name: str, lock: str = "lock", cell: str = "", question: str = "metadata") -> str | None:
-        folder = tmp_path / name
-        (folder / "cell").mkdir(parents=True, exist_ok=True)
-        (folder / "cell" / "Cargo.toml").write_text(f"[package]\n[dependencies]\n{cell}")
-        (folder / "Cargo.toml").write_text("[workspace]")
-        (folder / "repository.lock").write_text(lock)
-        found = metadata.kept_answer(["cargo", question, "--manifest-path", f"{folder}/Cargo.toml"], folder)
-        return found and found.name
-
-    petal = f"{workspace.DEPENDENCY.removeprefix(':dep ')}\n"
-    first = kept("one", cell=petal)
-    assert first and kept("two", cell=petal) == first
-    assert len({first, kept("one"), kept("one", cell=petal, lock="newer"), kept("one", cell=petal, question="tree")}) == 4
-    assert kept("one", cell=petal + 'serde = "1"\n') is None
-    assert kept("one", cell='mine = { path = "../mine" }\n') is None
-
-
 def test_f50_petal_linked_into_each_cell_is_refused_before_any_training(folder: Path) -> None:
     """Without the shared library each cell has its own statics, and gradients would be wrong without a word."""
     with Kernel(folder) as kernel:

@@ -161,6 +161,13 @@ mod tests {
         assert!(first.is_some());
         assert_eq!(cell(&format!("    {dependency}\n")).map(|state| state.len()), first.as_ref().map(String::len));
         assert_eq!(cell(&dependency), first);
+        // In another kernel's folder it is the same; another question or lock file is another.
+        let there = scratch.join("another kernel");
+        put(there.join("cell/Cargo.toml"), &std::fs::read_to_string(own.join("cell/Cargo.toml")).unwrap());
+        assert_eq!(Folder(there.clone()).state_of_packages(&["metadata".into()]), first);
+        assert_ne!(Folder(there.clone()).state_of_packages(&["tree".into()]), first);
+        put(there.join("repository.lock"), "newer");
+        assert_ne!(Folder(there).state_of_packages(&["metadata".into()]), first);
         put(petal.join("Cargo.lock"), "version = 4");
         assert_ne!(cell(&dependency), first);
         assert_eq!(cell(&format!("{dependency}\nitoa = \"1\"")), None);
