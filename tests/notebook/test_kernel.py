@@ -6,7 +6,6 @@ import traceback
 from pathlib import Path
 
 import metadata
-import workspace
 from cells import DEP, OPEN, ROOT, SMALL, live_folders, well
 from session import Kernel
 
