@@ -1,7 +1,8 @@
 """For scripts/measure_recipes.sh: parts of a folder of photos as tables of labels, and tables of what was measured on them.
 
     folds.py --folds PHOTOS OUT COUNT           writes OUT/fold-0.csv and so on: disjoint folds, each photo tested once
-    folds.py --few PHOTOS FILE PER_CLASS SEED   writes a table with so few photos of each class to learn from and to decide on; all others are tested
+    folds.py --few PHOTOS OUT PER_CLASS COUNT   writes OUT/few-PHOTOS-0.csv and so on: so few photos of each class to learn from and to decide on,
+                                                drawn anew in each table; all others are tested
     folds.py --seconds FILE N                   puts the seconds into a result
     folds.py --table OUT BACKBONE               prints accuracy and time of each recipe over the folds that are done, and how they differ
     folds.py --sizes OUT BACKBONE               prints the accuracy of each recipe with few photos, over the seeds that are done
@@ -43,21 +44,22 @@ def folds(photos, out, count):
         write(out / f"fold-{fold}.csv", [(path, label, part.get(own, "train")) for path, label, own in dealt])
 
 
-def few(photos, file, per_class, seed):
+def few(photos, out, per_class, count):
     """Of the few, a fifth decides, at least two a class."""
-    rows = []
-    for name, files in classes(photos):
-        random.Random(f"{seed} {name}").shuffle(files)
-        val = max(2, per_class // 5)
-        for place, path in enumerate(files):
-            rows.append((f"{name}/{path.name}", name, "val" if place < val else "train" if place < per_class else "test"))
-    write(file, rows)
+    val, known = max(2, per_class // 5), list(classes(photos))
+    for seed in range(count):
+        rows = []
+        for name, files in known:
+            drawn = random.Random(f"{seed} {name}").sample(files, len(files))
+            parts = ["val" if place < val else "train" if place < per_class else "test" for place in range(len(files))]
+            rows += [(f"{name}/{path.name}", name, part) for path, part in zip(drawn, parts, strict=True)]
+        write(out / f"few-{per_class * len(known)}-{seed}.csv", rows)
 
 
 def told(result):
-    """Which test photos a run has right, by path."""
+    """Which test photos a run has right, by class and file: two classes may have files of one name."""
     with open(Path(result["run"]) / "predictions_test.csv", newline="", encoding="utf-8") as handle:
-        return {Path(row["path"]).name: row["target"] == row["predicted"] for row in csv.DictReader(handle)}
+        return {Path(row["path"]).parts[-2:]: row["target"] == row["predicted"] for row in csv.DictReader(handle)}
 
 
 def results(out, pattern):
@@ -87,7 +89,9 @@ def differ(recipe, pairs):
     """A recipe against seed on the same photos: those that only one has right, and the difference with its bootstrap over the photos."""
     first = {path: right for one, _ in pairs for path, right in one.items()}
     other = {path: right for _, two in pairs for path, right in two.items()}
-    photos = sorted(first.keys() & other.keys())
+    if first.keys() != other.keys():
+        sys.exit(f"seed and {recipe} were not measured on the same photos")
+    photos = first.keys()
     only_first = sum(first[path] and not other[path] for path in photos)
     only_other = sum(other[path] and not first[path] for path in photos)
     rng, count = random.Random(0), len(photos)
@@ -121,7 +125,7 @@ def main():
     elif what == "--sizes":
         sizes(Path(rest[0]), rest[1])
     elif what == "--few":
-        few(Path(rest[0]), Path(rest[1]), int(rest[2]), rest[3])
+        few(Path(rest[0]), Path(rest[1]), int(rest[2]), int(rest[3]))
     else:
         folds(Path(rest[0]), Path(rest[1]), int(rest[2]))
 

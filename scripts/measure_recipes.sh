@@ -31,12 +31,12 @@ else
 fi
 photos=$out/photos/raw/flower_photos
 
-# measure NAME LABELS SEED trains all recipes on a table of labels.
+# measure NAME PREFIX SEED trains all recipes on the table of labels of this name; their results begin with the prefix.
 measure() {
-  local name=$1 labels=$2 seed=$3 recipe result start
-  "$petal" split-dataset --photos "$photos" --labels "$labels" --data "$out/data-$name" --seed 0
+  local name=$1 prefix=$2 seed=$3 recipe result start
+  "$petal" split-dataset --photos "$photos" --labels "$out/$name.csv" --data "$out/data-$name" --seed 0
   for recipe in "${recipes[@]}"; do
-    result=$out/$4$recipe-$backbone-$seed.json
+    result=$out/$prefix$recipe-$backbone-$seed.json
     [ -s "$result" ] && continue # measured before
     start=$(date +%s)
     "$petal" train --data "$out/data-$name" --models "$out/models-$name" --recipe "$recipe" --backbone "$backbone" --weights "$weights" \
@@ -50,16 +50,16 @@ measure() {
 if [[ $what == *folds* ]]; then
   python3 scripts/folds.py --folds "$photos" "$out" 5
   for fold in 0 1 2 3 4; do
-    measure "$fold" "$out/fold-$fold.csv" "$fold" ""
+    measure "fold-$fold" "" "$fold"
     python3 scripts/folds.py --table "$out" "$backbone"
   done
 fi
 if [[ $what == *sizes* ]]; then
   for per_class in 12 40; do
+    python3 scripts/folds.py --few "$photos" "$out" "$per_class" 5
+    few=few-$((5 * per_class))
     for seed in 0 1 2 3 4; do
-      name=few-$((5 * per_class))-$seed
-      python3 scripts/folds.py --few "$photos" "$out/$name.csv" "$per_class" "$seed"
-      measure "$name" "$out/$name.csv" "$seed" "few-$((5 * per_class))-"
+      measure "$few-$seed" "$few-" "$seed"
     done
     python3 scripts/folds.py --sizes "$out" "$backbone"
   done

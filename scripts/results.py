@@ -2,11 +2,12 @@
 
 import glob
 import json
-import math
 import os
 import platform
 import sys
 from pathlib import Path
+
+from folds import spread
 
 
 def processor():
@@ -19,13 +20,12 @@ def processor():
 
 def row(name, results):
     accuracies = [result["test"]["accuracy"] for result in results]
-    mean = sum(accuracies) / len(accuracies)
-    spread = math.sqrt(sum((a - mean) ** 2 for a in accuracies) / max(1, len(accuracies) - 1))
+    mean, deviation = spread(accuracies)
     intervals = ", ".join(
         "{:.1f} ({:.1f}–{:.1f})".format(*(100 * x for x in (r["test"]["accuracy"], *r["test"]["accuracy_interval_95"]))) for r in results
     )
     # One seed says nothing of how seeds differ.
-    mean_text = f"{100 * mean:.1f} ± {100 * spread:.1f}" if len(results) > 1 else f"{100 * mean:.1f}"
+    mean_text = f"{100 * mean:.1f} ± {100 * deviation:.1f}" if len(results) > 1 else f"{100 * mean:.1f}"
     minutes = sum(r["seconds"] for r in results) / len(results) / 60
     memory = max(r["peak_memory_bytes"] or 0 for r in results) / 1e9
     epochs = ", ".join(str(len(r["epochs"])) for r in results)

@@ -23,12 +23,13 @@ passed=0 failed=() skipped=() seconds=()
 
 # check NAME COMMAND… goes on after a failure, so that one run shows all that is wrong; its status is whether it passed.
 check() {
-  local name=$1 start=$SECONDS
+  local name=$1 start=$SECONDS status=0
   shift
   say "$name: $*"
-  if "$@"; then passed=$((passed + 1)); else failed+=("$name"); fi
+  "$@" || status=$?
+  if [ "$status" -eq 0 ]; then passed=$((passed + 1)); else failed+=("$name"); fi
   seconds+=("$(printf '%5d s  %s' $((SECONDS - start)) "$name")")
-  [[ " ${failed[*]-} " != *" $name "* ]]
+  return "$status"
 }
 
 documentation() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet; }

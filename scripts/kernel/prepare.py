@@ -51,7 +51,7 @@ def main() -> int:
 
 def write_kernelspec(program: Path, prepared: Path) -> None:
     folder = Path(sys.prefix) / "share" / "jupyter" / "kernels" / "petal"
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "rust" / "bin").mkdir(parents=True, exist_ok=True)
     spec = {
         "argv": [sys.executable, str(Path(__file__).with_name("launch.py")), str(program), str(prepared), "{connection_file}"],
         "display_name": "Rust (petal)",
@@ -80,7 +80,6 @@ def write_library(link: Path, version: bytes, source: Path) -> None:
         link.unlink(missing_ok=True)
     else:
         shutil.rmtree(link)  # as earlier versions made it
-    link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(folder)
 
 
@@ -88,7 +87,6 @@ def write_tools(folder: Path, program: Path, sysroot: Path) -> None:
     """Rust's tools as kernels find them (launch.py): the kernel, which calls the real ones where it must (tools/mod.rs says why) and asks this
     project's metadata.py; and where Rust's own libraries are."""
     real = {name: next(path for path in (sysroot / "bin" / name, Path(shutil.which(name))) if path.exists()) for name in ("cargo", "rustc")}
-    (folder / "bin").mkdir(parents=True, exist_ok=True)
     libraries = subprocess.run(["rustc", "--print", "target-libdir"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     for link, target in (("bin/cargo", program), ("bin/rustc", program), *real.items(), ("libraries", libraries)):
         (folder / link).unlink(missing_ok=True)

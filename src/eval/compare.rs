@@ -54,12 +54,7 @@ pub fn compare(evaluations: &[&Evaluation]) -> Result<Comparison> {
     };
     let mut against_first = Vec::new();
     for other in others {
-        let same = first.predictions.len() == other.predictions.len()
-            && first.predictions.iter().zip(&other.predictions).all(|(a, b)| a.path == b.path && a.target == b.target);
-        if !same {
-            let what = format!("{} and {} were not measured on the same photos", first.model, other.model);
-            return Err(Error::new(ErrorKind::Dataset, what).mend("evaluate both on one split"));
-        }
+        check_same_photos(first, other)?;
         let pairs = || first.predictions.iter().zip(&other.predictions).map(|(a, b)| (a.is_right(), b.is_right()));
         let only_first = pairs().filter(|pair| *pair == (Some(true), Some(false))).count();
         let only_this = pairs().filter(|pair| *pair == (Some(false), Some(true))).count();
@@ -68,6 +63,17 @@ pub fn compare(evaluations: &[&Evaluation]) -> Result<Comparison> {
     }
     let evaluations: Vec<Evaluation> = evaluations.iter().map(|e| (*e).clone()).collect();
     Ok(Comparison { seconds: vec![None; evaluations.len()], evaluations, against_first })
+}
+
+/// Fails where two were not measured on the same photos in the same order.
+pub(super) fn check_same_photos(first: &Evaluation, other: &Evaluation) -> Result<()> {
+    let same = first.predictions.len() == other.predictions.len()
+        && first.predictions.iter().zip(&other.predictions).all(|(a, b)| a.path == b.path && a.target == b.target);
+    if same {
+        return Ok(());
+    }
+    let what = format!("{} and {} were not measured on the same photos", first.model, other.model);
+    Err(Error::new(ErrorKind::Dataset, what).mend("evaluate both on one split"))
 }
 
 /// The exact two-sided binomial test that either outcome is as probable.
@@ -85,7 +91,6 @@ fn mcnemar(a: usize, b: usize) -> f64 {
 
 /// The mean of +1 for each photo that only this one has right, and −1 for each that only the first has, with the interval of its bootstrap.
 fn bootstrap(only_first: usize, only_this: usize, photos: usize) -> Interval {
-    const DRAWS: usize = 10_000;
     let photos = photos.max(1);
     let mut stream = Seed(0).stream(Purpose::Bootstrap, 0, 0);
     let mut draw = || {
@@ -94,13 +99,18 @@ fn bootstrap(only_first: usize, only_this: usize, photos: usize) -> Interval {
             let drawn = stream.below(photos);
             sum += i64::from(drawn < only_this) - i64::from(drawn >= only_this && drawn < only_this + only_first);
         }
-        sum
+        sum as f64 / photos as f64
     };
-    let mut sums: Vec<i64> = (0..DRAWS).map(|_| draw()).collect();
-    sums.sort_unstable();
-    let share = |sum: i64| sum as f64 / photos as f64;
-    let end = |percent: f64| share(sums[((DRAWS - 1) as f64 * percent / 100.0).round() as usize]);
-    Interval { value: share(only_this as i64 - only_first as i64), low: end(2.5), high: end(97.5) }
+    interval((only_this as f64 - only_first as f64) / photos as f64, &mut draw)
+}
+
+/// A value with the 95 % interval of 10,000 draws of a bootstrap: its percentiles (Efron 1979).
+pub(super) fn interval(value: f64, draw: &mut dyn FnMut() -> f64) -> Interval {
+    const DRAWS: usize = 10_000;
+    let mut drawn: Vec<f64> = (0..DRAWS).map(|_| draw()).collect();
+    drawn.sort_by(f64::total_cmp);
+    let end = |percent: f64| drawn[((DRAWS - 1) as f64 * percent / 100.0).round() as usize];
+    Interval { value, low: end(2.5), high: end(97.5) }
 }
 
 #[cfg(test)]

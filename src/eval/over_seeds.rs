@@ -1,11 +1,10 @@
 //! Two ways to train, each with several seeds.
 
 use super::Evaluation;
+use super::compare::{check_same_photos, interval};
 use super::metrics::{Interval, mean_and_spread};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::{Purpose, Seed};
-
-const DRAWS: usize = 10_000;
 
 /// Two ways to train, each with several seeds: pair by pair on the same photos.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,15 +53,10 @@ impl OverSeeds {
 
 /// Photo by photo: +1 where only the other is right, −1 where only the first is, else 0.
 fn differences(first: &Evaluation, other: &Evaluation) -> Result<Vec<i8>> {
-    let pairs = || first.predictions.iter().zip(&other.predictions);
-    if first.predictions.len() != other.predictions.len()
-        || !pairs().all(|(a, b)| a.path == b.path && a.target == b.target)
-    {
-        let what = format!("{} and {} were not measured on the same photos", first.model, other.model);
-        return Err(Error::new(ErrorKind::Dataset, what).mend("evaluate both on one split"));
-    }
+    check_same_photos(first, other)?;
     let right = |is_right: Option<bool>| i8::from(is_right == Some(true));
-    Ok(pairs().map(|(a, b)| right(b.is_right()) - right(a.is_right())).collect())
+    let pairs = first.predictions.iter().zip(&other.predictions);
+    Ok(pairs.map(|(a, b)| right(b.is_right()) - right(a.is_right())).collect())
 }
 
 /// The mean of the means, with the interval of its bootstrap in two stages.
@@ -77,12 +71,9 @@ fn bootstrap(pairs: &[Vec<i8>]) -> Interval {
         }
         sum / pairs.len() as f64
     };
-    let mut means: Vec<f64> = (0..DRAWS).map(|_| draw()).collect();
-    means.sort_by(f64::total_cmp);
-    let end = |percent: f64| means[((DRAWS - 1) as f64 * percent / 100.0).round() as usize];
     let mean = |photos: &Vec<i8>| photos.iter().map(|d| f64::from(*d)).sum::<f64>() / photos.len().max(1) as f64;
     let value = pairs.iter().map(mean).sum::<f64>() / pairs.len() as f64;
-    Interval { value, low: end(2.5), high: end(97.5) }
+    interval(value, &mut draw)
 }
 
 #[cfg(test)]

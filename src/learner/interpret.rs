@@ -18,7 +18,7 @@ impl Learner {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if this run has not finished a phase yet.
     pub fn evaluate(&self, split: Split) -> Result<Evaluation> {
         let model = self.trained()?;
-        let (asked, loader) = self.asked(&model, split)?;
+        let (asked, loader) = self.asking(&model, split)?;
         let evaluation = eval::evaluate(&asked, &loader, &self.name_asked(&asked), &mut Bar::new())?;
         self.record_evaluation(split, &evaluation)?;
         Ok(evaluation)
@@ -83,7 +83,7 @@ impl Learner {
                 match part {
                     Split::Train if held_out => self.held_out()?,
                     _ => {
-                        let (asked, loader) = self.asked(&model, part)?;
+                        let (asked, loader) = self.asking(&model, part)?;
                         eval::evaluate(&asked, &loader, &self.name_asked(&asked), &mut bar)?
                     }
                 },

@@ -136,7 +136,7 @@ impl Learner {
     }
 
     /// The network as the settings ask it, [`ModelInfo::test`]; and the batches of a split that it takes.
-    fn asked<'a>(&self, model: &'a Model, split: Split) -> Result<(Asked<'a>, Loader)> {
+    fn asking<'a>(&self, model: &'a Model, split: Split) -> Result<(Asked<'a>, Loader)> {
         let asked = Asked::new(model, &self.info.preprocess, &self.info.test)?;
         let subset = self.splits.get(split);
         let loader = Loader::new(subset, *asked.preprocess(), self.config.batch_size, &self.project.device);

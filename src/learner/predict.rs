@@ -6,6 +6,7 @@ use super::Learner;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::eval::predict::Unreadable;
 use crate::eval::{self, Asked, Prediction};
+use crate::models::Model;
 use crate::report::{self, Bar, View, shows};
 
 /// Predictions for many photos, with the names of the classes.
@@ -28,14 +29,7 @@ impl Learner {
     pub fn predict(&self, path: impl AsRef<Path>) -> Result<Labelled> {
         let model = self.trained()?;
         check_there(path.as_ref())?;
-        let paths = [path.as_ref().to_path_buf()];
-        let (mut found, mut unreadable) = eval::predict(
-            &Asked::new(&model, &self.info.preprocess, &self.info.test)?,
-            &paths,
-            &self.config.limits,
-            &self.project.device,
-            &mut Bar::new(),
-        )?;
+        let (mut found, mut unreadable) = self.told(&model, &[path.as_ref().to_path_buf()])?;
         match (found.pop(), unreadable.pop()) {
             (Some(prediction), _) => Ok(Labelled { prediction, classes: self.info.classes.clone() }),
             (None, Some(unreadable)) => Err(unreadable.error),
@@ -61,14 +55,14 @@ impl Learner {
         let paths: Vec<PathBuf> = paths.iter().map(|path| path.as_ref().to_path_buf()).collect();
         paths.iter().try_for_each(|path| check_there(path))?;
         let eval::predict::Named { photos, hidden } = eval::predict::photos(&paths)?;
-        let (predictions, unreadable) = eval::predict(
-            &Asked::new(&model, &self.info.preprocess, &self.info.test)?,
-            &photos,
-            &self.config.limits,
-            &self.project.device,
-            &mut Bar::new(),
-        )?;
+        let (predictions, unreadable) = self.told(&model, &photos)?;
         Ok(Predictions { predictions, unreadable, hidden, classes: self.info.classes.clone() })
+    }
+
+    /// What the network says of these photos, asked as [`Config::test`](crate::Config::test) says; and those that cannot be read.
+    fn told(&self, model: &Model, photos: &[PathBuf]) -> Result<(Vec<Prediction>, Vec<Unreadable>)> {
+        let asked = Asked::new(model, &self.info.preprocess, &self.info.test)?;
+        eval::predict(&asked, photos, &self.config.limits, &self.project.device, &mut Bar::new())
     }
 }
 

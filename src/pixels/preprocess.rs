@@ -50,7 +50,7 @@ impl Preprocess {
     /// The square that the network sees of a photo, as [`Fit`] says.
     ///
     /// # Errors
-    /// [`ErrorKind::Image`] for a picture of no pixels.
+    /// [`ErrorKind::Image`](crate::ErrorKind::Image) for a picture of no pixels.
     pub fn square(&self, photo: &Rgb) -> Result<Rgb> {
         let whole = (0.0, 0.0, photo.width as f64, photo.height as f64);
         match self.fit {
@@ -63,7 +63,7 @@ impl Preprocess {
     /// A region of a photo, squeezed into the square that the network sees.
     ///
     /// # Errors
-    /// [`ErrorKind::Image`] for a region of no pixels.
+    /// [`ErrorKind::Image`](crate::ErrorKind::Image) for a region of no pixels.
     pub fn region(&self, photo: &Rgb, region: Region) -> Result<Rgb> {
         let Region { left, top, width, height } = region;
         let frame = (left as f64, top as f64, width as f64, height as f64);

@@ -149,17 +149,8 @@ impl Comparison {
                 other.model,
                 difference.only_this
             ));
-            let Interval { value, low, high } = difference.gain;
-            let points = |share: f64| format!("{:+.1}", 100.0 * share);
-            let found = if difference.is_shown() { "a difference is shown" } else { "no difference shown" };
-            view.line(format!(
-                "{} against {}: {} points (95 % interval {} to {}, paired by photo): {found}",
-                other.model,
-                each[0].model,
-                points(value),
-                points(low),
-                points(high)
-            ))
+            let gain = gained(difference.gain, ", paired by photo", difference.is_shown());
+            view.line(format!("{} against {}: {gain}", other.model, each[0].model))
         });
         if self.against_first.iter().any(|difference| !difference.is_shown()) {
             view.hint("p of 0.05 or more: the difference may be chance; more photos would tell")
@@ -173,25 +164,24 @@ impl OverSeeds {
     /// The mean accuracies of both, seed by seed, and whether the difference could be chance.
     pub fn view(&self) -> View {
         let seeds = self.first.len();
-        let points = |share: f64| format!("{:+.1}", 100.0 * share);
-        let Interval { value, low, high } = self.gain;
-        let found = if self.is_shown() { "a difference is shown" } else { "no difference shown" };
         let facts = ["the first", "the other"].into_iter().zip(self.means()).zip([&self.first, &self.other]);
         let facts = facts.map(|((name, (mean, spread)), each)| {
             let each: Vec<String> = each.iter().map(|accuracy| format!("{:.1}", 100.0 * accuracy)).collect();
             (name, format!("{:.1} ± {:.1} % ({})", 100.0 * mean, 100.0 * spread, each.join(", ")))
         });
-        let title = format!(
-            "the other against the first: {} points (95 % interval {} to {}): {found}",
-            points(value),
-            points(low),
-            points(high)
-        );
-        View::new(title).facts(facts).line(format!(
+        let gain = gained(self.gain, "", self.is_shown());
+        View::new(format!("the other against the first: {gain}")).facts(facts).line(format!(
             "{seeds} pairs of runs, {} in all; a bootstrap over pairs and photos",
             counted(self.photos, "photo")
         ))
     }
+}
+
+/// `+1.9 points (95 % interval +1.0 to +2.8): a difference is shown`; `how` stands behind the interval.
+fn gained(gain: Interval, how: &str, is_shown: bool) -> String {
+    let [value, low, high] = [gain.value, gain.low, gain.high].map(|share| format!("{:+.1}", 100.0 * share));
+    let found = if is_shown { "a difference is shown" } else { "no difference shown" };
+    format!("{value} points (95 % interval {low} to {high}{how}): {found}")
 }
 
 /// `91.2 % (95 % interval 87.0 to 94.1 %)`

@@ -86,11 +86,11 @@ impl Growing {
         }
         if !self.history.epochs.is_empty() {
             let epochs = self.history.epochs.len();
-            if self.curves.as_ref().is_none_or(|(drawn, _)| *drawn != epochs) {
+            // A curve of one epoch is a point.
+            if epochs > 1 && self.curves.as_ref().is_none_or(|(drawn, _)| *drawn != epochs) {
                 self.curves = self.history.curves().ok().map(|figure| (epochs, figure));
             }
-            // A curve of one epoch is a point.
-            if let Some((_, figure)) = self.curves.as_ref().filter(|(epochs, _)| *epochs > 1) {
+            if let Some((_, figure)) = &self.curves {
                 view = view.figure(figure.clone());
             }
             view = view.table_or_why(self.history.table());

@@ -1,9 +1,9 @@
 //! What a search among settings has found: a table, a picture, and what comes next.
 
-use plotters::prelude::{ChartBuilder, Circle, LineSeries, PathElement, SeriesLabelPosition};
-use plotters::style::{Color, RGBColor, WHITE};
+use plotters::prelude::{Circle, LineSeries, PathElement, SeriesLabelPosition};
+use plotters::style::{Color, RGBColor};
 
-use super::figure::{BLUE, Figure, INK, SOFT, VERMILION, draw, legend, style};
+use super::figure::{BLUE, Figure, VERMILION, draw, legend, over_epochs};
 use super::table::{Cells, Table};
 use super::words::{counted, duration};
 use super::{View, shows};
@@ -62,7 +62,7 @@ impl Halving {
         Table::new(columns)
     }
 
-    /// Validation accuracy after each round, a line for each of the settings; the winner's stands out, those that were dropped are grey.
+    /// Validation accuracy over the epochs of the last phase, a point for each round, a line for each of the settings; the winner's stands out, those that were dropped are grey.
     ///
     /// # Errors
     /// [`ErrorKind::Render`] if nothing was tried.
@@ -76,30 +76,9 @@ impl Halving {
         let room = (0.12 * (high - low)).max(1.0);
         let (low, high) = ((low - room).max(0.0), (high + room).min(100.0));
         let rounds = self.rungs.len();
+        let epochs = self.rungs.iter().map(|rung| rung.epochs).max().unwrap_or(1);
         let drawn = draw((1000, 400), |canvas| {
-            let mut chart = ChartBuilder::on(&canvas.area)
-                .caption("validation accuracy, %", style(18.0, INK))
-                .margin(14)
-                .x_label_area_size(46)
-                .y_label_area_size(58)
-                .build_cartesian_2d(0.75..rounds as f64 + 0.25, low..high)?;
-            let epochs = |round: &f64| match self.rungs.get((round.round() as usize).wrapping_sub(1)) {
-                Some(rung) if (round - round.round()).abs() < 1e-6 => rung.epochs.to_string(),
-                _ => String::new(),
-            };
-            chart
-                .configure_mesh()
-                .disable_x_mesh()
-                .light_line_style(WHITE)
-                .bold_line_style(RGBColor(228, 228, 228))
-                .axis_style(SOFT)
-                .x_labels(rounds.max(2))
-                .x_label_formatter(&epochs)
-                .y_label_formatter(&|value| format!("{value:.0}"))
-                .x_desc("epochs of the last phase")
-                .label_style(style(15.0, INK))
-                .axis_desc_style(style(15.0, SOFT))
-                .draw()?;
+            let mut chart = over_epochs(&canvas.area, "validation accuracy, %", epochs, 20, (low, high))?;
             let winner = self.winner().map(|winner| winner.name.as_str());
             // The winner's over all others.
             let mut named = std::collections::BTreeSet::new();
@@ -107,10 +86,9 @@ impl Halving {
                 let points: Vec<(f64, f64)> = self
                     .rungs
                     .iter()
-                    .enumerate()
-                    .filter_map(|(round, rung)| {
+                    .filter_map(|rung| {
                         let found = rung.tried.iter().find(|other| other.name == tried.name)?;
-                        Some((round as f64 + 1.0, 100.0 * found.accuracy))
+                        Some((rung.epochs as f64, 100.0 * found.accuracy))
                     })
                     .collect();
                 let (name, colour, width) = match () {

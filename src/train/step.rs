@@ -42,6 +42,7 @@ pub struct Steps<'a> {
     vars: Vec<(String, Var)>,
     /// How many stages below the head each of them is.
     depths: Vec<usize>,
+    deepest: usize,
     optimizer: Optimizer,
     state: State,
 }
@@ -86,10 +87,11 @@ impl<'a> Steps<'a> {
             let scale = recipe.scale(depth);
             Trained { scale, ..Trained::by_shape(name.clone(), var.clone()) }
         });
+        let deepest = depths.iter().copied().max().unwrap_or(0);
         let optimizer = Optimizer::new(recipe.rule(), trained.collect(), learning_rate)?;
         let mut state = State::new();
         recipe.begin(&vars, &mut state)?;
-        Ok(Self { model, cut, learning_rate, recipe, seed, planned, vars, depths, optimizer, state })
+        Ok(Self { model, cut, learning_rate, recipe, seed, planned, vars, depths, deepest, optimizer, state })
     }
 
     /// One whole step, in this epoch (counted from 0) and at this place in it.
@@ -160,8 +162,7 @@ impl<'a> Steps<'a> {
             None => ahead.gradients,
         };
         let Ahead { at, learning_rate, .. } = ahead;
-        let deepest = self.depths.iter().copied().max().unwrap_or(0);
-        let open = |&depth: &usize| f64::from(u8::from(self.recipe.is_open(&at, depth, deepest)));
+        let open = |&depth: &usize| f64::from(u8::from(self.recipe.is_open(&at, depth, self.deepest)));
         let scales: Vec<f64> = self.depths.iter().map(open).collect();
         let pace = Pace { learning_rate, momentum: self.recipe.momentum(&at), scales: &scales };
         self.optimizer.step(&gradients, &pace)?;

@@ -116,3 +116,39 @@ fn failures_name_the_file_and_the_mend_and_leave_nothing() {
     assert_eq!(petal(folder, &["train", "--backbone", "resnet51"]).status.code(), Some(2));
     assert_eq!(petal(folder, &["no-such-step"]).status.code(), Some(2));
 }
+
+/// What `--set` says holds for every recipe that is tried; the test photos are measured for `--test` alone (that nothing else looks at them, the library's
+/// own test shows). A model is asked otherwise by two options.
+#[test]
+fn a_sweep_chooses_on_validation_photos_and_a_model_is_asked_in_several_views() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path();
+    std::fs::write(folder.join("petal.toml"), SETTINGS).unwrap();
+    json(folder, &["download-dataset", "--source", "synthetic", "--per-class", "12"]);
+    json(folder, &["split-dataset"]);
+    let over = ["--over", "recipe=seed,instant", "--set", "head.epochs=1", "--set", "fine_tune.epochs=0"];
+    let sweep = [&["sweep", "--config", "petal.toml", "--picture", "rounds.png"][..], &over].concat();
+    let told = json(folder, &sweep);
+    let tried = told["rungs"][0]["tried"].as_array().unwrap();
+    assert_eq!((told["rungs"].as_array().unwrap().len(), tried.len(), &told["test"]), (1, 2, &Value::Null));
+    let best = tried.iter().map(|tried| tried["val_accuracy"].as_f64().unwrap()).fold(0.0, f64::max);
+    assert_eq!((tried[0]["val_accuracy"].as_f64(), &told["winner"]), (Some(best), &tried[0]["settings"]));
+    for tried in tried {
+        let run = folder.join("models/runs").join(tried["run"].as_str().unwrap());
+        let config = petal::Config::load(run.join("config.toml")).unwrap();
+        assert_eq!((config.head.epochs, config.fine_tune.epochs), (1, 0), "{tried}");
+    }
+    assert!(std::fs::read(folder.join("rounds.png")).unwrap().starts_with(b"\x89PNG"));
+    assert_eq!(json(folder, &[&sweep[..], &["--test"]].concat())["test"]["photos"], 5);
+
+    let run = tried[0]["run"].as_str().unwrap();
+    let asked = |more: &[&str]| json(folder, &[&["evaluate", "--model", run, "--split", "val"], more].concat());
+    let plain = asked(&[]);
+    assert_eq!(asked(&["--test-views", "one", "--test-size", "64"]), plain);
+    for other in [["--test-views", "flip"], ["--test-views", "crops"], ["--test-size", "80"]] {
+        assert_ne!(asked(&other)["loss"], plain["loss"], "{other:?}");
+    }
+    let output = petal(folder, &["evaluate", "--model", run, "--test-views", "flips"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("flip"), "{said}");
+}
