@@ -150,11 +150,11 @@ impl Options {
     fn config(&self) -> Result<Config> {
         self.settings.config(&self.photos, |config| {
             if let Some(epochs) = self.epochs_head {
-                config.head.epochs = epochs;
+                (config.head.epochs, config.head.least_steps) = (epochs, 0);
             }
             if let Some(epochs) = self.epochs_tune {
-                config.fine_tune.epochs = epochs;
-                config.baseline.epochs = epochs;
+                (config.fine_tune.epochs, config.fine_tune.least_steps) = (epochs, 0);
+                (config.baseline.epochs, config.baseline.least_steps) = (epochs, 0);
             }
             config.cache &= !self.no_cache;
         })

@@ -69,7 +69,8 @@ impl Learner {
                 // Where all layers fit, what the upper ones would cost need not be known.
                 let upper = if 2.0 * all.epoch < rest { all } else { cost(Layers::Upper)? };
                 let spent = since.elapsed().as_secs_f64() + AFTER + self.test_share(all);
-                let (layers, epochs, planned) = budget::fit_in(60.0 * minutes, spent, all, upper);
+                let most = budget::MOST_EPOCHS.max(self.asked.fine_tune.epochs);
+                let (layers, epochs, planned) = budget::fit_in(60.0 * minutes, spent, all, upper, most);
                 Plan { of, minutes, spent, layers, epochs, planned }
             }
         };

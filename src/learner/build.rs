@@ -33,6 +33,7 @@ impl Learner {
     pub fn in_run(project: &Project, splits: &Splits, config: &Config, kind: Kind, name: Option<&str>) -> Result<Self> {
         config.check()?;
         project.check_origin()?;
+        let config = &config.of_photos(splits.train.samples.len());
         let classes = splits.classes.len();
         let (architecture, preprocess) = match kind {
             Kind::Baseline => {

@@ -23,6 +23,7 @@ use crate::data::{Loader, Split, Splits};
 use crate::eval::Asked;
 use crate::export::ModelInfo;
 use crate::models::{Architecture, Cut, Model};
+use crate::pixels::Preprocess;
 use crate::report::gallery::batch;
 use crate::report::{self, Figure, Table};
 use crate::train::{Cache, Family, History, Job, Phase, Run};
@@ -165,8 +166,12 @@ impl Learner {
 
     /// Calls `work` with what a phase of this learner works on.
     fn with_job<R>(&self, phase: &Phase, work: impl FnOnce(&Job) -> R) -> R {
+        let preprocess = &self.info.preprocess;
+        let preprocess = Preprocess { size: phase.recipe.side().unwrap_or(preprocess.size), ..*preprocess };
+        let train = Loader::new(&self.splits.train, preprocess, self.config.batch_size, &self.project.device);
         // What is solved for learns from photos as they are.
-        let train = if phase.recipe.is_instant() { self.loader(Split::Train) } else { self.train_loader() };
+        let is_varied = !phase.recipe.is_instant();
+        let train = if is_varied { train.augmented(self.config.augment, Seed(self.config.seed)) } else { train };
         work(&Job {
             model: &self.model,
             info: &self.info,

@@ -42,7 +42,7 @@ pub struct Cost {
     pub epoch: f64,
 }
 
-/// The most epochs that are planned, however much time there is: more of them bring little.
+/// The most epochs that are planned, however much time there is, unless the settings have more: beyond these they bring little.
 pub const MOST_EPOCHS: usize = 24;
 /// Fewer epochs of all layers than this are worth less than more of the upper ones.
 const FEWEST_OF_ALL: usize = 2;
@@ -51,22 +51,22 @@ const BEYOND: f64 = 0.03;
 /// Steps that are measured, after one that is not counted.
 const MEASURED: usize = 6;
 
-/// Which layers for how many epochs fit into a budget of so many seconds, of which some are spent or set aside; and what that costs.
+/// Which layers for how many epochs, `most` at most, fit into a budget of so many seconds, of which some are spent or set aside; and what that costs.
 ///
 /// ```
 /// use petal::config::Layers;
 /// use petal::train::budget::{Cost, fit_in};
 ///
 /// let (all, upper) = (Cost { once: 0.0, epoch: 20.0 }, Cost { once: 30.0, epoch: 4.0 });
-/// assert_eq!(fit_in(240.0, 60.0, all, upper), (Layers::All, 9, 180.0));
-/// assert_eq!(fit_in(60.0, 22.0, all, upper), (Layers::Upper, 2, 38.0));
-/// assert_eq!(fit_in(60.0, 50.0, all, upper), (Layers::Upper, 0, 0.0));
+/// assert_eq!(fit_in(240.0, 60.0, all, upper, 24), (Layers::All, 9, 180.0));
+/// assert_eq!(fit_in(60.0, 22.0, all, upper, 24), (Layers::Upper, 2, 38.0));
+/// assert_eq!(fit_in(60.0, 50.0, all, upper, 24), (Layers::Upper, 0, 0.0));
 /// ```
-pub fn fit_in(budget: f64, spent: f64, all: Cost, upper: Cost) -> (Layers, usize, f64) {
+pub fn fit_in(budget: f64, spent: f64, all: Cost, upper: Cost, most: usize) -> (Layers, usize, f64) {
     let rest = budget * (1.0 + BEYOND) - spent;
     let fits = |cost: Cost| {
         let epochs = ((rest - cost.once) / cost.epoch.max(1e-6)).floor();
-        if epochs >= 1.0 { (epochs as usize).min(MOST_EPOCHS) } else { 0 }
+        if epochs >= 1.0 { (epochs as usize).min(most) } else { 0 }
     };
     let told = |layers, cost: Cost, epochs: usize| {
         let planned = if epochs == 0 { 0.0 } else { cost.once + cost.epoch * epochs as f64 };
@@ -171,7 +171,7 @@ mod tests {
         for budget in [60.0, 100.0, 240.0, 300.0] {
             for epoch in [3.0, 7.0, 19.0, 31.0] {
                 let (all, upper) = (Cost { once: 0.0, epoch }, Cost { once: 2.0 * epoch, epoch: epoch / 5.0 });
-                let (layers, epochs, planned) = fit_in(budget, 20.0, all, upper);
+                let (layers, epochs, planned) = fit_in(budget, 20.0, all, upper, MOST_EPOCHS);
                 assert!(20.0 + planned <= 1.03 * budget + 1e-9, "{budget} {epoch}: {layers:?} {planned}");
                 let more = if layers == Layers::All { epoch } else { epoch / 5.0 };
                 assert!(
@@ -181,7 +181,7 @@ mod tests {
             }
         }
         let free = Cost { once: 0.0, epoch: 0.0 };
-        assert_eq!(fit_in(60.0, 0.0, free, free).1, MOST_EPOCHS);
-        assert_eq!(fit_in(60.0, 600.0, free, free).1, 0);
+        assert_eq!(fit_in(60.0, 0.0, free, free, MOST_EPOCHS).1, MOST_EPOCHS);
+        assert_eq!(fit_in(60.0, 600.0, free, free, MOST_EPOCHS).1, 0);
     }
 }

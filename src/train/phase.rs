@@ -68,6 +68,8 @@ impl Phase {
         let PhaseConfig { epochs, patience, learning_rate, .. } = settings;
         // What is solved for is so after one.
         let epochs = if settings.method == Method::Instant { epochs.min(1) } else { epochs };
+        // How many photos there are is not known here, so that the epochs are what they are.
+        let settings = PhaseConfig { least_steps: 0, ..settings };
         let is_plain = settings == PhaseConfig::new(epochs, patience, learning_rate);
         let recipe: Arc<dyn Recipe> = if is_plain { Arc::new(SeedRecipe) } else { Arc::new(BySettings(settings)) };
         Self { name: name.into(), cut, epochs, patience, learning_rate, recipe }

@@ -15,14 +15,21 @@ use crate::nn::program::CHUNK;
 ///
 /// # Errors
 /// [`ErrorKind::Dataset`] for a part without photos, a class without training photos, or a photo whose class the network does
-/// not have; [`ErrorKind::Io`] where a folder takes the place of a file that the run writes; [`ErrorKind::Memory`] and
+/// not have; [`ErrorKind::Config`] for a size that the network does not take; [`ErrorKind::Io`] where a folder takes the place of a file that the run writes; [`ErrorKind::Memory`] and
 /// [`ErrorKind::DiskFull`] if the machine has too little, with what would fit.
 pub fn check(job: &Job) -> Result<()> {
     check_photos(job)?;
     check_folder(job.run)?;
+    let (side, own) = (job.train.preprocess().size, job.val.preprocess().size);
+    if side != own && !job.model.takes_any_size() {
+        let expected = format!("0, or {own} as the network has it");
+        return Err(Error::config(&format!("the size of phase {}", job.phase.name), side, &expected)
+            .mend("this network has parts that fit one size only"));
+    }
+    let config = Config { image_size: side.max(own), ..job.config.clone() };
     let machine = Machine::look(&job.run.folder);
     let photos = job.train.len().max(job.val.len());
-    Needs::of(job.model, job.phase.cut, job.config, photos)?
+    Needs::of(job.model, job.phase.cut, &config, photos)?
         .in_parts(job.phase.recipe.parts())
         .check(&machine)
         .map_err(|error| error.at(&job.run.folder))

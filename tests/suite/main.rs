@@ -12,6 +12,7 @@ mod contributing;
 mod data;
 mod decisions;
 mod faults;
+mod few_photos;
 mod formats;
 mod formulas;
 mod halving;

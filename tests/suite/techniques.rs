@@ -26,6 +26,7 @@ fn everything() -> Config {
         mixup: 0.4,
         ema: 0.9,
         accumulate: 2,
+        size: 32,
         ..PhaseConfig::new(2, 9, 3e-3)
     };
     let fine_tune = PhaseConfig {
@@ -33,6 +34,7 @@ fn everything() -> Config {
         optimizer: OptimizerKind::Sgd,
         weight_decay: 1e-4,
         layer_decay: 0.7,
+        size: 49,
         gradual: 0.5,
         mixup: 0.2,
         cutmix: 1.0,
@@ -71,7 +73,8 @@ fn f77_all_techniques_at_once_are_stopped_cached_and_threaded_to_the_same_bytes(
 #[test]
 fn f77_sampling_and_all_layers_are_stopped_and_cached_to_the_same_bytes() {
     let all = tempfile::tempdir().unwrap();
-    let fine_tune = PhaseConfig { layers: Layers::All, schedule: Schedule::Cosine, ..PhaseConfig::new(1, 9, 2e-4) };
+    let fine_tune =
+        PhaseConfig { layers: Layers::All, schedule: Schedule::Cosine, size: 45, ..PhaseConfig::new(1, 9, 2e-4) };
     let head = PhaseConfig { epochs: 1, ..small().head };
     let config = Config { image_size: 32, head, fine_tune, balance: Balance::Sampling, ..small() };
     let learner = |name: &str, config: &Config, stop_after: Option<usize>| {
@@ -120,6 +123,7 @@ fn each_technique_is_another_run_and_none_leaves_names_and_files_as_they_were() 
         PhaseConfig { ema: 0.99, ..base },
         PhaseConfig { watch: Watch::Accuracy, ..base },
         PhaseConfig { accumulate: 4, ..base },
+        PhaseConfig { size: 192, ..base },
     ] {
         let computes = computes(changed);
         assert!(!seen.contains(&computes), "{changed:?}");

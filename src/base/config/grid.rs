@@ -1,6 +1,6 @@
 //! Settings to choose among.
 
-use super::Config;
+use super::{Config, PhaseConfig};
 use crate::base::error::{Error, ErrorKind, Result};
 
 /// Settings to choose among, with what tells them from the others.
@@ -56,6 +56,13 @@ impl Config {
             }
         }
         Ok(found)
+    }
+
+    /// The settings for so many photos to train on: each phase has as many epochs as its [`least_steps`](super::PhaseConfig::least_steps) asks for.
+    #[must_use]
+    pub fn of_photos(&self, photos: usize) -> Self {
+        let of = |phase: PhaseConfig| phase.of_photos(photos, self.batch_size);
+        Self { head: of(self.head), fine_tune: of(self.fine_tune), baseline: of(self.baseline), ..self.clone() }
     }
 
     /// How a recipe of this name trains (its phases, head, views, variations, batch size), on the photos and the network of these settings, with their

@@ -7,7 +7,8 @@ use super::Config;
 use crate::base::error::{Error, ErrorKind, Result};
 
 impl Config {
-    /// The settings with these in their place: `fine_tune.label_smoothing=0.1`, named as in the TOML file. A word needs no quotes.
+    /// The settings with these in their place: `fine_tune.label_smoothing=0.1`, named as in the TOML file. A word needs no quotes. A phase whose epochs
+    /// are given has so many, whatever its `least_steps` was.
     ///
     /// ```
     /// let config = petal::Config::seed().with(&["fine_tune.label_smoothing=0.1", "balance=weights"])?;
@@ -31,6 +32,8 @@ impl Config {
             let mut table: Table =
                 config.to_toml().parse().map_err(|cause: toml::de::Error| failed(cause.message().into()))?;
             put(&mut table, name.trim(), value(text.trim())).map_err(failed)?;
+            let phase = name.trim().strip_suffix(".epochs").and_then(|phase| table.get_mut(phase)?.as_table_mut());
+            phase.map(|phase| phase.remove("least_steps"));
             config = Self::deserialize(table).map_err(|cause| failed(cause.message().trim().into()))?;
         }
         config.check()?;

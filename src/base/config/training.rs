@@ -38,6 +38,10 @@ pub struct PhaseConfig {
     pub epochs: usize,
     /// Stop after this many epochs in a row without a better one ([`PhaseConfig::watch`]); at least 1.
     pub patience: usize,
+    /// Where that many epochs have fewer steps than this, there are more of them: few photos need as many steps as many do. 0 to 100,000; 0 takes
+    /// the epochs as they are. Default 0. A learner knows its photos, and a run's settings then have its epochs ([`PhaseConfig::of_photos`]).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub least_steps: usize,
     /// The learning rate, above 0: in each step, or where the schedule is highest.
     pub learning_rate: f64,
     /// How the head learns. Default [`Method::Steps`]. For the head alone.
@@ -46,6 +50,11 @@ pub struct PhaseConfig {
     /// Which layers train beside the head. Default [`Layers::Upper`]. For `fine_tune` alone.
     #[serde(default, skip_serializing_if = "is_default")]
     pub layers: Layers,
+    /// Side of the square that training photos are shown in, in pixels; 0 is that of the network, [`Config::image_size`](super::Config::image_size), which
+    /// validation photos have in any case. Smaller ones take less time, and things that are smaller in training than in a test make up for parts of photos
+    /// that show them larger (Touvron et al. 2019, arXiv:1906.06423). Default 0. Not for networks that take one size only.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub size: usize,
     /// How the rate goes. Default [`Schedule::Constant`].
     #[serde(default, skip_serializing_if = "is_default")]
     pub schedule: Schedule,
@@ -97,9 +106,11 @@ impl PhaseConfig {
         Self {
             epochs,
             patience,
+            least_steps: 0,
             learning_rate,
             method: Method::Steps,
             layers: Layers::Upper,
+            size: 0,
             schedule: Schedule::Constant,
             warm_up: tenth(),
             optimizer: OptimizerKind::Adam,
@@ -117,6 +128,28 @@ impl PhaseConfig {
         }
     }
 
+    /// The same for so many photos to train on, in batches of this size: with as many epochs as [`PhaseConfig::least_steps`] asks for, and patience in the same
+    /// proportion.
+    ///
+    /// ```
+    /// use petal::config::PhaseConfig;
+    ///
+    /// let settings = PhaseConfig { least_steps: 200, ..PhaseConfig::new(12, 3, 2e-4) };
+    /// let few = settings.of_photos(160, 32); // 5 steps an epoch
+    /// assert_eq!((few.epochs, few.patience, few.least_steps), (40, 10, 0));
+    /// assert_eq!(settings.of_photos(2_000, 32).epochs, 12);
+    /// ```
+    pub fn of_photos(self, photos: usize, batch_size: usize) -> Self {
+        let steps = photos.div_ceil(batch_size.max(1)).max(1);
+        let is = Self { least_steps: 0, ..self };
+        // No epochs leave the phase out.
+        let epochs = self.least_steps.div_ceil(steps);
+        if self.epochs == 0 || epochs <= self.epochs {
+            return is;
+        }
+        Self { epochs, patience: (self.patience * epochs).div_ceil(self.epochs), ..is }
+    }
+
     /// Checks every range; `phase` is what the phase is called in settings.
     ///
     /// # Errors
@@ -131,8 +164,15 @@ impl PhaseConfig {
         let part = |key: &str, value: f64| within(key, value, (0.0..1.0).contains(&value), "from 0 to below 1");
         range("epochs", self.epochs as f64, 0.0, 100_000.0)?;
         range("patience", self.patience as f64, 1.0, 100_000.0)?;
+        range("least_steps", self.least_steps as f64, 0.0, 100_000.0)?;
         let rate = self.learning_rate;
         within("learning_rate", rate, rate > 0.0 && rate <= 10.0, "above 0, at most 10")?;
+        within(
+            "size",
+            self.size as f64,
+            self.size == 0 || (32..=1024).contains(&self.size),
+            "0 (as image_size), or 32 to 1024",
+        )?;
         range("warm_up", self.warm_up, 0.0, 0.9)?;
         range("weight_decay", self.weight_decay, 0.0, 10.0)?;
         part("momentum", self.momentum)?;

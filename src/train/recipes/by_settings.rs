@@ -73,6 +73,7 @@ impl Recipe for BySettings {
             ("layer_decay", is.layer_decay, plain.layer_decay),
             ("clip", is.clip, plain.clip),
             ("accumulate", is.accumulate as f64, plain.accumulate as f64),
+            ("size", is.size as f64, plain.size as f64),
         ] {
             if value != usual {
                 key.insert(name.into(), value.to_string());
@@ -127,6 +128,10 @@ impl Recipe for BySettings {
 
     fn watch(&self) -> Watch {
         self.0.watch
+    }
+
+    fn side(&self) -> Option<usize> {
+        (self.0.size > 0).then_some(self.0.size)
     }
 
     fn is_instant(&self) -> bool {

@@ -49,6 +49,10 @@ impl Recipe for GrowingRate<'_> {
         self.of.longest()
     }
 
+    fn side(&self) -> Option<usize> {
+        self.of.side()
+    }
+
     fn parts(&self) -> usize {
         self.of.parts()
     }

@@ -131,6 +131,11 @@ pub trait Recipe: Debug + Send + Sync {
         Watch::Loss
     }
 
+    /// Side of the square that training photos are shown in, in pixels. Without one it is the network's own.
+    fn side(&self) -> Option<usize> {
+        None
+    }
+
     /// Whether the head is not trained step by step but solved for at once ([`crate::train::instant`]).
     fn is_instant(&self) -> bool {
         false
