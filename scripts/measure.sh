@@ -1,20 +1,26 @@
 #!/usr/bin/env bash
-# The long accuracy runs: recipe `seed` on the real photos over several seeds, and the baseline. Writes what it measured into the
-# results table of README.md. Photos come from PETAL_PHOTOS_ARCHIVE where it is set, else from the download.
+# The long accuracy runs: recipes with networks on the real photos over several seeds, and the baseline. After each run it writes all that is measured so
+# far into the results table of README.md, and it goes on where it stopped. Photos come from PETAL_PHOTOS_ARCHIVE where it is set, else from the download.
 #
-#   scripts/measure.sh [SEED…]        default seeds: 0 1 2 3 4; hours on two cores
-#   PETAL_BACKBONE, PETAL_WEIGHTS     default efficientnet-lite0, embedded
+#   scripts/measure.sh [ROW…]     a row is RECIPE:BACKBONE:WEIGHTS, or `baseline`; default: seed, instant and best with efficientnet-lite0:embedded,
+#                                 and the baseline. Hours on two cores
+#   PETAL_SEEDS                   default "0 1 2 3 4"
+#   PETAL_MEASURE_DIR             where results are kept, default target/measure
+#   PETAL_COMMAND                 a petal that is built already; else it is built
 set -euo pipefail
 cd "$(dirname "$0")/.."
-seeds=("$@")
-[ ${#seeds[@]} -gt 0 ] || seeds=(0 1 2 3 4)
-backbone=${PETAL_BACKBONE:-efficientnet-lite0}
-weights=${PETAL_WEIGHTS:-embedded}
+rows=("$@")
+lite0=efficientnet-lite0:embedded
+[ ${#rows[@]} -gt 0 ] || rows=("seed:$lite0" "instant:$lite0" "best:$lite0" baseline)
+read -ra seeds <<< "${PETAL_SEEDS:-0 1 2 3 4}"
 out=${PETAL_MEASURE_DIR:-target/measure}
 mkdir -p "$out"
 
-cargo build --release --bin petal
-petal=${CARGO_TARGET_DIR:-target}/release/petal
+if [ -z "${PETAL_COMMAND:-}" ]; then
+  cargo build --release --bin petal
+  PETAL_COMMAND=${CARGO_TARGET_DIR:-target}/release/petal
+fi
+petal=$PETAL_COMMAND
 
 if [ -n "${PETAL_PHOTOS_ARCHIVE:-}" ]; then
   "$petal" download-dataset --data "$out/photos" --archive "$PETAL_PHOTOS_ARCHIVE"
@@ -22,25 +28,25 @@ else
   "$petal" download-dataset --data "$out/photos"
 fi
 
-for seed in "${seeds[@]}"; do
-  "$petal" split-dataset --photos "$out/photos/raw/flower_photos" --data "$out/data-$seed" --seed "$seed"
-done
-for model in transfer baseline; do
+for row in "${rows[@]}"; do
+  IFS=: read -r recipe backbone weights <<< "$row"
+  if [ "$recipe" = baseline ]; then
+    name=baseline
+    what=(--model baseline)
+  else
+    name=$recipe-$backbone
+    what=(--recipe "$recipe" --backbone "$backbone" --weights "$weights")
+  fi
   for seed in "${seeds[@]}"; do
-    result=$out/$model-$backbone-$seed.json
-    [ -s "$result" ] && continue # measured before
-    start=$(date +%s)
-    "$petal" train --data "$out/data-$seed" --models "$out/models" --model "$model" --backbone "$backbone" --weights "$weights" \
-      --seed "$seed" --json > "$result.part"
-    python3 - "$result.part" $(($(date +%s) - start)) <<'PY'
-import json, sys
-path, seconds = sys.argv[1], int(sys.argv[2])
-result = json.load(open(path))
-result["seconds"] = seconds
-json.dump(result, open(path, "w"))
-PY
-    mv "$result.part" "$result"
+    result=$out/$name-$seed.json
+    if [ ! -s "$result" ]; then # else it was measured before
+      "$petal" split-dataset --photos "$out/photos/raw/flower_photos" --data "$out/data-$seed" --seed "$seed"
+      start=$(date +%s)
+      # A folder of its own: what another row has kept of the same photos would make this one faster.
+      "$petal" train --data "$out/data-$seed" --models "$out/models-$name" "${what[@]}" --seed "$seed" --json > "$result.part"
+      python3 scripts/folds.py --seconds "$result.part" $(($(date +%s) - start))
+      mv "$result.part" "$result"
+    fi
+    python3 scripts/results.py "$out" README.md
   done
 done
-
-python3 scripts/results.py "$out" "$backbone" README.md

@@ -1,6 +1,5 @@
 """Writes the results table of README.md from what scripts/measure.sh measured."""
 
-import glob
 import json
 import os
 import platform
@@ -32,30 +31,36 @@ def row(name, results):
     return f"| {name} | {mean_text} | {intervals} | {epochs} | {minutes:.1f} | {memory:.1f} |"
 
 
+def order(name):
+    """Network by network, the recipes in the order of their cost; the baseline last."""
+    recipe, _, network = name.partition("-")
+    known = ("instant", "seed", "best")
+    return not network, network, known.index(recipe) if recipe in known else len(known), name
+
+
 def main():
-    folder, backbone, readme = sys.argv[1:4]
+    folder, readme = Path(sys.argv[1]), Path(sys.argv[2])
+    measured = {}
+    for path in sorted(folder.glob("*-*.json")):
+        measured.setdefault(path.stem.rpartition("-")[0], []).append(json.loads(path.read_text(encoding="utf-8")))
     rows = []
-    photos = set()
-    for model, name in (("transfer", f"{backbone}, both phases"), ("baseline", "baseline CNN from scratch")):
-        paths = sorted(glob.glob(os.path.join(folder, f"{model}-{backbone}-*.json")))
-        results = [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
-        if results:
-            photos.update(result["test"]["photos"] for result in results)
-            rows.append(row(f"{name} ({len(results)} seed{'s' if len(results) > 1 else ''})", results))
-    count = " or ".join(str(n) for n in sorted(photos))
+    for name in sorted(measured, key=order):
+        recipe, _, network = name.partition("-")
+        told = f"`{recipe}` | {network}" if network else "`seed` | baseline CNN from scratch"
+        rows.append(row(f"{told} | {len(measured[name])}", measured[name]))
+    count = " or ".join(str(n) for n in sorted({result["test"]["photos"] for results in measured.values() for result in results}))
     table = [
-        "| model | test accuracy %, mean ± sd | each seed (95 % interval) | epochs | minutes a run | peak memory GB |",
-        "|---|---|---|---|---|---|",
+        "| recipe | network | seeds | test accuracy %, mean ± sd | each seed (95 % interval) | epochs | minutes a run | peak memory GB |",
+        "|---|---|---|---|---|---|---|---|",
         *rows,
         "",
-        f"Recipe `seed`, {count} test photos a seed, on {os.cpu_count()} cores of {processor()}; the whole `petal train`, cold caches.",
+        f"{count} test photos a seed, on {os.cpu_count()} cores of {processor()}; the whole `petal train`, cold caches.",
     ]
-    text = Path(readme).read_text(encoding="utf-8")
+    text = readme.read_text(encoding="utf-8")
     begin, end = "<!-- results: written by scripts/measure.sh -->", "<!-- end of results -->"
     before, rest = text.split(begin, 1)
     after = rest.split(end, 1)[1]
-    with open(readme, "w", encoding="utf-8") as out:
-        out.write(before + begin + "\n" + "\n".join(table) + "\n" + end + after)
+    readme.write_text(before + begin + "\n" + "\n".join(table) + "\n" + end + after, encoding="utf-8")
 
 
 main()

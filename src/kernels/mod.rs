@@ -25,6 +25,7 @@ mod gemm;
 pub mod half_floats;
 pub mod linear;
 mod memory;
+mod narrow;
 pub mod pool;
 mod simd;
 mod sums;
