@@ -9,7 +9,7 @@ use std::time::Duration;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
 use half::f16;
 use petal::kernels::{
-    Activation, Conv, MaxPool, Memory, Padding,
+    Activation, Conv, MaxPool, Memory, Padding, Precision,
     adam::Adam,
     conv::{
         self, BackwardWeights, ForwardWeights, InputGradient, WeightGradient,
@@ -31,7 +31,7 @@ fn numbers(len: usize) -> Vec<f32> {
 /// A square convolution of pictures of `side`² pixels, with padding that keeps their size but for the stride.
 fn square(side: usize, in_c: usize, out_c: usize, kernel: usize, stride: usize) -> Conv {
     let pad = Padding::even(kernel / 2);
-    Conv { in_h: side, in_w: side, in_c, out_c, kernel, stride, pad, depthwise: false }
+    Conv { in_h: side, in_w: side, in_c, out_c, kernel, stride, pad, depthwise: false, precision: Precision::F32 }
 }
 
 /// A depthwise one, with TensorFlow's padding.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use candle_core::{Device, Tensor};
 use clap::Args;
+use petal::config::Precision;
 use petal::learner::backbone_model;
 use petal::models::{Architecture, Cut, Model};
 use petal::prelude::*;
@@ -24,6 +25,9 @@ pub(crate) struct Options {
     /// Its weights; the numbers do not matter for speed.
     #[arg(long, default_value = "random", value_parser = crate::parsed::<WeightsFrom>)]
     weights: WeightsFrom,
+    /// In what numbers the networks multiply: f32 or bf16.
+    #[arg(long, value_parser = crate::parsed::<Precision>, default_value = "f32")]
+    precision: Precision,
     /// Photos a step.
     #[arg(long, default_value_t = 32)]
     batch: usize,
@@ -41,7 +45,12 @@ pub(crate) struct Options {
 impl Options {
     /// Measures each rate in photos a second: the median of the repetitions after one that is not counted.
     pub(crate) fn run(self, project: &Project) -> Result<Output> {
-        let config = Config { backbone: self.backbone, weights: self.weights.clone(), ..Config::seed() };
+        let config = Config {
+            backbone: self.backbone,
+            weights: self.weights.clone(),
+            precision: self.precision,
+            ..Config::seed()
+        };
         let (model, preprocess) = backbone_model(&config, project)?;
         let side = preprocess.size;
         let images = images(self.batch, side, &project.device)?;
@@ -74,7 +83,12 @@ impl Options {
             step("all-layers step", &model, Cut::Images, true)?;
         }
         let architecture = Architecture::Baseline { classes: 5, image_size: side };
-        step("baseline step", &Model::new(&architecture, Seed(0), &project.device)?, Cut::Images, true)?;
+        step(
+            "baseline step",
+            &Model::new(&architecture, Seed(0), &project.device)?.in_precision(self.precision)?,
+            Cut::Images,
+            true,
+        )?;
         if rates.is_empty() {
             let mut known = names;
             if self.photos.is_none() {
@@ -83,7 +97,13 @@ impl Options {
             return Err(Error::unknown("only", &self.only, &known));
         }
 
-        let mut text = format!("{}, batch {}, {} threads\n", self.backbone, self.batch, project.machine.threads);
+        let mut text = format!(
+            "{}, {}, batch {}, {} threads\n",
+            self.backbone,
+            self.precision.name(),
+            self.batch,
+            project.machine.threads
+        );
         for (name, rate) in &rates {
             text += &format!("{name:<22} {rate:8.1} img/s\n");
         }
@@ -91,6 +111,7 @@ impl Options {
         let rates: serde_json::Map<String, Value> = rates.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
         let json = json!({
             "backbone": self.backbone.name(),
+            "precision": self.precision.name(),
             "batch": self.batch,
             "threads": project.machine.threads,
             "images_per_second": rates,

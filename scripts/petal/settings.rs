@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use petal::config::Fit;
+use petal::config::{Fit, Precision};
 use petal::prelude::*;
 
 use crate::photos::Photos;
@@ -25,6 +25,9 @@ pub(crate) struct Settings {
     /// How a photo becomes the square that the network sees: crop (its middle), squash (all of it, squeezed) or pad (all of it, with a margin).
     #[arg(long, value_parser = crate::parsed::<Fit>)]
     fit: Option<Fit>,
+    /// In what numbers the network multiplies: f32, or bf16, which is faster where the processor has instructions for it.
+    #[arg(long, value_parser = crate::parsed::<Precision>)]
+    precision: Option<Precision>,
     /// Another setting, by its name in the settings file: --set fine_tune.label_smoothing=0.1. Can be given several times.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     settings: Vec<String>,
@@ -47,6 +50,7 @@ impl Settings {
             config.weights = weights.clone();
         }
         config.fit = self.fit.unwrap_or(config.fit);
+        config.precision = self.precision.unwrap_or(config.precision);
         config.seed = self.seed.unwrap_or(config.seed);
         config = photos.over(config);
         more(&mut config);

@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::base::config::TestConfig;
+use crate::base::config::{Precision, TestConfig};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{self, output};
 use crate::base::seed::Seed;
@@ -28,6 +28,9 @@ pub struct ModelInfo {
     /// How it is asked about photos. What is at its default is not written, so that files from before are the same.
     #[serde(default, skip_serializing_if = "TestConfig::is_plain")]
     pub test: TestConfig,
+    /// In what numbers it multiplies; `f32` is not written.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// Where the backbone's weights came from before training; `None` if they were random.
     pub backbone_weights: Option<Origin>,
     /// What was measured, by name: `test_accuracy`, say. Finite.
@@ -133,7 +136,7 @@ fn from_bytes(bytes: &[u8], device: &Device) -> Result<(Model, ModelInfo)> {
     let info = read_info(bytes)?;
     let tensors = weights::parse(bytes, device)?;
     check_size(&info.architecture, &tensors)?;
-    let model = Model::new(&info.architecture, Seed(0), device)?;
+    let model = Model::new(&info.architecture, Seed(0), device)?.in_precision(info.precision)?;
     let wanted = model.params().iter().map(|(name, param)| (name.to_owned(), param.var.dims().to_vec())).collect();
     weights::check(&tensors, &wanted)?;
     model.params().set_all(&tensors)?;

@@ -32,6 +32,26 @@ impl<'a> Matrix<'a> {
         Self { data, rows: columns, columns: rows, row_stride: column_stride, column_stride: row_stride }
     }
 
+    /// Rows and columns.
+    pub(super) fn shape(&self) -> (usize, usize) {
+        (self.rows, self.columns)
+    }
+
+    /// How its numbers lie.
+    ///
+    /// # Panics
+    /// Where neither its rows nor its columns are contiguous.
+    pub(super) fn lies(&self) -> Lies<'a> {
+        let &Self { data, row_stride, column_stride, .. } = self;
+        match (row_stride, column_stride) {
+            // Of one alone, how far the next would be says nothing.
+            (_, 1) if self.rows == 1 => Lies::Rows { data: &data[..self.end()], stride: self.columns },
+            (stride, 1) => Lies::Rows { data: &data[..self.end()], stride },
+            (1, stride) => Lies::Columns { data: &data[..self.end()], stride },
+            strides => panic!("a matrix with strides {strides:?}"),
+        }
+    }
+
     /// A copy row by row, `columns` wide: the last column as often as is missing.
     fn repeated(&self, columns: usize) -> Vec<f32> {
         let at = |row: usize, column: usize| row * self.row_stride + column.min(self.columns - 1) * self.column_stride;
@@ -42,6 +62,12 @@ impl<'a> Matrix<'a> {
     fn end(&self) -> usize {
         (self.rows - 1) * self.row_stride + (self.columns - 1) * self.column_stride + 1
     }
+}
+
+/// A matrix whose rows, or columns, are contiguous, each so many numbers behind the last. The data ends with its last number.
+pub(super) enum Lies<'a> {
+    Rows { data: &'a [f32], stride: usize },
+    Columns { data: &'a [f32], stride: usize },
 }
 
 /// How many terms are summed at once. The library would choose by the sizes of the machine's caches and of the matrices;

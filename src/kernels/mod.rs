@@ -27,11 +27,13 @@ pub mod linear;
 mod memory;
 mod narrow;
 pub mod pool;
+mod product;
 mod simd;
 mod sums;
 #[cfg(test)]
 mod tests;
 
+pub use crate::base::config::Precision;
 pub use activation::{Activation, Keeps, backward_activation, forward_activation};
 pub use conv::{Conv, Padding};
 pub use elementwise::add_to;

@@ -54,7 +54,7 @@ impl Learner {
                 )
             }
         };
-        let model = Model::new(&architecture, Seed(config.seed), &project.device)?;
+        let model = Model::new(&architecture, Seed(config.seed), &project.device)?.in_precision(config.precision)?;
         let mut origin = None;
         if kind == Kind::Transfer {
             origin = pretrain(&model, config, project)?;
@@ -64,6 +64,7 @@ impl Learner {
             classes: splits.classes.to_vec(),
             preprocess,
             test: config.test,
+            precision: config.precision,
             backbone_weights: origin,
             metrics: BTreeMap::new(),
             run: None,
@@ -100,6 +101,9 @@ fn made_with(info: &ModelInfo, splits: &Splits, config: &Config, kind: Kind) -> 
     ]);
     if config.balance != Balance::None {
         keys.insert("balance".into(), json(&config.balance));
+    }
+    if !config.precision.is_f32() {
+        keys.insert("precision".into(), config.precision.name().into());
     }
     if kind == Kind::Transfer {
         keys.insert("views".into(), config.views.to_string());

@@ -85,7 +85,8 @@ impl Learner {
 
     /// The network as it is before any training.
     pub(super) fn untrained(&self) -> Result<Model> {
-        let model = Model::new(&self.info.architecture, Seed(self.config.seed), &self.project.device)?;
+        let model = Model::new(&self.info.architecture, Seed(self.config.seed), &self.project.device)?
+            .in_precision(self.info.precision)?;
         if self.kind() == Kind::Transfer {
             pretrain(&model, &self.config, &self.project)?;
         }

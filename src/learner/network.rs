@@ -32,7 +32,7 @@ pub(super) fn pretrain(model: &Model, config: &Config, project: &Project) -> Res
 pub fn backbone_model(config: &Config, project: &Project) -> Result<(Model, Preprocess)> {
     let ClassifierConfig { hidden, dropout } = config.classifier;
     let architecture = Architecture::Transfer { backbone: config.backbone, hidden, dropout, classes: 5 };
-    let model = Model::new(&architecture, Seed(config.seed), &project.device)?;
+    let model = Model::new(&architecture, Seed(config.seed), &project.device)?.in_precision(config.precision)?;
     pretrain(&model, config, project)?;
     Ok((model, Preprocess { fit: config.fit, ..registry::weights(config.backbone).preprocess }))
 }

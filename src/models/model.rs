@@ -10,6 +10,7 @@ use super::cut::Cut;
 use super::frozen::{Frozen, Inference, Numbers};
 use super::ops::Ops;
 use super::{head, init};
+use crate::base::config::Precision;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::{Purpose, Seed, Stream};
 use crate::nn::program::{Program, Size};
@@ -54,6 +55,26 @@ impl Model {
             params.insert(name, values, shape, device)?;
         }
         Ok(Self { architecture: architecture.clone(), params, body, program, ops, workspace: Workspace::default() })
+    }
+
+    /// The same, with convolutions that multiply in this precision; what else is computed stays `f32`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for another one than `f32` where Candle computes the network: on a GPU, with `PETAL_OPS=candle`,
+    /// and for networks from candle-transformers.
+    pub fn in_precision(mut self, precision: Precision) -> Result<Self> {
+        let is_ours = self.ops == Ops::Kernels && self.body.network().is_ok();
+        if precision != Precision::F32 && !is_ours {
+            return Err(Error::config("precision", "bf16", "f32 where Candle computes the network")
+                .mend("set precision to f32"));
+        }
+        self.program.precision = precision;
+        Ok(self)
+    }
+
+    /// In what its convolutions multiply.
+    pub fn precision(&self) -> Precision {
+        self.program.precision
     }
 
     /// What it was built from.

@@ -136,6 +136,7 @@ fn predict_answers_for_what_it_can_read() {
         classes: ["daisy", "roses", "Tülpen"].map(String::from).into(),
         preprocess: registry::weights(Backbone::EfficientnetLite0).preprocess,
         test: Default::default(),
+        precision: Default::default(),
         backbone_weights: None,
         metrics: BTreeMap::new(),
         run: None,

@@ -87,6 +87,7 @@ pub(crate) fn small_model() -> (Model, ModelInfo) {
         classes: ["roses", "sun \"flowers\"", "Tülpen"].map(String::from).into(),
         preprocess: registry::weights(Backbone::Resnet50).preprocess,
         test: Default::default(),
+        precision: Default::default(),
         backbone_weights: None,
         metrics: [("test_loss".to_owned(), 0.1 + 0.2), ("accuracy".to_owned(), 0.9)].into(),
         run: None,

@@ -26,7 +26,7 @@ pub use grid::Candidate;
 pub use picture::{AugmentConfig, Fit};
 pub use source::{Limits, Source};
 pub use split::{Duplicates, SplitConfig};
-pub use techniques::{Balance, Layers, Method, OptimizerKind, Schedule, Watch};
+pub use techniques::{Balance, Layers, Method, OptimizerKind, Precision, Schedule, Watch};
 pub use test::{TestConfig, TestViews};
 pub use training::{ClassifierConfig, PhaseConfig};
 pub use weights::WeightsFrom;
@@ -71,6 +71,9 @@ pub struct Config {
     /// How classes of uneven size are evened out in training. Default [`Balance::None`].
     #[serde(skip_serializing_if = "is_none")]
     pub balance: Balance,
+    /// In what numbers the network multiplies. Default [`Precision::F32`]. On the CPU alone.
+    #[serde(skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// How training photos are varied.
     pub augment: AugmentConfig,
     /// How the trained network is asked about photos. Default as it was trained, one view of each. It changes nothing of the training.

@@ -1,8 +1,8 @@
 //! Settings that have a name.
 
 use super::{
-    AugmentConfig, Backbone, Balance, ClassifierConfig, Config, Fit, Limits, PhaseConfig, Source, SplitConfig,
-    TestConfig, WeightsFrom,
+    AugmentConfig, Backbone, Balance, ClassifierConfig, Config, Fit, Limits, PhaseConfig, Precision, Source,
+    SplitConfig, TestConfig, WeightsFrom,
 };
 use crate::base::error::{Error, Result};
 
@@ -29,6 +29,7 @@ impl Config {
             limits: Limits::default(),
             split: SplitConfig::default(),
             balance: Balance::None,
+            precision: Precision::F32,
             augment: AugmentConfig::default(),
             test: TestConfig::default(),
             classifier: ClassifierConfig::default(),

@@ -262,15 +262,25 @@ fn add_multiple<const FMA: bool, const L: usize>(sums: &mut [f32; L], factor: f3
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Padding;
     use crate::kernels::simd::every_unit;
     use crate::kernels::tests::numbers;
+    use crate::kernels::{Padding, Precision};
 
     #[test]
     fn every_vector_unit_agrees() {
         for (kernel, stride) in [(3, 1), (3, 2), (4, 3)] {
             let pad = Padding::same(29, 31, kernel, stride);
-            let conv = &Conv { in_h: 29, in_w: 31, in_c: 3, out_c: 32, kernel, stride, pad, depthwise: false };
+            let conv = &Conv {
+                in_h: 29,
+                in_w: 31,
+                in_c: 3,
+                out_c: 32,
+                kernel,
+                stride,
+                pad,
+                depthwise: false,
+                precision: Precision::F32,
+            };
             let (x, dy) = (&numbers(conv.in_len(), 1)[..], &numbers(conv.out_len(), 2)[..]);
             let packed = &numbers(conv.weights(), 3)[..];
             every_unit::agrees(1e-6, |unit| {

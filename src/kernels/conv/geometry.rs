@@ -1,5 +1,7 @@
 //! Sizes and padding of a convolution.
 
+use crate::base::config::Precision;
+
 /// How many rows and columns of zeros surround a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Padding {
@@ -52,6 +54,8 @@ pub struct Conv {
     pub pad: Padding,
     /// Whether each channel has a kernel of its own and meets no other.
     pub depthwise: bool,
+    /// In what its products are taken. What is too little to multiply is taken in `f32` in any case.
+    pub precision: Precision,
 }
 
 impl Conv {
@@ -120,7 +124,7 @@ impl Conv {
     /// # Panics
     /// Where a size is zero, the kernel is larger than the padded picture, or it is depthwise and the channels differ.
     pub(in crate::kernels) fn check(&self) {
-        let Self { in_h, in_w, in_c, out_c, kernel, stride, pad, depthwise } = *self;
+        let Self { in_h, in_w, in_c, out_c, kernel, stride, pad, depthwise, .. } = *self;
         assert!([in_h, in_w, in_c, out_c, kernel, stride].iter().all(|&n| n > 0), "a size is zero: {self:?}");
         let (h, w) = (in_h + pad.top + pad.bottom, in_w + pad.left + pad.right);
         assert!(kernel <= h && kernel <= w, "the kernel is larger than the padded picture: {self:?}");

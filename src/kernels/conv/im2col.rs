@@ -7,8 +7,9 @@ use super::groups::{Block, Division};
 use super::patches::{col2im, im2col};
 use super::plan::in_one_pass;
 use crate::kernels::activation::Slopes;
-use crate::kernels::gemm::{Matrix, multiply};
+use crate::kernels::gemm::Matrix;
 use crate::kernels::memory::{Buffer, Memory};
+use crate::kernels::product::{Right, multiply, multiply_once};
 use crate::kernels::simd;
 use crate::kernels::sums::AddRows;
 use rayon::prelude::*;
@@ -42,12 +43,12 @@ pub(super) fn forward(
 ) {
     let (depth, row) = (conv.depth(), conv.out_w() * conv.out_c);
     let rows = even_rows(conv, y.len() / row);
-    let weights = Matrix::new(packed, depth, conv.out_c);
+    let weights = Right::new(packed, depth, conv.out_c, conv.precision);
     y.par_chunks_mut(rows * row).enumerate().for_each(|(i, y)| {
         let (start, positions) = (i * rows * conv.out_w(), y.len() / conv.out_c);
         let mut buffer = None;
         let patches = patches(conv, x, start, positions, memory, &mut buffer);
-        multiply(Matrix::new(patches, positions, depth), weights, accumulate, y);
+        multiply(Matrix::new(patches, positions, depth), weights, accumulate, memory, y);
         finish(start * conv.out_c, y);
     });
 }
@@ -57,12 +58,12 @@ pub(super) fn forward(
 pub(super) fn scatter(conv: &Conv, dy: &[f32], weight: &[f32], accumulate: bool, memory: &Memory, dx: &mut [f32]) {
     let positions = conv.out_h() * conv.out_w();
     let pictures = (MIN_POSITIONS / positions).max(1);
-    let weights = Matrix::new(weight, conv.out_c, conv.depth());
+    let weights = Right::new(weight, conv.out_c, conv.depth(), conv.precision);
     let parts = dx.par_chunks_mut(pictures * conv.in_len()).zip(dy.par_chunks(pictures * conv.out_len()));
     parts.for_each(|(dx, dy)| {
         let rows = dy.len() / conv.out_c;
         let mut columns = memory.buffer(rows * conv.depth());
-        multiply(Matrix::new(dy, rows, conv.out_c), weights, false, &mut columns);
+        multiply(Matrix::new(dy, rows, conv.out_c), weights, false, memory, &mut columns);
         if !accumulate {
             dx.fill(0.0);
         }
@@ -130,11 +131,13 @@ fn weight_block(
         let dy = &dy[start * out_c..][..positions * out_c];
         let patches = patches(conv, x, start, positions, memory, &mut buffer);
         let gradient = Matrix::new(dy, positions, out_c).columns(from, from + db.len()).transposed();
-        multiply(gradient, Matrix::new(patches, positions, depth), accumulate || first > rows.start, dw);
+        let patches_of = Matrix::new(patches, positions, depth);
+        multiply_once(gradient, patches_of, conv.precision, accumulate || first > rows.start, memory, dw);
         simd::run(AddRows { rows: dy, stride: out_c, from, sums: db });
         if let Some(InputGradient { weights, before, accumulate, dx }) = &mut input {
             let dx = &mut dx[(first - rows.start) * out_w * in_c..][..positions * in_c];
-            multiply(Matrix::new(dy, positions, out_c), Matrix::new(weights, out_c, in_c), *accumulate, dx);
+            let weights = Right::new(weights, out_c, in_c, conv.precision);
+            multiply(Matrix::new(dy, positions, out_c), weights, *accumulate, memory, dx);
             simd::run(Slopes { act: *before, kept: patches, dy: dx });
         }
     }

@@ -7,10 +7,10 @@
 //!
 //! ```
 //! use petal::kernels::conv::{self, BackwardWeights, ForwardWeights};
-//! use petal::kernels::{Activation, Conv, Memory, Padding};
+//! use petal::kernels::{Activation, Conv, Memory, Padding, Precision};
 //!
 //! // One picture of 3×3 pixels and one channel; each output is the sum of 2×2 of them.
-//! let conv = Conv { in_h: 3, in_w: 3, in_c: 1, out_c: 1, kernel: 2, stride: 1, pad: Padding::NONE, depthwise: false };
+//! let conv = Conv { in_h: 3, in_w: 3, in_c: 1, out_c: 1, kernel: 2, stride: 1, pad: Padding::NONE, depthwise: false, precision: Precision::F32 };
 //! let (x, weight, memory) = ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0], [1.0; 4], Memory::default());
 //! let mut y = [0.0; 4];
 //! let packed = ForwardWeights::pack(&conv, &weight, None, &memory);
@@ -88,10 +88,10 @@ pub fn forward(
 ///
 /// ```
 /// use petal::kernels::conv::{self, BackwardWeights};
-/// use petal::kernels::{Conv, Memory, Padding};
+/// use petal::kernels::{Conv, Memory, Padding, Precision};
 ///
 /// // Two channels to one: each input gets the gradient times its weight.
-/// let conv = Conv { in_h: 1, in_w: 1, in_c: 2, out_c: 1, kernel: 1, stride: 1, pad: Padding::NONE, depthwise: false };
+/// let conv = Conv { in_h: 1, in_w: 1, in_c: 2, out_c: 1, kernel: 1, stride: 1, pad: Padding::NONE, depthwise: false, precision: Precision::F32 };
 /// let memory = Memory::default();
 /// let weights = BackwardWeights::pack(&conv, &[2.0, -3.0], None, &memory);
 /// let mut dx = [1.0; 2];
@@ -147,7 +147,7 @@ pub fn sums_len(conv: &Conv) -> usize {
 /// use petal::kernels::{Conv, Memory, Padding, conv};
 ///
 /// // Two pictures of one pixel and two channels, to one channel.
-/// let conv = Conv { in_h: 1, in_w: 1, in_c: 2, out_c: 1, kernel: 1, stride: 1, pad: Padding::NONE, depthwise: false };
+/// let conv = Conv { in_h: 1, in_w: 1, in_c: 2, out_c: 1, kernel: 1, stride: 1, pad: Padding::NONE, depthwise: false, precision: Precision::F32 };
 /// let mut sums = vec![0.0; conv::sums_len(&conv)];
 /// conv::backward_weight(&conv, &[1.0, 2.0, 3.0, 4.0], &[1.0, -1.0], false, &Memory::default(), &mut sums);
 /// let (mut dw, mut db) = ([0.0; 2], [0.0]);
@@ -174,9 +174,9 @@ pub fn backward_weight(conv: &Conv, x: &[f32], dy: &[f32], accumulate: bool, mem
 ///
 /// ```
 /// use petal::kernels::conv::{self, BackwardWeights, InputGradient, WeightGradient};
-/// use petal::kernels::{Activation, Conv, Memory, Padding};
+/// use petal::kernels::{Activation, Conv, Memory, Padding, Precision};
 ///
-/// let conv = Conv { in_h: 1, in_w: 1, in_c: 2, out_c: 1, kernel: 1, stride: 1, pad: Padding::NONE, depthwise: false };
+/// let conv = Conv { in_h: 1, in_w: 1, in_c: 2, out_c: 1, kernel: 1, stride: 1, pad: Padding::NONE, depthwise: false, precision: Precision::F32 };
 /// let memory = Memory::default();
 /// let weights = BackwardWeights::pack(&conv, &[2.0, -3.0], None, &memory);
 /// // The input came out of a ReLU, which cut off its first number.

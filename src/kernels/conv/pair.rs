@@ -13,8 +13,9 @@ use super::weights::{BackwardWeights, ForwardWeights};
 use crate::kernels::activation::{Activation, Keeps, Slopes};
 use crate::kernels::elementwise::Epilogue;
 use crate::kernels::frame::{parts_in_order, picture_parts};
-use crate::kernels::gemm::{Matrix, multiply};
+use crate::kernels::gemm::Matrix;
 use crate::kernels::memory::Memory;
+use crate::kernels::product::{Right, multiply, multiply_once};
 use crate::kernels::simd;
 use crate::kernels::sums::{AddRows, PartialSums};
 use rayon::prelude::*;
@@ -43,10 +44,10 @@ pub struct Layer<'a> {
 ///
 /// ```
 /// use petal::kernels::conv::{ForwardWeights, pair};
-/// use petal::kernels::{Activation, Conv, Memory, Padding};
+/// use petal::kernels::{Activation, Conv, Memory, Padding, Precision};
 ///
 /// // One channel to two, itself and its negative, cut off at 0; then each times a number of its own.
-/// let row = |in_c, out_c, depthwise| Conv { in_h: 1, in_w: 2, in_c, out_c, kernel: 1, stride: 1, pad: Padding::NONE, depthwise };
+/// let row = |in_c, out_c, depthwise| Conv { in_h: 1, in_w: 2, in_c, out_c, kernel: 1, stride: 1, pad: Padding::NONE, depthwise, precision: Precision::F32 };
 /// let (first, second, memory) = (row(1, 2, false), row(2, 2, true), Memory::default());
 /// let expand = ForwardWeights::pack(&first, &[1.0, -1.0], None, &memory);
 /// let scale = ForwardWeights::pack(&second, &[10.0, 100.0], None, &memory);
@@ -73,7 +74,7 @@ pub fn forward(
         let from = start / row;
         let between = rows_behind(second, from..from + y.len() / row);
         let mut wide = memory.buffer(between.len() * second.in_w * second.in_c);
-        make_rows(&pointwise, &x[i * first.in_len()..][..first.in_len()], between.clone(), &mut wide);
+        make_rows(&pointwise, &x[i * first.in_len()..][..first.in_len()], between.clone(), memory, &mut wide);
         simd::run(OutputRows {
             conv: second,
             x: &wide,
@@ -110,10 +111,10 @@ pub struct Gradients<'a> {
 ///
 /// ```
 /// use petal::kernels::conv::{BackwardWeights, ForwardWeights, InputGradient, pair};
-/// use petal::kernels::{Activation, Conv, Memory, Padding};
+/// use petal::kernels::{Activation, Conv, Memory, Padding, Precision};
 ///
 /// // The pair of [`forward`]: of each pixel, the channel that was cut off gives no gradient.
-/// let row = |in_c, out_c, depthwise| Conv { in_h: 1, in_w: 2, in_c, out_c, kernel: 1, stride: 1, pad: Padding::NONE, depthwise };
+/// let row = |in_c, out_c, depthwise| Conv { in_h: 1, in_w: 2, in_c, out_c, kernel: 1, stride: 1, pad: Padding::NONE, depthwise, precision: Precision::F32 };
 /// let (first, second, memory) = (row(1, 2, false), row(2, 2, true), Memory::default());
 /// let expand = ForwardWeights::pack(&first, &[1.0, -1.0], None, &memory);
 /// let (expand_back, scale_back) =
@@ -158,7 +159,7 @@ pub fn backward(pointwise: Layer, second: &Conv, x: &[f32], dy: &[f32], wanted: 
     all.into_par_iter().for_each(|(x, dy, rows, dx, (narrow_sums, wide_sums))| {
         let len = rows.len() * second.in_w * second.in_c;
         let mut wide = memory.buffer(len);
-        make_rows(&made, x, rows.clone(), &mut wide);
+        make_rows(&made, x, rows.clone(), memory, &mut wide);
         let mut went_in = memory.buffer(if smooth { len } else { 0 });
         if smooth {
             went_in.copy_from_slice(&wide);
@@ -185,12 +186,13 @@ pub fn backward(pointwise: Layer, second: &Conv, x: &[f32], dy: &[f32], wanted: 
             let (dw, db) = narrow_sums.split_at_mut(first.weights());
             // The wide side is the one that the product runs along fast.
             let x = Matrix::new(x, positions, in_c).transposed();
-            multiply(x, Matrix::new(&gradient, positions, out_c), false, dw);
+            multiply_once(x, Matrix::new(&gradient, positions, out_c), first.precision, false, memory, dw);
             db.fill(0.0);
             simd::run(AddRows { rows: &gradient, stride: out_c, from: 0, sums: db });
         }
         if !dx.is_empty() {
-            multiply(Matrix::new(&gradient, positions, out_c), Matrix::new(weights, out_c, in_c), accumulate, dx);
+            let weights = Right::new(weights, out_c, in_c, first.precision);
+            multiply(Matrix::new(&gradient, positions, out_c), weights, accumulate, memory, dx);
             simd::run(Slopes { act: before, kept: x, dy: dx });
         }
     });
@@ -203,11 +205,11 @@ pub fn backward(pointwise: Layer, second: &Conv, x: &[f32], dy: &[f32], wanted: 
 }
 
 /// Rows `rows` of what lies between the two, of one picture.
-fn make_rows(pointwise: &Layer, x: &[f32], rows: Range<usize>, to: &mut [f32]) {
+fn make_rows(pointwise: &Layer, x: &[f32], rows: Range<usize>, memory: &Memory, to: &mut [f32]) {
     let &Layer { weights: ForwardWeights { conv, data, .. }, bias, act } = pointwise;
     let (positions, start) = (rows.len() * conv.in_w, rows.start * conv.in_w);
     let x = Matrix::new(&x[start * conv.in_c..][..positions * conv.in_c], positions, conv.in_c);
-    multiply(x, Matrix::new(data, conv.in_c, conv.out_c), false, to);
+    multiply(x, Right::new(data, conv.in_c, conv.out_c, conv.precision), false, memory, to);
     simd::run(Epilogue { bias, residual: None, act, y: to });
 }
 

@@ -101,10 +101,10 @@ pub(super) fn in_one_pass(conv: &Conv) -> bool {
 /// Whether `depthwise`, behind `pointwise`, is faster together with it. Depends on the geometry alone.
 ///
 /// ```
-/// use petal::kernels::{Conv, Padding, conv::pair};
+/// use petal::kernels::{Conv, Padding, Precision, conv::pair};
 ///
 /// let pointwise = |side, in_c, out_c| {
-///     Conv { in_h: side, in_w: side, in_c, out_c, kernel: 1, stride: 1, pad: Padding::NONE, depthwise: false }
+///     Conv { in_h: side, in_w: side, in_c, out_c, kernel: 1, stride: 1, pad: Padding::NONE, depthwise: false, precision: Precision::F32 }
 /// };
 /// let depthwise = |side, channels| Conv { kernel: 3, pad: Padding::even(1), depthwise: true, ..pointwise(side, channels, channels) };
 /// assert!(pair::suits(&pointwise(56, 24, 144), &depthwise(56, 144)));
@@ -118,12 +118,13 @@ pub fn suits(pointwise: &Conv, depthwise: &Conv) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::config::Precision;
     use crate::kernels::conv::Padding;
 
     /// A square convolution; `kernel` and `stride`.
     fn dense(side: usize, in_c: usize, out_c: usize, (kernel, stride): (usize, usize), pad: usize) -> Conv {
         let pad = Padding::even(pad);
-        Conv { in_h: side, in_w: side, in_c, out_c, kernel, stride, pad, depthwise: false }
+        Conv { in_h: side, in_w: side, in_c, out_c, kernel, stride, pad, depthwise: false, precision: Precision::F32 }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::layout::{oihw_to_hwio, oihw_to_ohwi, oihw_to_turned_hwoi};
 use super::plan::{Backward, Dense, Forward};
 use super::winograd::weights::pack as transform;
 use crate::kernels::memory::{Buffer, Memory};
+use crate::kernels::product::Right;
 
 /// Weights in the order in which the forward pass reads them. Worth keeping where the same weights are used again.
 #[derive(Debug)]
@@ -27,7 +28,8 @@ impl ForwardWeights {
         oihw_to_hwio(conv.out_c, inputs, weight, scale, &mut data);
         let data = match way {
             Forward::Dense(Dense::Winograd) => transform(conv, &data, memory),
-            Forward::Depthwise | Forward::Dense(Dense::Direct | Dense::Im2col) => data,
+            Forward::Dense(Dense::Im2col) => Right::pack(data, conv.depth(), conv.precision, memory),
+            Forward::Depthwise | Forward::Dense(Dense::Direct) => data,
         };
         Self { conv: *conv, way, data }
     }
@@ -54,9 +56,12 @@ impl BackwardWeights {
             Backward::Scatter => oihw_to_ohwi(conv.out_c, conv.in_c, weight, scale, &mut data),
             Backward::Transposed(..) => oihw_to_turned_hwoi(conv.out_c, conv.in_c, weight, scale, &mut data),
         }
-        if let Backward::Transposed(transposed, Dense::Winograd) = &way {
-            data = transform(transposed, &data, memory);
-        }
+        let data = match &way {
+            Backward::Transposed(transposed, Dense::Winograd) => transform(transposed, &data, memory),
+            Backward::Transposed(back, Dense::Im2col) => Right::pack(data, back.depth(), conv.precision, memory),
+            Backward::Scatter => Right::pack(data, conv.out_c, conv.precision, memory),
+            Backward::Depthwise | Backward::Transposed(_, Dense::Direct) => data,
+        };
         Self { conv: *conv, way, data }
     }
 }

@@ -1,4 +1,53 @@
-//! Products of bf16 numbers with `f32` sums: twice the rate of `f32` where the processor has an instruction for them.
+//! Products of bf16 numbers with `f32` sums: up to twice the rate of `f32` where the processor has an instruction for them.
 
+mod block;
 mod numbers;
 mod product;
+
+use super::gemm::{Lies, Matrix};
+use super::memory::{Buffer, Memory};
+use super::simd;
+use numbers::{Columns, Neighbours, pairs_of};
+use product::Left;
+
+/// A right matrix as [`multiply`] reads it: rounded, two rows in a word, in panels of columns.
+///
+/// # Panics
+/// Where the matrix does not lie row by row.
+pub(super) fn pack(b: Matrix, memory: &Memory) -> Buffer {
+    let (terms, columns) = b.shape();
+    let Lies::Rows { data, stride } = b.lies() else { panic!("a right matrix lies row by row") };
+    let mut packed = memory.buffer(product::packed_len(terms, columns));
+    product::pack(data, stride, columns, bytemuck::cast_slice_mut(&mut packed));
+    packed
+}
+
+/// `c = a b`, or `c += a b` where `accumulate`, of numbers rounded to bf16, with `b`, `[terms, columns]`, as [`pack`] has made it.
+///
+/// A row of `c` doesn't depend on how many rows there are with it, nor a column on how many columns.
+pub(super) fn multiply(
+    a: Matrix,
+    b: &[f32],
+    (terms, columns): (usize, usize),
+    accumulate: bool,
+    memory: &Memory,
+    c: &mut [f32],
+) {
+    let rows = c.len() / columns;
+    assert_eq!(a.shape(), (rows, terms), "left matrix");
+    let pairs = pairs_of(terms);
+    let mut left = memory.buffer(rows * pairs);
+    let to: &mut [u32] = bytemuck::cast_slice_mut(&mut left);
+    let (row_stride, pair_stride) = match a.lies() {
+        Lies::Rows { data, stride } => {
+            simd::run(Neighbours { rows: data, stride, depth: terms, to });
+            (pairs, 1)
+        }
+        Lies::Columns { data, stride } => {
+            simd::run(Columns { rows: data, stride, columns: rows, to });
+            (1, rows)
+        }
+    };
+    let left = Left { pairs: bytemuck::cast_slice(&left), row_stride, pair_stride };
+    product::multiply(left, bytemuck::cast_slice(b), terms, columns, accumulate, c);
+}

@@ -41,9 +41,10 @@ pub(super) fn pairs_of(numbers: usize) -> usize {
     numbers.div_ceil(2)
 }
 
-/// Rows of numbers as rows of pairs of neighbours: `[rows, depth]` to `[rows, pairs]`.
+/// Rows of numbers as rows of pairs of neighbours: the first `depth` of each `stride` numbers to `[rows, pairs]`.
 pub(super) struct Neighbours<'a> {
-    pub(super) from: &'a [f32],
+    pub(super) rows: &'a [f32],
+    pub(super) stride: usize,
     pub(super) depth: usize,
     pub(super) to: &'a mut [u32],
 }
@@ -51,14 +52,14 @@ pub(super) struct Neighbours<'a> {
 impl Kernel for Neighbours<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Self { from, depth, to } = self;
-        if depth.is_multiple_of(2) {
-            return neighbours(from, to);
+        let Self { rows, stride, depth, to } = self;
+        if depth == stride && depth.is_multiple_of(2) {
+            return neighbours(rows, to);
         }
-        let pairs = pairs_of(depth);
-        for (from, to) in from.chunks_exact(depth).zip(to.chunks_exact_mut(pairs)) {
-            neighbours(&from[..depth - 1], &mut to[..pairs - 1]);
-            to[pairs - 1] = pair(from[depth - 1], 0.0);
+        let (pairs, even) = (pairs_of(depth), depth / 2);
+        for (row, to) in rows.chunks(stride).zip(to.chunks_exact_mut(pairs)) {
+            neighbours(&row[..2 * even], &mut to[..even]);
+            to[even..].fill_with(|| pair(row[depth - 1], 0.0));
         }
     }
 }
@@ -70,11 +71,10 @@ fn neighbours(from: &[f32], to: &mut [u32]) {
     }
 }
 
-/// Rows of numbers, each with the one below it: columns `from..to` of `[rows, stride]` as `[pairs of rows, columns]`.
+/// Rows of numbers, each with the one below it: the first `columns` of each `stride` numbers as `[pairs of rows, columns]`.
 pub(super) struct Columns<'a> {
     pub(super) rows: &'a [f32],
     pub(super) stride: usize,
-    pub(super) from: usize,
     pub(super) columns: usize,
     pub(super) to: &'a mut [u32],
 }
@@ -82,9 +82,9 @@ pub(super) struct Columns<'a> {
 impl Kernel for Columns<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Self { rows, stride, from, columns, to } = self;
+        let Self { rows, stride, columns, to } = self;
         for (rows, to) in rows.chunks(2 * stride).zip(to.chunks_exact_mut(columns)) {
-            column_pairs(rows, stride, from, to);
+            column_pairs(rows, stride, 0, to);
         }
     }
 }
@@ -133,8 +133,8 @@ mod tests {
         let numbers: Vec<f32> = (1..=15).map(|i| i as f32).collect();
         every_unit::gives_the_same_bytes(|unit| {
             let (mut rows, mut columns) = (vec![9; 9], vec![9; 4]);
-            unit.run(Neighbours { from: &numbers, depth: 5, to: &mut rows });
-            unit.run(Columns { rows: &numbers, stride: 5, from: 1, columns: 2, to: &mut columns });
+            unit.run(Neighbours { rows: &numbers, stride: 5, depth: 5, to: &mut rows });
+            unit.run(Columns { rows: &numbers[1..], stride: 5, columns: 2, to: &mut columns });
             let all = |pairs: &[u32]| pairs.iter().map(|&pair| (first(pair), second(pair))).collect::<Vec<_>>();
             assert_eq!(all(&rows)[..4], [(1., 2.), (3., 4.), (5., 0.), (6., 7.)]);
             assert_eq!(all(&columns), [(2., 7.), (3., 8.), (12., 0.), (13., 0.)]);

@@ -1,6 +1,7 @@
-//! The matrix product of bf16 numbers with `f32` sums: as the processor's instruction computes it where there is one, and the same bytes everywhere.
+//! The matrix product of bf16 numbers with `f32` sums, block by block.
 
-use super::numbers::{LANES, column_pairs, first, pairs_of, second};
+use super::block::{Block, has_instruction, run};
+use super::numbers::{LANES, column_pairs, pairs_of};
 use crate::kernels::simd::{self, Kernel};
 
 /// Vectors of a panel: with six rows, their sums fill the registers.
@@ -28,15 +29,14 @@ pub(super) fn packed_len(terms: usize, columns: usize) -> usize {
     pairs_of(terms) * columns.next_multiple_of(LANES)
 }
 
-/// The right matrix, rows of `stride` numbers of which `columns` from `from` on count, in panels of columns: `[panel, pair of rows, column]`.
-pub(super) fn pack(rows: &[f32], stride: usize, from: usize, columns: usize, to: &mut [u32]) {
-    simd::run(Pack { rows, stride, from, columns, to });
+/// The right matrix, the first `columns` of each `stride` numbers, in panels of columns: `[panel, pair of rows, column]`.
+pub(super) fn pack(rows: &[f32], stride: usize, columns: usize, to: &mut [u32]) {
+    simd::run(Pack { rows, stride, columns, to });
 }
 
 struct Pack<'a> {
     rows: &'a [f32],
     stride: usize,
-    from: usize,
     columns: usize,
     to: &'a mut [u32],
 }
@@ -44,15 +44,16 @@ struct Pack<'a> {
 impl Kernel for Pack<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Self { rows, stride, from, columns, to } = self;
-        let pairs = pairs_of(rows.len() / stride);
-        assert_eq!(to.len(), packed_len(rows.len() / stride, columns), "packed matrix");
+        let Self { rows, stride, columns, to } = self;
+        let terms = rows.len().div_ceil(stride);
+        let pairs = pairs_of(terms);
+        assert_eq!(to.len(), packed_len(terms, columns), "packed matrix");
         for (panel, to) in to.chunks_mut(pairs * PANEL).enumerate() {
             let (start, width) = (panel * PANEL, to.len() / pairs);
             let used = width.min(columns - start);
             for (rows, to) in rows.chunks(2 * stride).zip(to.chunks_exact_mut(width)) {
                 let (to, beyond) = to.split_at_mut(used);
-                column_pairs(rows, stride, from + start, to);
+                column_pairs(rows, stride, start, to);
                 beyond.fill(0);
             }
         }
@@ -75,6 +76,7 @@ pub(super) fn multiply(left: Left, right: &[u32], terms: usize, columns: usize, 
     assert!(terms > 0, "a product of nothing");
     let end = (rows - 1) * left.row_stride + (pairs - 1) * left.pair_stride + 1;
     assert!(end <= left.pairs.len(), "a matrix ends outside its slice");
+    let by_instruction = has_instruction();
     for from in (0..pairs).step_by(BLOCK) {
         let count = BLOCK.min(pairs - from);
         for (panel, right) in right.chunks(pairs * PANEL).enumerate() {
@@ -87,8 +89,19 @@ pub(super) fn multiply(left: Left, right: &[u32], terms: usize, columns: usize, 
                 let at = first * left.row_stride + from * left.pair_stride;
                 let left = Left { pairs: &left.pairs[at..], ..left };
                 let c = &mut c[first * columns + start..];
-                Tile { left, right, pairs: count, rows, width, c, columns, used, accumulate: accumulate || from > 0 }
-                    .run();
+                Tile {
+                    left,
+                    right,
+                    pairs: count,
+                    rows,
+                    width,
+                    c,
+                    columns,
+                    used,
+                    accumulate: accumulate || from > 0,
+                    by_instruction,
+                }
+                .run();
             }
         }
     }
@@ -108,6 +121,7 @@ struct Tile<'a> {
     /// How many columns of the panel there are.
     used: usize,
     accumulate: bool,
+    by_instruction: bool,
 }
 
 impl Tile<'_> {
@@ -132,30 +146,33 @@ impl Tile<'_> {
 
     /// The next `R` rows.
     fn step<const R: usize, const V: usize>(&mut self) {
-        let mut sums = [[[0.0; LANES]; V]; R];
-        if self.accumulate {
-            for (sums, c) in sums.iter_mut().zip(self.c.chunks(self.columns)) {
-                sums.as_flattened_mut()[..self.used].copy_from_slice(&c[..self.used]);
-            }
-        }
         let Left { pairs, row_stride, pair_stride } = self.left;
         assert!(
             (R - 1) * row_stride + (self.pairs - 1) * pair_stride < pairs.len()
                 && self.right.len() == self.pairs * V * LANES
         );
-        let block =
-            Block::<R, V> { pairs, row_stride, pair_stride, right: self.right, count: self.pairs, sums: &mut sums };
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512f") {
-            // SAFETY: the machine has the instructions; the last pair of the last row, and as many words of `right` as are read, were seen above.
-            unsafe { dot_products(block) };
+        let block = |c, to_next| Block::<R, V> {
+            pairs,
+            row_stride,
+            pair_stride,
+            right: self.right,
+            count: self.pairs,
+            accumulate: self.accumulate,
+            c,
+            to_next,
+        };
+        if self.used == V * LANES {
+            run(block(self.c, self.columns), self.by_instruction);
         } else {
-            simd::run(block);
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        simd::run(block);
-        for (sums, c) in sums.iter().zip(self.c.chunks_mut(self.columns)) {
-            c[..self.used].copy_from_slice(&sums.as_flattened()[..self.used]);
+            // The last columns of all: their vectors reach beyond the row.
+            let mut sums = [[[0.0; LANES]; V]; R];
+            for (sums, c) in sums.iter_mut().zip(self.c.chunks(self.columns)) {
+                sums.as_flattened_mut()[..self.used].copy_from_slice(&c[..self.used]);
+            }
+            run(block(sums.as_flattened_mut().as_flattened_mut(), V * LANES), self.by_instruction);
+            for (sums, c) in sums.iter().zip(self.c.chunks_mut(self.columns)) {
+                c[..self.used].copy_from_slice(&sums.as_flattened()[..self.used]);
+            }
         }
         self.rows -= R;
         if self.rows > 0 {
@@ -165,89 +182,10 @@ impl Tile<'_> {
     }
 }
 
-/// The products of `R` rows with `V` vectors of columns, added to `sums`.
-struct Block<'a, const R: usize, const V: usize> {
-    pairs: &'a [u32],
-    row_stride: usize,
-    pair_stride: usize,
-    right: &'a [u32],
-    count: usize,
-    sums: &'a mut [[[f32; LANES]; V]; R],
-}
-
-impl<const R: usize, const V: usize> Kernel for Block<'_, R, V> {
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let Self { pairs, row_stride, pair_stride, right, count, sums } = self;
-        for (p, right) in right.chunks_exact(V * LANES).take(count).enumerate() {
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let left = pairs[r * row_stride + p * pair_stride];
-                for (sum, &right) in sums.as_flattened_mut().iter_mut().zip(right) {
-                    *sum = add_pair(left, right, *sum);
-                }
-            }
-        }
-    }
-}
-
-/// What the instruction computes: the second product is added first, each addition is rounded once, and what is no normal number is 0.
-#[inline(always)]
-fn add_pair(left: u32, right: u32, sum: f32) -> f32 {
-    // Always as one operation, also where that is a slow call: the bytes are the same everywhere.
-    let sum = flushed(second(left).mul_add(second(right), flushed(sum)));
-    flushed(first(left).mul_add(first(right), sum))
-}
-
-#[inline(always)]
-fn flushed(number: f32) -> f32 {
-    if number.abs() < f32::MIN_POSITIVE { 0.0f32.copysign(number) } else { number }
-}
-
-/// [`Block`] by the instruction for it.
-///
-/// # Safety
-/// For each of the `R` rows, `count` pairs lie within `pairs`; `right` has `count` rows of `V` vectors.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn dot_products<const R: usize, const V: usize>(block: Block<R, V>) {
-    use std::arch::x86_64::{
-        __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_storeu_ps,
-    };
-    let Block { pairs, row_stride, pair_stride, right, count, sums } = block;
-    // A vector of 32 bf16 and one of 16 words are the same bits.
-    let halves = |words: __m512i| -> __m512bh {
-        // SAFETY: both are 64 bytes of plain numbers.
-        unsafe { std::mem::transmute(words) }
-    };
-    // SAFETY: each is read from, or written to, 16 numbers of `sums`.
-    let mut of = sums.each_ref().map(|row| row.each_ref().map(|vector| unsafe { _mm512_loadu_ps(vector.as_ptr()) }));
-    for p in 0..count {
-        // SAFETY: of `right`, vector `v` of row `p` is there, as the caller says.
-        let columns: [__m512bh; V] = std::array::from_fn(|v| {
-            halves(unsafe { _mm512_loadu_si512(right.as_ptr().add((p * V + v) * LANES).cast()) })
-        });
-        for (r, of) in of.iter_mut().enumerate() {
-            // SAFETY: pair `p` of row `r` is there, as the caller says.
-            let row =
-                halves(_mm512_set1_epi32(unsafe { *pairs.get_unchecked(r * row_stride + p * pair_stride) } as i32));
-            for (sum, column) in of.iter_mut().zip(columns) {
-                *sum = _mm512_dpbf16_ps(*sum, row, column);
-            }
-        }
-    }
-    for (row, of) in sums.iter_mut().zip(of) {
-        for (vector, sum) in row.iter_mut().zip(of) {
-            // SAFETY: a vector has 16 numbers.
-            unsafe { _mm512_storeu_ps(vector.as_mut_ptr(), sum) };
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::numbers::{Columns, Neighbours, round};
     use super::*;
-    use crate::kernels::simd::every_unit;
     use crate::kernels::tests::{distance, numbers};
 
     fn rounded(numbers: &[f32]) -> Vec<f64> {
@@ -261,9 +199,9 @@ mod tests {
         {
             let (a, b, before) = (numbers(rows * terms, 1), numbers(terms * columns, 2), numbers(rows * columns, 3));
             let mut left = vec![7; rows * pairs_of(terms)];
-            simd::run(Neighbours { from: &a, depth: terms, to: &mut left });
+            simd::run(Neighbours { rows: &a, stride: terms, depth: terms, to: &mut left });
             let mut right = vec![7; packed_len(terms, columns)];
-            pack(&b, columns, 0, columns, &mut right);
+            pack(&b, columns, columns, &mut right);
             let left = Left { pairs: &left, row_stride: pairs_of(terms), pair_stride: 1 };
             let (a64, b64) = (rounded(&a), rounded(&b));
             for accumulate in [false, true] {
@@ -280,7 +218,7 @@ mod tests {
             // Of the transposed matrix, pairs of its rows are the same pairs.
             let turned: Vec<f32> = (0..a.len()).map(|i| a[i % rows * terms + i / rows]).collect();
             let mut columns_of = vec![7; rows * pairs_of(terms)];
-            simd::run(Columns { rows: &turned, stride: rows, from: 0, columns: rows, to: &mut columns_of });
+            simd::run(Columns { rows: &turned, stride: rows, columns: rows, to: &mut columns_of });
             let (mut c, mut same) = (before.clone(), before);
             multiply(left, &right, terms, columns, false, &mut c);
             let left = Left { pairs: &columns_of, row_stride: 1, pair_stride: rows };
@@ -295,9 +233,14 @@ mod tests {
         let (a, b) = (numbers(rows * terms, 4), numbers(terms * columns, 5));
         let product = |first: usize, rows: usize, from: usize, count: usize| {
             let mut left = vec![0; rows * pairs_of(terms)];
-            simd::run(Neighbours { from: &a[first * terms..][..rows * terms], depth: terms, to: &mut left });
+            simd::run(Neighbours {
+                rows: &a[first * terms..][..rows * terms],
+                stride: terms,
+                depth: terms,
+                to: &mut left,
+            });
             let mut right = vec![0; packed_len(terms, count)];
-            pack(&b, columns, from, count, &mut right);
+            pack(&b[from..], columns, count, &mut right);
             let mut c = vec![0.0; rows * count];
             multiply(
                 Left { pairs: &left, row_stride: pairs_of(terms), pair_stride: 1 },
@@ -315,43 +258,6 @@ mod tests {
         {
             for (i, got) in product(first, count, from, width).chunks(width).enumerate() {
                 assert_eq!(got, &whole[(first + i) * columns + from..][..width]);
-            }
-        }
-    }
-
-    /// Numbers of all sizes, the smallest and largest among them.
-    #[test]
-    fn every_unit_and_the_instruction_give_the_same_bytes() {
-        let words = |len: usize, seed: u64, least: u32, range: u32| -> Vec<u32> {
-            let half = |number: f32, at: f32| {
-                let exponent = least + ((at + 1.0) * 0.5 * range as f32) as u32;
-                round(f32::from_bits(number.to_bits() & 0x807f_ffff | exponent.min(254) << 23))
-            };
-            let (numbers, at) = (numbers(2 * len, seed), numbers(2 * len, seed + 100));
-            let halves: Vec<u32> = numbers.iter().zip(&at).map(|(&number, &at)| half(number, at)).collect();
-            halves.chunks(2).map(|two| two[0] | two[1] << 16).collect()
-        };
-        for (least, range) in [(120, 12), (100, 50), (40, 60), (0, 255)] {
-            let (count, left) = (37, words(6 * 37, 1, least, range));
-            let right = words(37 * 2 * LANES, 2, least, range);
-            let block = |run: &dyn Fn(Block<6, 2>)| {
-                let mut sums = [[[1e-38; LANES]; 2]; 6];
-                run(Block { pairs: &left, row_stride: 37, pair_stride: 1, right: &right, count, sums: &mut sums });
-                // Which of the payloads of what is not a number stays is no part of a result.
-                sums.as_flattened()
-                    .as_flattened()
-                    .iter()
-                    .map(|s| if s.is_nan() { 1 } else { s.to_bits() })
-                    .collect::<Vec<_>>()
-            };
-            every_unit::gives_the_same_bytes(|unit| block(&|block| unit.run(block)));
-            #[cfg(target_arch = "x86_64")]
-            if is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512f") {
-                // SAFETY: the machine has the instructions, and the block is as large as it says.
-                assert!(
-                    block(&|block| unsafe { dot_products(block) }) == block(&|block| simd::run(block)),
-                    "from {least}"
-                );
             }
         }
     }

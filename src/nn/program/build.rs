@@ -7,7 +7,7 @@ use candle_core::Tensor;
 use serde::Serialize;
 
 use crate::base::error::Result;
-use crate::kernels::Activation;
+use crate::kernels::{Activation, Precision};
 use crate::nn::Params;
 use crate::nn::steps::{self, AveragePool, Conv, Description, Dropout, Linear, MaxPool, Parameter, Size, Step};
 
@@ -16,6 +16,8 @@ use crate::nn::steps::{self, AveragePool, Conv, Description, Dropout, Linear, Ma
 pub struct Program {
     /// The steps in order.
     pub steps: Vec<Node>,
+    /// In what its convolutions multiply, where the kernels compute it.
+    pub precision: Precision,
 }
 
 /// A step in a [`Program`], with what it reads. Register 0 is the program's input, register `i + 1` the output of step `i`.
@@ -113,7 +115,7 @@ impl Program {
     pub fn range(&self, range: Range<usize>) -> Self {
         let shift = |register: usize| register - range.start;
         let cut = |node: &Node| Node { input: shift(node.input), residual: node.residual.map(shift), ..node.clone() };
-        Self { steps: self.steps[range.clone()].iter().map(cut).collect() }
+        Self { steps: self.steps[range.clone()].iter().map(cut).collect(), precision: self.precision }
     }
 
     /// The tensors of the steps `range`, each with its step's position.

@@ -35,7 +35,7 @@ pub(super) fn fused(program: &Program, input: Size, draws: bool) -> (Vec<Planned
     let register = |registers: &[Option<usize>], of: usize| {
         registers[of].unwrap_or_else(|| unreachable!("what lies within a step has one reader"))
     };
-    let place = Place { input, through: Activation::None, own: Activation::None };
+    let place = Place { input, through: Activation::None, own: Activation::None, precision: program.precision };
     let mut index = 0;
     while let Some(node) = program.steps.get(index) {
         if !node.step.is_there(draws) {

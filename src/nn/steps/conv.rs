@@ -9,7 +9,9 @@ use super::step::{Bound, Description, Draws, Left, Needs, Parameter, Place, Read
 use crate::base::error::Result;
 use crate::base::seed::Stream;
 use crate::kernels::conv::{self, BackwardWeights, ForwardWeights, InputGradient, WeightGradient};
-use crate::kernels::{self, Activation, Buffer, Keeps, Memory, Padding, backward_activation, forward_activation};
+use crate::kernels::{
+    self, Activation, Buffer, Keeps, Memory, Padding, Precision, backward_activation, forward_activation,
+};
 use crate::nn::operation::with_values;
 use crate::nn::workspace::Workspace;
 
@@ -82,12 +84,22 @@ impl Conv {
             Pad::Same => Padding::same(size.h, size.w, self.kernel, self.stride),
         };
         let Self { in_c, out_c, kernel, stride, depthwise, .. } = *self;
-        kernels::Conv { in_h: size.h, in_w: size.w, in_c, out_c, kernel, stride, pad, depthwise }
+        kernels::Conv {
+            in_h: size.h,
+            in_w: size.w,
+            in_c,
+            out_c,
+            kernel,
+            stride,
+            pad,
+            depthwise,
+            precision: Precision::F32,
+        }
     }
 
     /// The step as [`Step::ready`] gives it.
     pub(super) fn ready_conv(&self, place: &Place, tensors: &[Bound], memory: &Memory) -> Result<ReadyConv> {
-        let conv = self.geometry(place.input);
+        let conv = kernels::Conv { precision: place.precision, ..self.geometry(place.input) };
         let folded = Folded::read(self.norm.as_ref(), tensors)?;
         let pack = |weight: &[f32]| ForwardWeights::pack(&conv, weight, folded.scale(), memory);
         let weights = with_values(&folded.weight, pack)?;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::base::error::Result;
 use crate::base::seed::Stream;
-use crate::kernels::{Activation, Buffer, Memory, add_to};
+use crate::kernels::{Activation, Buffer, Memory, Precision, add_to};
 use crate::nn::workspace::Workspace;
 
 /// A picture's size at one place of a network: rows, columns, channels. Numbers without a place are one pixel of many channels.
@@ -97,6 +97,8 @@ pub struct Place {
     pub input: Size,
     /// The activation that its input came out of, where this step takes the gradient back through it; else none.
     pub through: Activation,
+    /// In what it multiplies.
+    pub precision: Precision,
     /// Its own activation; none where the step that reads its output takes the gradient back through it.
     pub own: Activation,
 }

@@ -51,6 +51,9 @@ impl FrozenPart {
         let mut computed_by = versions();
         computed_by.insert("device".into(), format!("{:?}", model.device().location()));
         computed_by.insert("operations".into(), format!("{:?}", model.ops()));
+        if !model.precision().is_f32() {
+            computed_by.insert("precision".into(), model.precision().name().into());
+        }
         Ok(Self { network, cut, weights: codec::digest(&tensors)?, computed_by })
     }
 

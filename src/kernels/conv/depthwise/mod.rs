@@ -77,15 +77,25 @@ pub(super) fn backward(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Padding;
     use crate::kernels::simd::every_unit;
     use crate::kernels::tests::numbers;
+    use crate::kernels::{Padding, Precision};
 
     #[test]
     fn every_vector_unit_agrees() {
         for (kernel, stride) in [(3, 1), (3, 2), (4, 1), (5, 1), (5, 2)] {
             let pad = Padding::same(14, 11, kernel, stride);
-            let conv = &Conv { in_h: 14, in_w: 11, in_c: 53, out_c: 53, kernel, stride, pad, depthwise: true };
+            let conv = &Conv {
+                in_h: 14,
+                in_w: 11,
+                in_c: 53,
+                out_c: 53,
+                kernel,
+                stride,
+                pad,
+                depthwise: true,
+                precision: Precision::F32,
+            };
             let (x, dy) = (&numbers(conv.in_len(), 1)[..], &numbers(conv.out_len(), 2)[..]);
             let (packed, bias) = (&numbers(conv.weights(), 3)[..], &numbers(conv.out_c, 4)[..]);
             every_unit::agrees(5e-7, |unit| {

@@ -4,10 +4,12 @@ mod bytes;
 mod pair;
 mod values;
 
+use half::bf16;
+
 use super::plan::{Dense, Forward};
 use super::{BackwardWeights, ForwardWeights};
 use crate::kernels::tests::{TOLERANCE, distance, memory, numbers};
-use crate::kernels::{Activation, Conv, Padding, conv};
+use crate::kernels::{Activation, Conv, Padding, Precision, conv};
 
 /// The same as [`TOLERANCE`] where Winograd's transforms come before and after.
 const WINOGRAD_TOLERANCE: f64 = 5e-6;
@@ -17,7 +19,7 @@ const WINOGRAD_TOLERANCE: f64 = 5e-6;
 struct Size(usize, usize);
 
 fn dense(Size(in_h, in_w): Size, in_c: usize, out_c: usize, kernel: usize, stride: usize, pad: Padding) -> Conv {
-    Conv { in_h, in_w, in_c, out_c, kernel, stride, pad, depthwise: false }
+    Conv { in_h, in_w, in_c, out_c, kernel, stride, pad, depthwise: false, precision: Precision::F32 }
 }
 
 fn depthwise(size: Size, channels: usize, kernel: usize, stride: usize, pad: Padding) -> Conv {
@@ -71,7 +73,7 @@ fn geometries() -> Vec<Conv> {
 /// Sizes that make several tiles, groups and blocks.
 fn large_cases() -> Vec<Case> {
     let same = Padding::same(30, 31, 5, 2);
-    vec![
+    let all = vec![
         Case::new(dense(Size(30, 31), 40, 24, 3, 1, Padding::even(1)), 5),
         Case::new(dense(Size(30, 31), 40, 24, 3, 2, Padding::even(1)), 5),
         Case::new(dense(Size(30, 31), 48, 80, 3, 1, Padding::even(1)), 5),
@@ -83,7 +85,9 @@ fn large_cases() -> Vec<Case> {
         Case::new(dense(Size(57, 57), 3, 24, 7, 2, Padding::even(3)), 3),
         Case::new(depthwise(Size(30, 31), 50, 3, 1, Padding::even(1)), 5),
         Case::new(depthwise(Size(30, 31), 50, 5, 2, same), 5),
-    ]
+    ];
+    let narrow = all.iter().map(|case| Case::new(Conv { precision: Precision::Bf16, ..case.conv }, case.batch));
+    narrow.collect::<Vec<_>>().into_iter().chain(all).collect()
 }
 
 /// Inputs of one case.
@@ -98,7 +102,12 @@ struct Case {
 }
 
 impl Case {
+    /// Where products are taken in bf16, of numbers that are bf16: so they are exact in any precision.
     fn new(conv: Conv, batch: usize) -> Self {
+        let numbers = |len, seed| match conv.precision {
+            Precision::F32 => numbers(len, seed),
+            Precision::Bf16 => numbers(len, seed).into_iter().map(|number| bf16::from_f32(number).to_f32()).collect(),
+        };
         Self {
             conv,
             batch,
@@ -110,7 +119,8 @@ impl Case {
     }
 
     fn all() -> impl Iterator<Item = Self> {
-        geometries().into_iter().flat_map(|conv| [1, 3].map(|batch| Self::new(conv, batch)))
+        let both = |conv| [Precision::F32, Precision::Bf16].map(|precision| Conv { precision, ..conv });
+        geometries().into_iter().flat_map(both).flat_map(|conv| [1, 3].map(|batch| Self::new(conv, batch)))
     }
 
     fn name(&self) -> String {

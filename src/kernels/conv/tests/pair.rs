@@ -3,7 +3,7 @@
 use crate::kernels::conv::pair::{Gradients, Layer, backward, forward};
 use crate::kernels::conv::{self, BackwardWeights, ForwardWeights, InputGradient, WeightGradient};
 use crate::kernels::tests::{distance, numbers};
-use crate::kernels::{Activation, Conv, Memory, Padding, backward_activation, forward_activation};
+use crate::kernels::{Activation, Conv, Memory, Padding, Precision, backward_activation, forward_activation};
 
 /// A pair with numbers to go through it.
 struct Case {
@@ -21,7 +21,17 @@ type Results = [Vec<f32>; 3];
 impl Case {
     fn new((in_h, in_w): (usize, usize), in_c: usize, channels: usize, kernel: usize, stride: usize) -> Self {
         let pad = Padding::NONE;
-        let first = Conv { in_h, in_w, in_c, out_c: channels, kernel: 1, stride: 1, pad, depthwise: false };
+        let first = Conv {
+            in_h,
+            in_w,
+            in_c,
+            out_c: channels,
+            kernel: 1,
+            stride: 1,
+            pad,
+            depthwise: false,
+            precision: Precision::F32,
+        };
         let pad = Padding::same(in_h, in_w, kernel, stride);
         let second = Conv { in_c: channels, kernel, stride, pad, depthwise: true, ..first };
         let (convs, memory) = ([first, second], Memory::default());

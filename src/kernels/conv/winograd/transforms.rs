@@ -205,14 +205,24 @@ fn sums_transform([a, b, c, d, e, f]: [f32; IN]) -> [f32; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Padding;
     use crate::kernels::simd::every_unit;
     use crate::kernels::tests::numbers;
+    use crate::kernels::{Padding, Precision};
 
     #[test]
     fn every_vector_unit_agrees() {
         let pad = Padding { top: 2, left: 0, bottom: 1, right: 2 };
-        let conv = &Conv { in_h: 12, in_w: 10, in_c: 32, out_c: 80, kernel: 3, stride: 1, pad, depthwise: false };
+        let conv = &Conv {
+            in_h: 12,
+            in_w: 10,
+            in_c: 32,
+            out_c: 80,
+            kernel: 3,
+            stride: 1,
+            pad,
+            depthwise: false,
+            precision: Precision::F32,
+        };
         let x = &numbers(conv.in_len(), 1)[..];
         let tiles = conv.out_h().div_ceil(OUT) * conv.out_w().div_ceil(OUT);
         let product = &numbers(PLACES * tiles * conv.out_c, 3)[..];

@@ -64,14 +64,24 @@ const G: [[f32; 3]; IN] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Padding;
     use crate::kernels::simd::every_unit;
     use crate::kernels::tests::numbers;
+    use crate::kernels::{Padding, Precision};
 
     #[test]
     fn every_vector_unit_agrees() {
         let (in_c, out_c, pad) = (32, 80, Padding::even(1));
-        let conv = &Conv { in_h: 12, in_w: 10, in_c, out_c, kernel: 3, stride: 1, pad, depthwise: false };
+        let conv = &Conv {
+            in_h: 12,
+            in_w: 10,
+            in_c,
+            out_c,
+            kernel: 3,
+            stride: 1,
+            pad,
+            depthwise: false,
+            precision: Precision::F32,
+        };
         let weight = &numbers(conv.weights(), 2)[..];
         every_unit::agrees(5e-7, |unit| {
             G.map(|factors| {
