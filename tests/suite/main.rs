@@ -27,6 +27,7 @@ mod parity;
 mod phases;
 mod picture_limits;
 mod pixels;
+mod precision;
 mod recipes;
 mod report;
 mod runs;

@@ -1,0 +1,115 @@
+//! Networks that multiply in bf16: near those in f32, and as repeatable.
+
+use candle_core::{Device, Tensor};
+use petal::config::{Config, Layers, PhaseConfig, Precision};
+use petal::learner::Learner;
+use petal::models::{Architecture, Cut, Model, Ops};
+use petal::nn::loss;
+use petal::train::Phase;
+use petal::{ErrorKind, Purpose, Seed, export};
+
+use crate::support::{flowers, small};
+use crate::training::{bytes_of, numbers, train};
+use petal::config::Backbone;
+
+fn narrow() -> Config {
+    let fine_tune = PhaseConfig { layers: Layers::All, ..PhaseConfig::new(1, 9, 2e-4) };
+    Config { image_size: 48, precision: Precision::Bf16, head: PhaseConfig::new(1, 9, 1e-3), fine_tune, ..small() }
+}
+
+#[test]
+fn in_bf16_too_it_is_stopped_cached_and_threaded_to_the_same_bytes() {
+    let all = tempfile::tempdir().unwrap();
+    let learner = |name: &str, config: &Config, stop_after: Option<usize>| {
+        let (project, splits) = flowers(&all.path().join(name), config);
+        train(&project, &splits, config, stop_after)
+    };
+    let config = narrow();
+    let whole = learner("whole", &config, None);
+    let same = |other: &Learner, what: &str| {
+        assert_eq!(numbers(other), numbers(&whole), "{what}");
+        assert!(bytes_of(other) == bytes_of(&whole), "{what}");
+    };
+    same(&learner("stopped", &config, Some(9)), "stopped");
+    same(&learner("uncached", &Config { cache: false, ..config.clone() }, None), "uncached");
+    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    one.install(|| same(&learner("one thread", &config, Some(3)), "one thread"));
+
+    // In f32 it is another run, on the same folder and cache, with numbers of its own.
+    let wide = Config { precision: Precision::F32, ..config.clone() };
+    let other = learner("whole", &wide, None);
+    assert_ne!(other.run().folder, whole.run().folder);
+    assert_ne!(numbers(&other), numbers(&whole));
+
+    // The model file says it, and asks as it trained; what is at its default is not written.
+    let (model, info) = export::load(&whole.run().best(), &Device::Cpu).unwrap();
+    assert_eq!((model.precision(), info.precision), (Precision::Bf16, Precision::Bf16));
+    let images = images(3, 48);
+    let (loaded, own) = (model.logits(&images).unwrap(), whole.model().logits(&images).unwrap());
+    assert_eq!(loaded.to_vec2::<f32>().unwrap(), own.to_vec2::<f32>().unwrap());
+    assert_eq!(export::info(&other.run().best()).unwrap().precision, Precision::F32);
+    assert!(!wide.to_toml().contains("precision") && config.to_toml().contains("precision = \"bf16\""));
+    assert_eq!(Config::from_toml(&config.to_toml()).unwrap(), config);
+}
+
+fn images(count: usize, side: usize) -> Tensor {
+    let mut stream = Seed(3).stream(Purpose::Examples, 0, 0);
+    let values: Vec<f32> = (0..count * side * side * 3).map(|_| stream.range(-2.0, 2.0) as f32).collect();
+    let values = Tensor::from_vec(values, (count, side, side, 3), &Device::Cpu).unwrap();
+    values.permute((0, 3, 1, 2)).unwrap()
+}
+
+fn architecture(backbone: Backbone) -> Architecture {
+    Architecture::Transfer { backbone, hidden: 32, dropout: 0.0, classes: 5 }
+}
+
+fn model(architecture: &Architecture, precision: Precision) -> Model {
+    Model::new(architecture, Seed(1), &Device::Cpu).unwrap().in_precision(precision).unwrap()
+}
+
+/// ‖a − b‖ / ‖b‖.
+fn distance(a: &Tensor, b: &Tensor) -> f64 {
+    let norm = |t: &Tensor| f64::from(t.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap()).sqrt();
+    norm(&(a - b).unwrap()) / norm(b)
+}
+
+#[test]
+fn features_and_gradients_in_bf16_are_near_those_in_f32() {
+    for (backbone, side) in [(Backbone::Resnet50, 96), (Backbone::Resnet18, 65), (Backbone::EfficientnetLite0, 96)] {
+        let (architecture, images) = (architecture(backbone), images(4, side));
+        let [wide, narrow] = [Precision::F32, Precision::Bf16].map(|precision| model(&architecture, precision));
+        let features = [&wide, &narrow].map(|model| model.before(&images, Cut::Features).unwrap());
+        let apart = distance(&features[1], &features[0]);
+        assert!(apart > 1e-5 && apart < 1e-2, "{backbone}: features are {apart:e} apart");
+
+        let targets = Tensor::new(&[0u32, 1, 2, 3], &Device::Cpu).unwrap();
+        let gradients = [&wide, &narrow].map(|model| {
+            let logits = model.after(&images, Cut::Images, None).unwrap();
+            model.backward(&loss::cross_entropy(&logits, &targets).unwrap()).unwrap()
+        });
+        let vars = [&wide, &narrow].map(|model| model.trainable_vars(Cut::Images).unwrap());
+        for ((name, wide), (_, narrow)) in vars[0].iter().zip(&vars[1]) {
+            let [exact, got] = [(0, wide), (1, narrow)].map(|(i, var)| gradients[i].get(var).unwrap().unwrap());
+            let apart = distance(&got, &exact);
+            // Rounding adds up over the layers: of ResNet-50, whose 53 convolutions lie one behind the other, the first has 0.12.
+            assert!(apart < 0.15, "{backbone}, {name}: {apart:e}");
+        }
+    }
+}
+
+#[test]
+fn what_candle_computes_stays_f32() {
+    let lite0 = architecture(Backbone::EfficientnetLite0);
+    let by_candle = Model::with_ops(&lite0, Seed(1), &Device::Cpu, Ops::Candle).unwrap();
+    let error = by_candle.in_precision(Precision::Bf16).unwrap_err();
+    assert!(error.kind() == ErrorKind::Config && error.what().contains("precision is bf16"), "{error}");
+    let frozen = Model::new(&architecture(Backbone::VitBase16), Seed(1), &Device::Cpu).unwrap();
+    assert!(frozen.in_precision(Precision::Bf16).is_err());
+    let text = "precision = \"f16\"";
+    assert!(Config::from_toml(text).unwrap_err().what().contains("f16"));
+    // The phases are the same ones: it is the run that differs.
+    assert_eq!(
+        Phase::upper(&narrow()).computes(),
+        Phase::upper(&Config { precision: Precision::F32, ..narrow() }).computes()
+    );
+}
