@@ -108,6 +108,9 @@ impl Options {
             text += &format!("{name:<22} {rate:8.1} img/s\n");
         }
         text += &format!("peak memory            {:8.0} MB\n", peak_memory().unwrap_or(0) as f64 / 1e6);
+        if self.precision.is_f32() && petal::kernels::has_bf16() {
+            text += "this processor has instructions for bf16: see --precision bf16\n";
+        }
         let rates: serde_json::Map<String, Value> = rates.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
         let json = json!({
             "backbone": self.backbone.name(),

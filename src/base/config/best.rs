@@ -23,7 +23,8 @@ impl Config {
                 schedule: Schedule::Cosine,
                 label_smoothing: 0.1,
                 watch: Watch::Accuracy,
-                ..PhaseConfig::new(12, 12, 2e-4)
+                least_steps: 200,
+                ..PhaseConfig::new(16, 16, 2e-4)
             },
             ..Self::seed()
         }

@@ -22,7 +22,7 @@ impl Config {
     /// let found = base.grid(&["recipe=seed,best", "fine_tune.learning_rate=1e-4,2e-4"])?;
     /// assert_eq!(found.len(), 4);
     /// assert_eq!(found[3].name, "recipe=best fine_tune.learning_rate=2e-4");
-    /// assert_eq!((found[3].config.fine_tune.epochs, found[3].config.fine_tune.learning_rate), (12, 2e-4));
+    /// assert_eq!((found[3].config.fine_tune.epochs, found[3].config.fine_tune.learning_rate), (16, 2e-4));
     /// # Ok::<(), petal::Error>(())
     /// ```
     ///

@@ -16,10 +16,12 @@ pub(super) struct Block<'a, const R: usize, const V: usize> {
     pub(super) to_next: usize,
 }
 
-/// Whether the machine has the instruction.
+/// Whether the machine has the instructions for bf16, and those that move halves of words.
 pub(super) fn has_instruction() -> bool {
     #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512f");
+    return is_x86_feature_detected!("avx512bf16")
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw");
     #[cfg(not(target_arch = "x86_64"))]
     false
 }

@@ -2,13 +2,25 @@
 
 mod block;
 mod numbers;
+mod pairs;
 mod product;
 
 use super::gemm::{Lies, Matrix};
 use super::memory::{Buffer, Memory};
-use super::simd;
-use numbers::{Columns, Neighbours, pairs_of};
+use numbers::pairs_of;
 use product::Left;
+
+/// Whether this machine's processor has an instruction for products of bf16 numbers (AVX512-BF16). Elsewhere they are the same bytes, and slower
+/// than those of `f32`.
+///
+/// ```
+/// // Which numbers are faster here; what they come to does not depend on it.
+/// let precision = if petal::kernels::has_bf16() { "bf16" } else { "f32" };
+/// assert!(petal::Config::seed().with(&[format!("precision={precision}")]).is_ok());
+/// ```
+pub fn has_bf16() -> bool {
+    block::has_instruction()
+}
 
 /// A right matrix as [`multiply`] reads it: rounded, two rows in a word, in panels of columns.
 ///
@@ -35,16 +47,16 @@ pub(super) fn multiply(
 ) {
     let rows = c.len() / columns;
     assert_eq!(a.shape(), (rows, terms), "left matrix");
-    let pairs = pairs_of(terms);
-    let mut left = memory.buffer(rows * pairs);
+    let row = pairs_of(terms);
+    let mut left = memory.buffer(rows * row);
     let to: &mut [u32] = bytemuck::cast_slice_mut(&mut left);
     let (row_stride, pair_stride) = match a.lies() {
         Lies::Rows { data, stride } => {
-            simd::run(Neighbours { rows: data, stride, depth: terms, to });
-            (pairs, 1)
+            pairs::of_neighbours(data, stride, terms, to);
+            (row, 1)
         }
         Lies::Columns { data, stride } => {
-            simd::run(Columns { rows: data, stride, columns: rows, to });
+            pairs::of_columns(data, stride, rows, to);
             (1, rows)
         }
     };

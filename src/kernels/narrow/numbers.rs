@@ -1,7 +1,5 @@
 //! `f32` rounded to bf16, two in a word.
 
-use crate::kernels::simd::Kernel;
-
 /// Numbers in a vector.
 pub(super) const LANES: usize = 16;
 
@@ -41,73 +39,11 @@ pub(super) fn pairs_of(numbers: usize) -> usize {
     numbers.div_ceil(2)
 }
 
-/// Rows of numbers as rows of pairs of neighbours: the first `depth` of each `stride` numbers to `[rows, pairs]`.
-pub(super) struct Neighbours<'a> {
-    pub(super) rows: &'a [f32],
-    pub(super) stride: usize,
-    pub(super) depth: usize,
-    pub(super) to: &'a mut [u32],
-}
-
-impl Kernel for Neighbours<'_> {
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let Self { rows, stride, depth, to } = self;
-        if depth == stride && depth.is_multiple_of(2) {
-            return neighbours(rows, to);
-        }
-        let (pairs, even) = (pairs_of(depth), depth / 2);
-        for (row, to) in rows.chunks(stride).zip(to.chunks_exact_mut(pairs)) {
-            neighbours(&row[..2 * even], &mut to[..even]);
-            to[even..].fill_with(|| pair(row[depth - 1], 0.0));
-        }
-    }
-}
-
-#[inline(always)]
-fn neighbours(from: &[f32], to: &mut [u32]) {
-    for (from, to) in from.chunks_exact(2).zip(to) {
-        *to = pair(from[0], from[1]);
-    }
-}
-
-/// Rows of numbers, each with the one below it: the first `columns` of each `stride` numbers as `[pairs of rows, columns]`.
-pub(super) struct Columns<'a> {
-    pub(super) rows: &'a [f32],
-    pub(super) stride: usize,
-    pub(super) columns: usize,
-    pub(super) to: &'a mut [u32],
-}
-
-impl Kernel for Columns<'_> {
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let Self { rows, stride, columns, to } = self;
-        for (rows, to) in rows.chunks(2 * stride).zip(to.chunks_exact_mut(columns)) {
-            column_pairs(rows, stride, 0, to);
-        }
-    }
-}
-
-/// Two rows, or one and zeros, column by column.
-#[inline(always)]
-pub(super) fn column_pairs(rows: &[f32], stride: usize, from: usize, to: &mut [u32]) {
-    let (above, below) = rows.split_at(stride.min(rows.len()));
-    let above = &above[from..from + to.len()];
-    if below.is_empty() {
-        to.iter_mut().zip(above).for_each(|(to, &above)| *to = pair(above, 0.0));
-    } else {
-        let below = &below[from..from + to.len()];
-        to.iter_mut().zip(above).zip(below).for_each(|((to, &above), &below)| *to = pair(above, below));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use half::bf16;
 
     use super::*;
-    use crate::kernels::simd::every_unit;
 
     #[test]
     fn a_number_is_rounded_as_the_type_has_it_and_small_ones_to_nothing() {
@@ -126,19 +62,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn pairs_are_of_neighbours_or_of_rows() {
-        let numbers: Vec<f32> = (1..=15).map(|i| i as f32).collect();
-        every_unit::gives_the_same_bytes(|unit| {
-            let (mut rows, mut columns) = (vec![9; 9], vec![9; 4]);
-            unit.run(Neighbours { rows: &numbers, stride: 5, depth: 5, to: &mut rows });
-            unit.run(Columns { rows: &numbers[1..], stride: 5, columns: 2, to: &mut columns });
-            let all = |pairs: &[u32]| pairs.iter().map(|&pair| (first(pair), second(pair))).collect::<Vec<_>>();
-            assert_eq!(all(&rows)[..4], [(1., 2.), (3., 4.), (5., 0.), (6., 7.)]);
-            assert_eq!(all(&columns), [(2., 7.), (3., 8.), (12., 0.), (13., 0.)]);
-            (rows, columns)
-        });
     }
 }

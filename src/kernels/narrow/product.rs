@@ -1,8 +1,8 @@
 //! The matrix product of bf16 numbers with `f32` sums, block by block.
 
 use super::block::{Block, has_instruction, run};
-use super::numbers::{LANES, column_pairs, pairs_of};
-use crate::kernels::simd::{self, Kernel};
+use super::numbers::{LANES, pairs_of};
+use super::pairs::of_two_rows;
 
 /// Vectors of a panel: with six rows, their sums fill the registers.
 const VECTORS: usize = 4;
@@ -31,31 +31,16 @@ pub(super) fn packed_len(terms: usize, columns: usize) -> usize {
 
 /// The right matrix, the first `columns` of each `stride` numbers, in panels of columns: `[panel, pair of rows, column]`.
 pub(super) fn pack(rows: &[f32], stride: usize, columns: usize, to: &mut [u32]) {
-    simd::run(Pack { rows, stride, columns, to });
-}
-
-struct Pack<'a> {
-    rows: &'a [f32],
-    stride: usize,
-    columns: usize,
-    to: &'a mut [u32],
-}
-
-impl Kernel for Pack<'_> {
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let Self { rows, stride, columns, to } = self;
-        let terms = rows.len().div_ceil(stride);
-        let pairs = pairs_of(terms);
-        assert_eq!(to.len(), packed_len(terms, columns), "packed matrix");
-        for (panel, to) in to.chunks_mut(pairs * PANEL).enumerate() {
-            let (start, width) = (panel * PANEL, to.len() / pairs);
-            let used = width.min(columns - start);
-            for (rows, to) in rows.chunks(2 * stride).zip(to.chunks_exact_mut(width)) {
-                let (to, beyond) = to.split_at_mut(used);
-                column_pairs(rows, stride, start, to);
-                beyond.fill(0);
-            }
+    let terms = rows.len().div_ceil(stride);
+    let pairs = pairs_of(terms);
+    assert_eq!(to.len(), packed_len(terms, columns), "packed matrix");
+    for (panel, to) in to.chunks_mut(pairs * PANEL).enumerate() {
+        let (start, width) = (panel * PANEL, to.len() / pairs);
+        let used = width.min(columns - start);
+        for (rows, to) in rows.chunks(2 * stride).zip(to.chunks_exact_mut(width)) {
+            let (to, beyond) = to.split_at_mut(used);
+            of_two_rows(rows, stride, start, to);
+            beyond.fill(0);
         }
     }
 }
@@ -184,7 +169,8 @@ impl Tile<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::numbers::{Columns, Neighbours, round};
+    use super::super::numbers::round;
+    use super::super::pairs::{of_columns, of_neighbours};
     use super::*;
     use crate::kernels::tests::{distance, numbers};
 
@@ -199,7 +185,7 @@ mod tests {
         {
             let (a, b, before) = (numbers(rows * terms, 1), numbers(terms * columns, 2), numbers(rows * columns, 3));
             let mut left = vec![7; rows * pairs_of(terms)];
-            simd::run(Neighbours { rows: &a, stride: terms, depth: terms, to: &mut left });
+            of_neighbours(&a, terms, terms, &mut left);
             let mut right = vec![7; packed_len(terms, columns)];
             pack(&b, columns, columns, &mut right);
             let left = Left { pairs: &left, row_stride: pairs_of(terms), pair_stride: 1 };
@@ -218,7 +204,7 @@ mod tests {
             // Of the transposed matrix, pairs of its rows are the same pairs.
             let turned: Vec<f32> = (0..a.len()).map(|i| a[i % rows * terms + i / rows]).collect();
             let mut columns_of = vec![7; rows * pairs_of(terms)];
-            simd::run(Columns { rows: &turned, stride: rows, columns: rows, to: &mut columns_of });
+            of_columns(&turned, rows, rows, &mut columns_of);
             let (mut c, mut same) = (before.clone(), before);
             multiply(left, &right, terms, columns, false, &mut c);
             let left = Left { pairs: &columns_of, row_stride: 1, pair_stride: rows };
@@ -233,12 +219,7 @@ mod tests {
         let (a, b) = (numbers(rows * terms, 4), numbers(terms * columns, 5));
         let product = |first: usize, rows: usize, from: usize, count: usize| {
             let mut left = vec![0; rows * pairs_of(terms)];
-            simd::run(Neighbours {
-                rows: &a[first * terms..][..rows * terms],
-                stride: terms,
-                depth: terms,
-                to: &mut left,
-            });
+            of_neighbours(&a[first * terms..][..rows * terms], terms, terms, &mut left);
             let mut right = vec![0; packed_len(terms, count)];
             pack(&b[from..], columns, count, &mut right);
             let mut c = vec![0.0; rows * count];
