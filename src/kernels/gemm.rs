@@ -150,6 +150,7 @@ fn by_the_library(a: Matrix, b: Matrix, accumulate: bool, c: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::narrow;
     use crate::kernels::tests::numbers;
 
     /// Every way in which the two may lie, in sizes on both sides of where the library changes its way.
@@ -180,6 +181,26 @@ mod tests {
                         }
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn in_bf16_a_matrix_that_is_kept_and_one_that_is_used_once_give_the_same_bytes() {
+        let memory = crate::kernels::tests::memory();
+        for (rows, inner, columns) in [(1, 1, 1), (3, 257, 20), (24, 700, 130)] {
+            let (a, b) = (numbers(rows * inner, 5), numbers(inner * columns, 6));
+            let turned: Vec<f32> = (0..a.len()).map(|i| a[i % rows * inner + i / rows]).collect();
+            let b = Matrix::new(&b, inner, columns);
+            let packed = narrow::pack(b, &memory);
+            for accumulate in [false, true] {
+                let [mut kept, mut once, mut other] = [0.5, 0.5, 0.5].map(|of| vec![of; rows * columns]);
+                let a = Matrix::new(&a, rows, inner);
+                narrow::multiply(a, &packed, (inner, columns), accumulate, &memory, &mut kept);
+                narrow::multiply_once(a, b, accumulate, &memory, &mut once);
+                let a = Matrix::new(&turned, inner, rows).transposed();
+                narrow::multiply_once(a, b, accumulate, &memory, &mut other);
+                assert!(kept == once && kept == other, "{rows} {inner} {columns}");
             }
         }
     }

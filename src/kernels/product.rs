@@ -49,6 +49,6 @@ pub(super) fn multiply_once(
 ) {
     match precision {
         Precision::F32 => gemm::multiply(a, b, accumulate, c),
-        Precision::Bf16 => narrow::multiply(a, &narrow::pack(b, memory), b.shape(), accumulate, memory, c),
+        Precision::Bf16 => narrow::multiply_once(a, b, accumulate, memory, c),
     }
 }

@@ -63,3 +63,13 @@ pub(super) fn multiply(
     let left = Left { pairs: bytemuck::cast_slice(&left), row_stride, pair_stride };
     product::multiply(left, bytemuck::cast_slice(b), terms, columns, accumulate, c);
 }
+
+/// The same with a right matrix that is used once: some terms after the other, so that what is rounded is still in the cache when it is multiplied.
+pub(super) fn multiply_once(a: Matrix, b: Matrix, accumulate: bool, memory: &Memory, c: &mut [f32]) {
+    let (terms, columns) = b.shape();
+    for from in (0..terms).step_by(product::TERMS) {
+        let to = terms.min(from + product::TERMS);
+        let b = b.transposed().columns(from, to).transposed();
+        multiply(a.columns(from, to), &pack(b, memory), (to - from, columns), accumulate || from > 0, memory, c);
+    }
+}

@@ -13,8 +13,11 @@ const PANEL: usize = VECTORS * LANES;
 /// Rows that are made together.
 const ROWS: usize = 6;
 
-/// Pairs that are summed at once: a panel of so many stays in the nearest cache. It is also the order of the sums.
-const BLOCK: usize = 128;
+/// Terms that are summed at once: a panel of so many stays in the nearest cache. It is also the order of the sums.
+pub(super) const TERMS: usize = 256;
+
+/// Pairs of them.
+const BLOCK: usize = TERMS / 2;
 
 /// The left matrix, `[rows, terms]`: pair `p` of row `r` is at `r * row_stride + p * pair_stride`.
 #[derive(Clone, Copy)]
