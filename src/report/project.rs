@@ -2,8 +2,9 @@
 
 use super::words::{bytes, counted};
 use super::{View, shows};
-use crate::base::config::{Config, Duplicates, Fit, Layers, Method, PhaseConfig, Source, WeightsFrom};
+use crate::base::config::{Balance, Config, Duplicates, Fit, Layers, Method, PhaseConfig, Source, WeightsFrom};
 use crate::base::project::Project;
+use crate::kernels;
 use crate::models::registry;
 use crate::train::Phase;
 
@@ -51,7 +52,7 @@ impl Config {
             WeightsFrom::Random => "random: it learns little".into(),
             WeightsFrom::File(path) => format!("the file {}", path.display()),
         };
-        let phase = |phase: Phase| {
+        let phase = |phase: Phase, least_steps: usize| {
             let PhaseConfig { epochs, patience, learning_rate, method, layers, .. } = phase.settings();
             let computes = phase.computes().into_iter();
             let others = computes.filter(|(key, _)| !["cut", "learning_rate", "method"].contains(&key.as_str()));
@@ -60,15 +61,21 @@ impl Config {
             match (epochs, method) {
                 (0, _) => "left out".into(),
                 (_, Method::Instant) => "solved for at once".into(),
-                _ => format!(
-                    "{all}up to {}, patience {patience}, learning rate {learning_rate:e}{techniques}",
-                    counted(epochs, "epoch")
-                ),
+                _ => {
+                    let least = match least_steps {
+                        0 => String::new(),
+                        steps => format!(" (as many as {} take, where that is more)", counted(steps, "step")),
+                    };
+                    let epochs = counted(epochs, "epoch");
+                    format!(
+                        "{all}up to {epochs}{least}, patience {patience}, learning rate {learning_rate:e}{techniques}"
+                    )
+                }
             }
         };
         let augment = &self.augment;
         let percent = |fraction: f64| format!("{:.0} %", 100.0 * fraction);
-        View::new("Settings")
+        let view = View::new("Settings")
             .facts([
                 ("seed", self.seed.to_string()),
                 ("photos", source),
@@ -90,12 +97,28 @@ impl Config {
                         Fit::Squash => "the whole photo, squeezed",
                         Fit::Pad => "the whole photo, with a margin",
                     };
-                    format!("{0} × {0} pixels, {fit}, batches of {1}", self.image_size, self.batch_size)
+                    let balance = match self.balance {
+                        Balance::None => "",
+                        Balance::Weights => ", classes evened out by weights",
+                        Balance::Sampling => ", classes evened out by sampling",
+                    };
+                    format!("{0} × {0} pixels, {fit}, batches of {1}{balance}", self.image_size, self.batch_size)
                 }),
+                ("precision", self.precision.name().into()),
                 ("augmentation", {
                     let flip = if augment.flip { "flip, " } else { "" };
+                    let mut more = String::new();
+                    if augment.crop > 0.0 {
+                        more += &format!(", parts of at least {}", percent(augment.crop));
+                    }
+                    if augment.trivial {
+                        more += ", TrivialAugment";
+                    }
+                    if augment.erase > 0.0 {
+                        more += &format!(", a rectangle covered in {} of them", percent(augment.erase));
+                    }
                     format!(
-                        "{flip}rotate ±{}°, zoom up to {}, brightness ±{}, contrast ±{}; {} views of each photo",
+                        "{flip}rotate ±{}°, zoom up to {}, brightness ±{}, contrast ±{}{more}; {} views of each photo",
                         augment.rotate,
                         augment.zoom,
                         percent(augment.brightness),
@@ -104,10 +127,41 @@ impl Config {
                     )
                 }),
                 ("head", format!("{} units, dropout {}", self.classifier.hidden, self.classifier.dropout)),
-                ("phase 1: head", phase(Phase::head(self))),
-                ("phase 2: fine-tune", phase(Phase::upper(self))),
-                ("baseline", phase(Phase::baseline(self))),
+                ("phase 1: head", phase(Phase::head(self), self.head.least_steps)),
+                ("phase 2: fine-tune", phase(Phase::upper(self), self.fine_tune.least_steps)),
+                ("baseline", phase(Phase::baseline(self), self.baseline.least_steps)),
             ])
-            .hint("All fields are public: let config = Config { seed: 7, ..config };")
+            .hint("All fields are public: let config = Config { seed: 7, ..config };");
+        // A hint, which the page of a run leaves out: it is of this processor, not of the settings.
+        let has_faster = self.precision.is_f32() && kernels::has_bf16();
+        if has_faster {
+            view.hint("This processor multiplies bf16 faster: config.with(&[\"precision=bf16\"])?")
+        } else {
+            view
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_at_its_default_is_said() {
+        let plain = Config::seed().view().text();
+        for absent in ["TrivialAugment", "evened out", "step"] {
+            assert!(!plain.contains(absent), "{absent}: {plain}");
+        }
+        let settings = ["balance=weights", "augment.crop=0.4", "augment.erase=0.25", "precision=bf16"];
+        let told = Config::best().with(&settings).unwrap().view().text();
+        for present in [
+            "16 epochs (as many as 200 steps take, where that is more)",
+            "parts of at least 40 %, TrivialAugment, a rectangle covered in 25 % of them",
+            "classes evened out by weights",
+            "bf16",
+        ] {
+            assert!(told.contains(present), "{present}: {told}");
+        }
+        assert!(!told.contains("faster"), "{told}");
     }
 }
