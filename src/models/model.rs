@@ -60,7 +60,7 @@ impl Model {
     /// The same, with convolutions that multiply in this precision; what else is computed stays `f32`.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for another one than `f32` where Candle computes the network: on a GPU, with `PETAL_OPS=candle`,
+    /// [`ErrorKind::Config`] for another one than `f32` where Candle computes the network: on a GPU, with `PETAL_OPS=candle`,
     /// and for networks from candle-transformers.
     pub fn in_precision(mut self, precision: Precision) -> Result<Self> {
         let is_ours = self.ops == Ops::Kernels && self.body.network().is_ok();

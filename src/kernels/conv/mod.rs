@@ -144,7 +144,7 @@ pub fn sums_len(conv: &Conv) -> usize {
 /// Where a slice is not as long as `conv` and the other slices say; `sums` is to be as long as [`sums_len`].
 ///
 /// ```
-/// use petal::kernels::{Conv, Memory, Padding, conv};
+/// use petal::kernels::{Conv, Memory, Padding, Precision, conv};
 ///
 /// // Two pictures of one pixel and two channels, to one channel.
 /// let conv = Conv { in_h: 1, in_w: 1, in_c: 2, out_c: 1, kernel: 1, stride: 1, pad: Padding::NONE, depthwise: false, precision: Precision::F32 };
