@@ -14,19 +14,7 @@ lite0=efficientnet-lite0:embedded
 [ ${#rows[@]} -gt 0 ] || rows=("seed:$lite0" "instant:$lite0" "best:$lite0" baseline)
 read -ra seeds <<< "${PETAL_SEEDS:-0 1 2 3 4}"
 out=${PETAL_MEASURE_DIR:-target/measure}
-mkdir -p "$out"
-
-if [ -z "${PETAL_COMMAND:-}" ]; then
-  cargo build --release --bin petal
-  PETAL_COMMAND=${CARGO_TARGET_DIR:-target}/release/petal
-fi
-petal=$PETAL_COMMAND
-
-if [ -n "${PETAL_PHOTOS_ARCHIVE:-}" ]; then
-  "$petal" download-dataset --data "$out/photos" --archive "$PETAL_PHOTOS_ARCHIVE"
-else
-  "$petal" download-dataset --data "$out/photos"
-fi
+. scripts/measured.sh
 
 for row in "${rows[@]}"; do
   IFS=: read -r recipe backbone weights <<< "$row"
@@ -40,12 +28,9 @@ for row in "${rows[@]}"; do
   for seed in "${seeds[@]}"; do
     result=$out/$name-$seed.json
     if [ ! -s "$result" ]; then # else it was measured before
-      "$petal" split-dataset --photos "$out/photos/raw/flower_photos" --data "$out/data-$seed" --seed "$seed"
-      start=$(date +%s)
+      "$petal" split-dataset --photos "$photos" --data "$out/data-$seed" --seed "$seed"
       # A folder of its own: what another row has kept of the same photos would make this one faster.
-      "$petal" train --data "$out/data-$seed" --models "$out/models-$name" "${what[@]}" --seed "$seed" --json > "$result.part"
-      python3 scripts/folds.py --seconds "$result.part" $(($(date +%s) - start))
-      mv "$result.part" "$result"
+      train_measured "$result" --data "$out/data-$seed" --models "$out/models-$name" "${what[@]}" --seed "$seed"
     fi
     python3 scripts/results.py "$out" README.md
   done

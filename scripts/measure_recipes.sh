@@ -16,33 +16,17 @@ backbone=${PETAL_BACKBONE:-efficientnet-lite0}
 weights=${PETAL_WEIGHTS:-embedded}
 out=${PETAL_MEASURE_DIR:-target/measure-recipes}
 what=${PETAL_MEASURE:-folds sizes}
-mkdir -p "$out"
-
-if [ -z "${PETAL_COMMAND:-}" ]; then
-  cargo build --release --bin petal
-  PETAL_COMMAND=${CARGO_TARGET_DIR:-target}/release/petal
-fi
-petal=$PETAL_COMMAND
-
-if [ -n "${PETAL_PHOTOS_ARCHIVE:-}" ]; then
-  "$petal" download-dataset --data "$out/photos" --archive "$PETAL_PHOTOS_ARCHIVE"
-else
-  "$petal" download-dataset --data "$out/photos"
-fi
-photos=$out/photos/raw/flower_photos
+. scripts/measured.sh
 
 # measure NAME PREFIX SEED trains all recipes on the table of labels of this name; their results begin with the prefix.
 measure() {
-  local name=$1 prefix=$2 seed=$3 recipe result start
+  local name=$1 prefix=$2 seed=$3 recipe result
   "$petal" split-dataset --photos "$photos" --labels "$out/$name.csv" --data "$out/data-$name" --seed 0
   for recipe in "${recipes[@]}"; do
     result=$out/$prefix$recipe-$backbone-$seed.json
     [ -s "$result" ] && continue # measured before
-    start=$(date +%s)
-    "$petal" train --data "$out/data-$name" --models "$out/models-$name" --recipe "$recipe" --backbone "$backbone" --weights "$weights" \
-      --seed "$seed" --json > "$result.part"
-    python3 scripts/folds.py --seconds "$result.part" $(($(date +%s) - start))
-    mv "$result.part" "$result"
+    train_measured "$result" --data "$out/data-$name" --models "$out/models-$name" --recipe "$recipe" --backbone "$backbone" \
+      --weights "$weights" --seed "$seed"
   done
 }
 

@@ -30,10 +30,9 @@ use crate::train::{Ended, Event, Halving, Rung, Tried, halving};
 /// [`ErrorKind::Config`] without candidates, for two of one name, or for settings without a phase; those of [`Learner::fit`].
 pub fn sweep(project: &Project, splits: &Splits, candidates: &[Candidate], first: usize) -> Result<Halving> {
     let mut bar = Bar::new();
-    let photos = splits.train.samples.len();
-    let most = epochs_at_most(candidates.iter().map(|candidate| candidate.config.of_photos(photos)), first);
-    let mut work = Work::new("trying settings", Unit::Epochs, most as u64);
-    let found = sweep_with(project, splits, candidates, first, &mut |_, event| {
+    let candidates = of_photos(candidates, splits);
+    let mut work = Work::new("trying settings", Unit::Epochs, epochs_at_most(&candidates, first) as u64);
+    let found = sweep_with(project, splits, &candidates, first, &mut |_, event| {
         work.done = work.total.min(work.done + u64::from(matches!(event, Event::Epoch { .. })));
         match bar.tell(&work) {
             ControlFlow::Continue(()) => asked_to_stop(),
@@ -53,9 +52,7 @@ pub fn sweep_with(
     observe: &mut dyn FnMut(&str, &Event) -> ControlFlow<()>,
 ) -> Result<Halving> {
     check(candidates, first)?;
-    let photos = splits.train.samples.len();
-    let of_photos = |of: &Candidate| Candidate { name: of.name.clone(), config: of.config.of_photos(photos) };
-    let candidates: Vec<Candidate> = candidates.iter().map(of_photos).collect();
+    let candidates = of_photos(candidates, splits);
     let mut left: Vec<&Candidate> = candidates.iter().collect();
     let mut found = Halving { photos: splits.val.samples.len(), rungs: Vec::new(), is_stopped: false };
     let mut epochs = first;
@@ -84,6 +81,14 @@ pub fn sweep_with(
         let most = left.iter().map(|candidate| full(&candidate.config)).max().unwrap_or(epochs);
         epochs = if left.len() == 1 { most } else { (2 * epochs).min(most) };
     }
+}
+
+/// The same candidates, with as many epochs as so many photos take.
+fn of_photos(candidates: &[Candidate], splits: &Splits) -> Vec<Candidate> {
+    let photos = splits.train.samples.len();
+    let of =
+        |candidate: &Candidate| Candidate { name: candidate.name.clone(), config: candidate.config.of_photos(photos) };
+    candidates.iter().map(of).collect()
 }
 
 /// Trains one candidate with at most so many epochs; none where it was stopped.
@@ -152,11 +157,10 @@ fn check(candidates: &[Candidate], first: usize) -> Result<()> {
 }
 
 /// The epochs of all trainings, if nothing is known yet and every phase takes all of its own.
-fn epochs_at_most(candidates: impl Iterator<Item = Config>, first: usize) -> usize {
-    let candidates: Vec<Config> = candidates.collect();
+fn epochs_at_most(candidates: &[Candidate], first: usize) -> usize {
     let head = |config: &Config| if config.fine_tune.epochs > 0 { config.head.epochs } else { 0 };
-    let heads = candidates.iter().map(head).max().unwrap_or(0);
-    let most = candidates.iter().map(full).max().unwrap_or(0);
+    let heads = candidates.iter().map(|candidate| head(&candidate.config)).max().unwrap_or(0);
+    let most = candidates.iter().map(|candidate| full(&candidate.config)).max().unwrap_or(0);
     let (mut left, mut epochs, mut sum) = (candidates.len(), first, 0);
     loop {
         sum += left * (heads + epochs.min(most));

@@ -1,16 +1,15 @@
 //! Networks that multiply in bf16: near those in f32, and as repeatable.
 
 use candle_core::{Device, Tensor};
-use petal::config::{Config, Layers, PhaseConfig, Precision};
-use petal::learner::Learner;
+use petal::config::{Backbone, Config, Layers, PhaseConfig, Precision};
 use petal::models::{Architecture, Cut, Model, Ops};
 use petal::nn::loss;
 use petal::train::Phase;
-use petal::{ErrorKind, Purpose, Seed, export};
+use petal::{ErrorKind, Seed, export};
 
+use crate::formulas::{distance, images};
 use crate::support::{flowers, small};
-use crate::training::{bytes_of, numbers, train};
-use petal::config::Backbone;
+use crate::training::{numbers, repeats_itself, train};
 
 fn narrow() -> Config {
     let fine_tune = PhaseConfig { layers: Layers::All, ..PhaseConfig::new(1, 9, 2e-4) };
@@ -20,43 +19,25 @@ fn narrow() -> Config {
 #[test]
 fn in_bf16_too_it_is_stopped_cached_and_threaded_to_the_same_bytes() {
     let all = tempfile::tempdir().unwrap();
-    let learner = |name: &str, config: &Config, stop_after: Option<usize>| {
-        let (project, splits) = flowers(&all.path().join(name), config);
-        train(&project, &splits, config, stop_after)
-    };
     let config = narrow();
-    let whole = learner("whole", &config, None);
-    let same = |other: &Learner, what: &str| {
-        assert_eq!(numbers(other), numbers(&whole), "{what}");
-        assert!(bytes_of(other) == bytes_of(&whole), "{what}");
-    };
-    same(&learner("stopped", &config, Some(9)), "stopped");
-    same(&learner("uncached", &Config { cache: false, ..config.clone() }, None), "uncached");
-    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    one.install(|| same(&learner("one thread", &config, Some(3)), "one thread"));
+    let whole = repeats_itself(all.path(), &config, &[9], 3);
 
     // In f32 it is another run, on the same folder and cache, with numbers of its own.
     let wide = Config { precision: Precision::F32, ..config.clone() };
-    let other = learner("whole", &wide, None);
+    let (project, splits) = flowers(&all.path().join("whole"), &wide);
+    let other = train(&project, &splits, &wide, None);
     assert_ne!(other.run().folder, whole.run().folder);
     assert_ne!(numbers(&other), numbers(&whole));
 
     // The model file says it, and asks as it trained; what is at its default is not written.
     let (model, info) = export::load(&whole.run().best(), &Device::Cpu).unwrap();
     assert_eq!((model.precision(), info.precision), (Precision::Bf16, Precision::Bf16));
-    let images = images(3, 48);
+    let images = images(&[0, 1, 2], 48, 48);
     let (loaded, own) = (model.logits(&images).unwrap(), whole.model().logits(&images).unwrap());
     assert_eq!(loaded.to_vec2::<f32>().unwrap(), own.to_vec2::<f32>().unwrap());
     assert_eq!(export::info(&other.run().best()).unwrap().precision, Precision::F32);
     assert!(!wide.to_toml().contains("precision") && config.to_toml().contains("precision = \"bf16\""));
     assert_eq!(Config::from_toml(&config.to_toml()).unwrap(), config);
-}
-
-fn images(count: usize, side: usize) -> Tensor {
-    let mut stream = Seed(3).stream(Purpose::Examples, 0, 0);
-    let values: Vec<f32> = (0..count * side * side * 3).map(|_| stream.range(-2.0, 2.0) as f32).collect();
-    let values = Tensor::from_vec(values, (count, side, side, 3), &Device::Cpu).unwrap();
-    values.permute((0, 3, 1, 2)).unwrap()
 }
 
 fn architecture(backbone: Backbone) -> Architecture {
@@ -67,12 +48,6 @@ fn model(architecture: &Architecture, precision: Precision) -> Model {
     Model::new(architecture, Seed(1), &Device::Cpu).unwrap().in_precision(precision).unwrap()
 }
 
-/// ‖a − b‖ / ‖b‖.
-fn distance(a: &Tensor, b: &Tensor) -> f64 {
-    let norm = |t: &Tensor| f64::from(t.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap()).sqrt();
-    norm(&(a - b).unwrap()) / norm(b)
-}
-
 #[test]
 fn features_and_gradients_in_bf16_are_near_those_in_f32() {
     for (backbone, side, [features_apart, gradients_apart]) in [
@@ -80,7 +55,7 @@ fn features_and_gradients_in_bf16_are_near_those_in_f32() {
         (Backbone::Resnet18, 65, [1e-2, 0.15]),
         (Backbone::EfficientnetLite0, 96, [2e-2, 0.4]),
     ] {
-        let (architecture, images) = (architecture(backbone), images(4, side));
+        let (architecture, images) = (architecture(backbone), images(&[0, 1, 2, 3], side, side));
         let [wide, narrow] = [Precision::F32, Precision::Bf16].map(|precision| model(&architecture, precision));
         let features = [&wide, &narrow].map(|model| model.before(&images, Cut::Features).unwrap());
         let apart = distance(&features[1], &features[0]);

@@ -13,7 +13,7 @@ use petal::train::{AtCut, Ended, Phase, Steps};
 use petal::{ErrorKind, Seed};
 
 use crate::support::{flowers, small};
-use crate::training::{bytes_of, numbers, train};
+use crate::training::{bytes_of, repeats_itself};
 
 /// Settings in which every technique is at work in one phase or the other.
 fn everything() -> Config {
@@ -49,21 +49,7 @@ fn everything() -> Config {
 #[test]
 fn f77_all_techniques_at_once_are_stopped_cached_and_threaded_to_the_same_bytes() {
     let all = tempfile::tempdir().unwrap();
-    let learner = |name: &str, config: &Config, stop_after: Option<usize>| {
-        let (project, splits) = flowers(&all.path().join(name), config);
-        train(&project, &splits, config, stop_after)
-    };
-    let config = everything();
-    let whole = learner("whole", &config, None);
-    let same = |other: &Learner, what: &str| {
-        assert_eq!(numbers(other), numbers(&whole), "{what}");
-        assert!(bytes_of(other) == bytes_of(&whole), "{what}");
-    };
-    same(&learner("stopped in the head", &config, Some(7)), "stopped in the head");
-    same(&learner("stopped later", &config, Some(18)), "stopped later");
-    same(&learner("uncached", &Config { cache: false, ..config.clone() }, None), "uncached");
-    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    one.install(|| same(&learner("one thread", &config, Some(11)), "one thread"));
+    let whole = repeats_itself(all.path(), &everything(), &[7, 18], 11);
     // What is kept are means of the weights.
     let checkpoint = whole.run().load(&Device::Cpu).unwrap();
     assert!(checkpoint.recipe.keys().all(|name| name.starts_with("ema.")) && !checkpoint.recipe.is_empty());
@@ -77,17 +63,7 @@ fn f77_sampling_and_all_layers_are_stopped_and_cached_to_the_same_bytes() {
         PhaseConfig { layers: Layers::All, schedule: Schedule::Cosine, size: 45, ..PhaseConfig::new(1, 9, 2e-4) };
     let head = PhaseConfig { epochs: 1, ..small().head };
     let config = Config { image_size: 32, head, fine_tune, balance: Balance::Sampling, ..small() };
-    let learner = |name: &str, config: &Config, stop_after: Option<usize>| {
-        let (project, splits) = flowers(&all.path().join(name), config);
-        train(&project, &splits, config, stop_after)
-    };
-    let whole = learner("whole", &config, None);
-    for (name, other) in [
-        ("stopped", learner("stopped", &config, Some(9))),
-        ("uncached", learner("uncached", &Config { cache: false, ..config.clone() }, None)),
-    ] {
-        assert!(numbers(&other) == numbers(&whole) && bytes_of(&other) == bytes_of(&whole), "{name}");
-    }
+    let whole = repeats_itself(all.path(), &config, &[9], 9);
     let trained = whole.run().load(&Device::Cpu).unwrap().model;
     assert!(trained.contains_key("backbone.conv_stem.weight"), "all layers train");
 }

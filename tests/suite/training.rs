@@ -1,6 +1,7 @@
 //! Training as a whole, on drawn flowers: it learns, it repeats itself, it goes on where it was.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use petal::config::{AugmentConfig, Config, PhaseConfig};
 use petal::data::{Split, Splits};
@@ -34,6 +35,28 @@ pub(crate) fn train(project: &Project, splits: &Splits, config: &Config, stop_af
     }
     assert!(stopped, "the training was too short to be stopped");
     learner
+}
+
+/// A training of its own in `root`; the same numbers and bytes have to come of it where it is stopped after so many steps, without the cache, and,
+/// stopped as well, on one thread.
+pub(crate) fn repeats_itself(root: &Path, config: &Config, stops: &[usize], on_one_thread: usize) -> Learner {
+    let learner = |name: &str, config: &Config, stop_after: Option<usize>| {
+        let (project, splits) = flowers(&root.join(name), config);
+        train(&project, &splits, config, stop_after)
+    };
+    let whole = learner("whole", config, None);
+    let same = |other: &Learner, what: &str| {
+        assert_eq!(numbers(other), numbers(&whole), "{what}");
+        assert!(bytes_of(other) == bytes_of(&whole), "{what}");
+    };
+    for &stop in stops {
+        let what = format!("stopped after {stop} steps");
+        same(&learner(&what, config, Some(stop)), &what);
+    }
+    same(&learner("uncached", &Config { cache: false, ..config.clone() }, None), "uncached");
+    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    one.install(|| same(&learner("one thread", config, Some(on_one_thread)), "one thread"));
+    whole
 }
 
 pub(crate) fn bytes_of(learner: &Learner) -> Vec<u8> {

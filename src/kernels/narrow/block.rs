@@ -27,15 +27,14 @@ pub(super) fn has_instruction() -> bool {
 }
 
 #[inline(always)]
-pub(super) fn run<const R: usize, const V: usize>(block: Block<R, V>, by_instruction: bool) {
+pub(super) fn run<const R: usize, const V: usize>(block: Block<R, V>) {
     assert!((R - 1) * block.to_next + V * LANES <= block.c.len(), "a block ends outside the product");
     #[cfg(target_arch = "x86_64")]
-    if by_instruction {
+    if has_instruction() {
         // SAFETY: the machine has the instructions; the last pair of the last row, as many words of `right` as are read, and the last vector of the
-        // last row of `c` were seen above and in `Tile::step`.
+        // last row of `c` were seen above and in `Strip::step`.
         return unsafe { dot_products(block) };
     }
-    let _ = by_instruction;
     simd::run(block);
 }
 

@@ -1,6 +1,6 @@
 //! The matrix product of bf16 numbers with `f32` sums, block by block.
 
-use super::block::{Block, has_instruction, run};
+use super::block::{Block, run};
 use super::numbers::{LANES, pairs_of};
 use super::pairs::of_two_rows;
 
@@ -64,39 +64,22 @@ pub(super) fn multiply(left: Left, right: &[u32], terms: usize, columns: usize, 
     assert!(terms > 0, "a product of nothing");
     let end = (rows - 1) * left.row_stride + (pairs - 1) * left.pair_stride + 1;
     assert!(end <= left.pairs.len(), "a matrix ends outside its slice");
-    let by_instruction = has_instruction();
     for from in (0..pairs).step_by(BLOCK) {
         let count = BLOCK.min(pairs - from);
+        let left = Left { pairs: &left.pairs[from * left.pair_stride..], ..left };
         for (panel, right) in right.chunks(pairs * PANEL).enumerate() {
             let width = right.len() / pairs;
             let right = &right[from * width..][..count * width];
             let start = panel * PANEL;
-            let used = width.min(columns - start);
-            for first in (0..rows).step_by(ROWS) {
-                let rows = ROWS.min(rows - first);
-                let at = first * left.row_stride + from * left.pair_stride;
-                let left = Left { pairs: &left.pairs[at..], ..left };
-                let c = &mut c[first * columns + start..];
-                Tile {
-                    left,
-                    right,
-                    pairs: count,
-                    rows,
-                    width,
-                    c,
-                    columns,
-                    used,
-                    accumulate: accumulate || from > 0,
-                    by_instruction,
-                }
-                .run();
-            }
+            let (c, used) = (&mut c[start..], width.min(columns - start));
+            let accumulate = accumulate || from > 0;
+            Strip { left, right, pairs: count, rows, width, c, columns, used, accumulate }.run();
         }
     }
 }
 
-/// Some rows of a panel's product, over some pairs.
-struct Tile<'a> {
+/// A panel's product over some pairs: all rows, of which the next are made together.
+struct Strip<'a> {
     left: Left<'a>,
     /// `[pairs, width]`.
     right: &'a [u32],
@@ -109,10 +92,9 @@ struct Tile<'a> {
     /// How many columns of the panel there are.
     used: usize,
     accumulate: bool,
-    by_instruction: bool,
 }
 
-impl Tile<'_> {
+impl Strip<'_> {
     fn run(self) {
         match self.width / LANES {
             1 => self.of_vectors::<1>(),
@@ -150,14 +132,16 @@ impl Tile<'_> {
             to_next,
         };
         if self.used == V * LANES {
-            run(block(self.c, self.columns), self.by_instruction);
+            run(block(self.c, self.columns));
         } else {
             // The last columns of all: their vectors reach beyond the row.
             let mut sums = [[[0.0; LANES]; V]; R];
-            for (sums, c) in sums.iter_mut().zip(self.c.chunks(self.columns)) {
-                sums.as_flattened_mut()[..self.used].copy_from_slice(&c[..self.used]);
+            if self.accumulate {
+                for (sums, c) in sums.iter_mut().zip(self.c.chunks(self.columns)) {
+                    sums.as_flattened_mut()[..self.used].copy_from_slice(&c[..self.used]);
+                }
             }
-            run(block(sums.as_flattened_mut().as_flattened_mut(), V * LANES), self.by_instruction);
+            run(block(sums.as_flattened_mut().as_flattened_mut(), V * LANES));
             for (sums, c) in sums.iter().zip(self.c.chunks_mut(self.columns)) {
                 c[..self.used].copy_from_slice(&sums.as_flattened()[..self.used]);
             }
