@@ -15,6 +15,7 @@
 //! | [`adam`] | the optimizer's update |
 //! | [`Memory`] | memory to use again |
 //! | [`Precision`] | in what dense convolutions multiply: `f32`, or bf16 with `f32` sums |
+//! | [`Rounded`] | numbers kept as bf16 |
 //! | [`half_floats`] | `f32` to `f16` and back |
 
 mod activation;
@@ -39,5 +40,5 @@ pub use activation::{Activation, Keeps, backward_activation, forward_activation}
 pub use conv::{Conv, Padding};
 pub use elementwise::add_to;
 pub use memory::{Buffer, Memory};
-pub use narrow::has_bf16;
+pub use narrow::{Rounded, has_bf16};
 pub use pool::MaxPool;

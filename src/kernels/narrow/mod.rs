@@ -4,11 +4,13 @@ mod block;
 mod numbers;
 mod pairs;
 mod product;
+mod rounded;
 
 use super::gemm::{Lies, Matrix};
 use super::memory::{Buffer, Memory};
 use numbers::pairs_of;
 use product::Left;
+pub use rounded::Rounded;
 
 /// Whether this machine's processor has an instruction for products of bf16 numbers (AVX512-BF16). Elsewhere they are the same bytes, and slower
 /// than those of `f32`.

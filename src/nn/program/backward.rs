@@ -61,10 +61,12 @@ impl Backward<'_> {
         workspace: &Workspace,
     ) -> Result<Option<Vec<f32>>> {
         let mut dx = input_gradient.then(|| vec![0.0; x.len()]);
-        let mut gradient: Option<Buffer> = None;
+        let (mut gradient, mut output): (Option<Buffer>, Option<Buffer>) = (None, None);
         for section in self.runner.plan.sections.iter().rev() {
-            let Some(Through { output, groups }) = left.pop() else { break };
-            let x = left.last().and_then(|through| through.output.as_deref()).unwrap_or(x);
+            let Some(Through { groups, .. }) = left.pop() else { break };
+            let before = left.last_mut().and_then(|through| through.output.take());
+            let before = before.map(|kept| kept.open(&self.runner.memory));
+            let x = before.as_deref().unwrap_or(x);
             let (y, dy) = (output.as_deref().unwrap_or(y), gradient.as_deref().unwrap_or(dy));
             let start = section.steps.start;
             let mut next = (start > 0 && self.wanted[start]).then(|| self.runner.memory.buffer(x.len()));
@@ -74,7 +76,7 @@ impl Backward<'_> {
             if start > 0 && next.is_none() {
                 break;
             }
-            gradient = next;
+            (gradient, output) = (next, before);
         }
         Ok(dx)
     }
@@ -112,14 +114,16 @@ impl Backward<'_> {
         sums: &mut Totals,
         dx: Option<&mut [f32]>,
     ) {
-        let mut gradient: Option<Buffer> = None;
+        let (mut gradient, mut output): (Option<Buffer>, Option<Buffer>) = (None, None);
         let pictures = x.len() / self.runner.size(section.steps.start).len();
         for segment in section.segments.iter().rev() {
-            let Some(Passed { output, chunks }) = passed.pop() else { break };
+            let Some(Passed { chunks, .. }) = passed.pop() else { break };
+            let before = passed.last_mut().and_then(|passed| passed.output.take());
+            let before = before.map(|kept| kept.open(&self.runner.memory));
             let (start, end) = (segment.steps.start, segment.steps.end);
             let chunk = segment.pictures.min(pictures);
             let [from, to] = [start, end].map(|register| chunk * self.runner.size(register).len());
-            let x = passed.last().and_then(|passed| passed.output.as_deref()).unwrap_or(x);
+            let x = before.as_deref().unwrap_or(x);
             let y = output.as_deref().unwrap_or(y);
             let dy = gradient.as_deref().unwrap_or(dy);
             let mut next = self.wanted[start].then(|| self.runner.memory.buffer(x.len()));
@@ -131,7 +135,7 @@ impl Backward<'_> {
                     next[index * from..][..chunk_dx.len()].copy_from_slice(&chunk_dx);
                 }
             }
-            gradient = next;
+            (gradient, output) = (next, before);
             if gradient.is_none() {
                 break;
             }
@@ -145,7 +149,7 @@ impl Backward<'_> {
     fn chunk(
         &self,
         steps: Range<usize>,
-        Trace { mut registers, mut extras }: Trace,
+        Trace { registers: mut kept, mut extras }: Trace,
         (x, y, dy): (&[f32], &[f32], &[f32]),
         sums: &mut [Option<Vec<Buffer>>],
     ) -> Option<Buffer> {
@@ -155,12 +159,23 @@ impl Backward<'_> {
         let mut last = memory.buffer(dy.len());
         last.copy_from_slice(dy);
         gradients[steps.len()] = Some(last);
+        // What is open already: its reader needed it.
+        let mut registers: Vec<Option<Buffer>> = kept.iter().map(|_| None).collect();
+        let mut open = |register: usize, registers: &mut [Option<Buffer>], is_needed: bool| {
+            if let Some(kept) = kept[register].take_if(|_| is_needed) {
+                registers[register] = Some(kept.open(memory));
+            }
+        };
         for index in steps.rev() {
             let (step, ready) = (&self.runner.plan.steps[index], &self.runner.steps[index]);
-            let (own, extra) = (registers[index - first].take(), extras[index - first].take());
+            let extra = extras[index - first].take();
             let gradient = gradients[index + 1 - first].take();
             let Some(mut dy) = gradient.filter(|_| self.wanted[index + 1]) else { continue };
-            let input = step.input - first;
+            open(index - first, &mut registers, step.needs.output);
+            let (own, input) = (registers[index - first].take(), step.input - first);
+            if input > 0 {
+                open(input - 1, &mut registers, step.needs.input);
+            }
             let left = Left {
                 x: input.checked_sub(1).map_or(x, |input| registers[input].as_deref().unwrap_or_default()),
                 y: if index + 1 - first == registers.len() { y } else { own.as_deref().unwrap_or_default() },

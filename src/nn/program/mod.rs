@@ -6,6 +6,7 @@
 mod backward;
 mod build;
 mod fuse;
+mod kept;
 mod plan;
 mod run;
 mod segments;

@@ -3,6 +3,7 @@
 
 use super::build::Program;
 use super::fuse::{Planned, fused};
+use super::kept::memory_of;
 use super::segments::{Section, sections};
 use crate::kernels::Activation;
 use crate::nn::steps::Size;
@@ -63,16 +64,22 @@ fn hand_activations_on(steps: &mut [Planned]) {
 
 impl Program {
     /// Numbers a picture that training the steps from `from` on keeps of each register from there on: what is read on the way back,
-    /// with what a step leaves besides its output; and in any case the first and the last.
+    /// with what a step leaves besides its output; and in any case the first and the last. Two that are kept as bf16 count as one.
     pub fn kept(&self, input: Size, from: usize) -> Vec<usize> {
         let program = self.range(from..self.steps.len());
         let input = self.sizes(input)[from];
         let (plan, registers) = (Plan::new(&program, input, true), fused(&program, input, true).1);
         let last = plan.steps.len();
         let numbers = |register: usize| {
-            let own = plan.kept[register] || register == 0 || register == last;
             let extra = register.checked_sub(1).map_or(0, |step| plan.steps[step].needs.extra);
-            if own { plan.sizes[register].len() + extra } else { extra }
+            let (section, len) =
+                (plan.sections.iter().find(|section| section.steps.end > register), plan.sizes[register].len());
+            let own = match section {
+                _ if register == 0 || register == last => len,
+                Some(section) if plan.kept[register] => memory_of(len, section.keeps),
+                _ => 0,
+            };
+            own + extra
         };
         registers.into_iter().map(|register| register.map_or(0, numbers)).collect()
     }

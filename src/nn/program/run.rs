@@ -5,11 +5,12 @@ use rayon::prelude::*;
 
 use super::build::Program;
 use super::fuse::Planned;
+use super::kept::Kept;
 use super::plan::Plan;
 use super::segments::{Section, Segment};
 use crate::base::error::Result;
 use crate::base::seed::Stream;
-use crate::kernels::{Buffer, Memory};
+use crate::kernels::{Buffer, Memory, Precision};
 use crate::nn::Params;
 use crate::nn::steps::{Bound, Draws, Ready, Size};
 
@@ -28,7 +29,7 @@ pub struct Runner {
 #[derive(Debug)]
 pub(super) struct Through {
     /// The section's output; the last section's is elsewhere.
-    pub(super) output: Option<Buffer>,
+    pub(super) output: Option<Kept>,
     /// Group by group, segment by segment.
     pub(super) groups: Vec<Vec<Passed>>,
 }
@@ -37,7 +38,7 @@ pub(super) struct Through {
 #[derive(Debug)]
 pub(super) struct Passed {
     /// The segment's output; the last segment's is elsewhere.
-    pub(super) output: Option<Buffer>,
+    pub(super) output: Option<Kept>,
     /// Chunk by chunk.
     pub(super) chunks: Vec<Trace>,
 }
@@ -46,7 +47,7 @@ pub(super) struct Passed {
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     /// The outputs that the way back reads; the last one's is elsewhere.
-    pub(super) registers: Vec<Option<Buffer>>,
+    pub(super) registers: Vec<Option<Kept>>,
     /// What they left besides.
     pub(super) extras: Vec<Option<Buffer>>,
 }
@@ -113,18 +114,22 @@ impl Runner {
         let pictures = x.len() / self.size(0).len();
         let mut y = vec![0.0; pictures * self.output().len()];
         let mut left: Vec<Through> = Vec::with_capacity(sections.len());
+        let mut before: Option<Buffer> = None;
         for (index, section) in sections.iter().enumerate() {
             let (from, to) = (self.size(section.steps.start).len(), self.size(section.steps.end).len());
             let group = section.group.min(pictures).max(1);
             let mut own = (index + 1 < sections.len()).then(|| self.memory.buffer(pictures * to));
-            let input = left.last().and_then(|through| through.output.as_deref()).unwrap_or(x);
+            let input = before.as_deref().unwrap_or(x);
             let output = own.as_deref_mut().unwrap_or(&mut *y);
             let groups = input.par_chunks(group * from).zip(output.par_chunks_mut(group * to));
             let groups = groups.map(|(x, y)| self.run_group(section, x, keep, y)).collect();
-            if !keep {
-                left.clear();
+            let done = std::mem::replace(&mut before, own);
+            if keep {
+                if let (Some(through), Some(output)) = (left.last_mut(), done) {
+                    through.output = Some(Kept::new(output, section.keeps, &self.memory));
+                }
+                left.push(Through { output: None, groups });
             }
-            left.push(Through { output: own, groups });
         }
         (y, left)
     }
@@ -133,48 +138,57 @@ impl Runner {
     fn run_group(&self, section: &Section, x: &[f32], keep: bool, y: &mut [f32]) -> Vec<Passed> {
         let pictures = x.len() / self.size(section.steps.start).len();
         let mut passed: Vec<Passed> = Vec::with_capacity(section.segments.len());
+        let mut before: Option<Buffer> = None;
         for (index, segment) in section.segments.iter().enumerate() {
             let (from, to) = (self.size(segment.steps.start).len(), self.size(segment.steps.end).len());
             let is_last = index + 1 == section.segments.len();
             let mut own = (!is_last).then(|| self.memory.buffer(pictures * to));
-            let input = passed.last().and_then(|passed| passed.output.as_deref()).unwrap_or(x);
+            let input = before.as_deref().unwrap_or(x);
             let output = own.as_deref_mut().unwrap_or(&mut *y);
             let chunk = segment.pictures.min(pictures);
             let chunks = input.par_chunks(chunk * from).zip(output.par_chunks_mut(chunk * to));
-            let chunks = chunks.map(|(x, y)| self.run_chunk(segment, x, keep, y)).collect();
-            if !keep {
-                passed.clear();
+            let chunks = chunks.map(|(x, y)| self.run_chunk(segment, x, keep.then_some(section.keeps), y)).collect();
+            let done = std::mem::replace(&mut before, own);
+            if keep {
+                if let (Some(passed), Some(output)) = (passed.last_mut(), done) {
+                    passed.output = Some(Kept::new(output, section.keeps, &self.memory));
+                }
+                passed.push(Passed { output: None, chunks });
             }
-            passed.push(Passed { output: own, chunks });
         }
         passed
     }
 
-    /// Takes a few pictures through a segment's steps.
-    fn run_chunk(&self, segment: &Segment, x: &[f32], keep: bool, y: &mut [f32]) -> Trace {
+    /// Takes a few pictures through a segment's steps. What the way back reads is left in this precision, if in any.
+    fn run_chunk(&self, segment: &Segment, x: &[f32], keep: Option<Precision>, y: &mut [f32]) -> Trace {
         let Segment { steps, .. } = segment;
         let first = steps.start;
         let pictures = x.len() / self.size(first).len();
-        let Trace { mut registers, mut extras } = Trace::default();
+        let mut registers: Vec<Option<Buffer>> = Vec::with_capacity(steps.len());
+        let mut left = Trace::default();
         for index in steps.clone() {
             let step = &self.plan.steps[index];
             let is_last = index + 1 == steps.end;
             let mut own = (!is_last).then(|| self.memory.buffer(pictures * self.size(index + 1).len()));
             let out = own.as_deref_mut().unwrap_or(&mut *y);
             let extra = step.needs.extra;
-            let mut extra = (keep && extra > 0).then(|| self.memory.buffer(pictures * extra));
+            let mut extra = (keep.is_some() && extra > 0).then(|| self.memory.buffer(pictures * extra));
             let read = |register: usize| read(x, &registers, register - first);
             let residual = step.residual.map(read);
             self.steps[index].forward(read(step.input), residual, out, extra.as_deref_mut(), &self.memory);
             registers.push(own);
-            extras.push(extra);
-            for register in step.reads().filter(|register| *register > first) {
-                if !(keep && self.plan.kept[register]) && self.plan.last_use[register] == index {
-                    registers[register - first - 1] = None;
+            left.registers.push(None);
+            left.extras.push(extra);
+            for register in step.reads().filter(|register| *register > first && self.plan.last_use[*register] == index)
+            {
+                // Here and not later: it is in the cache still.
+                let done = registers[register - first - 1].take();
+                if let (Some(precision), Some(numbers), true) = (keep, done, self.plan.kept[register]) {
+                    left.registers[register - first - 1] = Some(Kept::new(numbers, precision, &self.memory));
                 }
             }
         }
-        if keep { Trace { registers, extras } } else { Trace::default() }
+        left
     }
 
     /// Size of a register.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::fuse::Planned;
+use crate::kernels::Precision;
 use crate::nn::steps::{Grain, Parameter, Size};
 
 /// The most pictures that go through all steps together. Neither their number nor a segment's depends on the threads, and no
@@ -21,6 +22,8 @@ pub(super) struct Section {
     pub(super) steps: Range<usize>,
     /// The most pictures that go through it together.
     pub(super) group: usize,
+    /// In what it keeps what the way back reads.
+    pub(super) keeps: Precision,
     pub(super) segments: Vec<Segment>,
 }
 
@@ -48,9 +51,13 @@ pub(super) fn sections(steps: &[Planned], sizes: &[Size], last_use: &[usize]) ->
         sections.push(match grain {
             Some(Grain::Batch) => {
                 let all = Segment { steps: range.clone(), pictures: usize::MAX };
-                Section { steps: range, group: usize::MAX, segments: vec![all] }
+                // Numbers of a head: few beside its weights.
+                Section { steps: range, group: usize::MAX, keeps: Precision::F32, segments: vec![all] }
             }
-            _ => Section { segments: segments(range.clone(), steps, sizes, last_use), steps: range, group: GROUP },
+            _ => {
+                let (segments, keeps) = (segments(range.clone(), steps, sizes, last_use), steps[start].place.precision);
+                Section { steps: range, group: GROUP, keeps, segments }
+            }
         });
         start = end;
     }
