@@ -12,6 +12,7 @@
 //! | [`Activation`] | ReLU and the others: values, gradients |
 //! | [`pool`] | max pooling, global average pooling |
 //! | [`linear`] | dense layers: forward, gradients |
+//! | [`scale`] | each channel times a number of its own: forward, gradients |
 //! | [`adam`] | the optimizer's update |
 //! | [`Memory`] | memory to use again |
 //! | [`Precision`] | in what dense convolutions multiply: `f32`, or bf16 with `f32` sums |
@@ -30,6 +31,7 @@ mod memory;
 mod narrow;
 pub mod pool;
 mod product;
+pub mod scale;
 mod simd;
 mod sums;
 #[cfg(test)]
@@ -42,3 +44,4 @@ pub use elementwise::add_to;
 pub use memory::{Buffer, Memory};
 pub use narrow::{Rounded, has_bf16};
 pub use pool::MaxPool;
+pub use simd::instructions;

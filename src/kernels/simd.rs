@@ -54,7 +54,7 @@ impl Level {
         #[cfg(target_arch = "x86_64")]
         {
             let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            let avx512 = avx2 && is_x86_feature_detected!("avx512f");
+            let avx512 = cfg!(feature = "avx512") && avx2 && is_x86_feature_detected!("avx512f");
             [Some(Self::Portable), avx2.then_some(Self::Avx2), avx512.then_some(Self::Avx512)].into_iter().flatten()
         }
         #[cfg(not(target_arch = "x86_64"))]
@@ -81,6 +81,18 @@ impl Level {
 /// The widest vector unit of this machine.
 fn widest() -> Level {
     Level::available().next_back().unwrap_or(Level::Portable)
+}
+
+/// The widest vector instructions that this machine computes with: another set sums in another order.
+pub fn instructions() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    return match widest() {
+        Level::Portable => "SSE2",
+        Level::Avx2 => "AVX2",
+        Level::Avx512 => "AVX-512",
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    "its own"
 }
 
 /// Whether this machine's registers hold 24 sums of 16 lanes.

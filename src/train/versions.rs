@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::kernels::instructions;
+
 /// Which way of rounding our kernels have. To be raised where a number comes out otherwise than before.
-const KERNELS: &str = "2";
+const KERNELS: &str = "3";
 
 /// Versions of what computes: with others, the last bits of a number may differ.
 pub(super) fn versions() -> BTreeMap<String, String> {
@@ -37,21 +39,6 @@ pub(super) fn versions() -> BTreeMap<String, String> {
         }
     }
     versions
-}
-
-/// The widest vector instructions that this machine computes with.
-fn instructions() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let avx2 = std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma");
-        match (avx2, std::is_x86_feature_detected!("avx512f")) {
-            (true, true) => "AVX-512",
-            (true, false) => "AVX2",
-            _ => "SSE2",
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    "its own"
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ pub(super) struct Block<'a, const R: usize, const V: usize> {
 /// Whether the machine has the instructions for bf16, and those that move halves of words.
 pub(super) fn has_instruction() -> bool {
     #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx512bf16")
+    return cfg!(feature = "avx512")
+        && is_x86_feature_detected!("avx512bf16")
         && is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw");
     #[cfg(not(target_arch = "x86_64"))]
