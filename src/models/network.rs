@@ -38,6 +38,12 @@ impl NetworkStage {
     }
 }
 
+/// How many channels a wider network has where so many are wanted: the nearest multiple of 8, the next one where that takes more than a tenth away.
+pub(super) fn channels(wanted: f64) -> usize {
+    let nearest = (wanted + 4.0) as usize / 8 * 8;
+    if (nearest as f64) < 0.9 * wanted { nearest + 8 } else { nearest }
+}
+
 impl Network {
     /// The step before which it is cut.
     pub(super) fn step_of(&self, cut: Cut) -> usize {

@@ -39,6 +39,10 @@ pub enum Activation {
     /// `x · Φ(x)`, with the normal distribution itself, not its approximation by tanh (Hendrycks and Gimpel 2016,
     /// <https://arxiv.org/abs/1606.08415>).
     Gelu,
+    /// `σ(x) = 1 / (1 + e⁻ˣ)`, a gate.
+    Sigmoid,
+    /// `min(max(x + 3, 0), 6) / 6`, a gate (Howard et al. 2019, as [`HardSwish`](Self::HardSwish)).
+    HardSigmoid,
 }
 
 /// What the gradient of an activation is computed from, and so what training has to keep of it.
@@ -52,7 +56,16 @@ pub enum Keeps {
 
 impl Activation {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::None, Self::Relu, Self::Relu6, Self::Silu, Self::HardSwish, Self::Gelu];
+    pub const ALL: [Self; 8] = [
+        Self::None,
+        Self::Relu,
+        Self::Relu6,
+        Self::Silu,
+        Self::HardSwish,
+        Self::Gelu,
+        Self::Sigmoid,
+        Self::HardSigmoid,
+    ];
 
     /// What [`slope`](Self::slope) and [`backward_activation`] are to be given.
     ///
@@ -64,7 +77,7 @@ impl Activation {
     pub const fn keeps(self) -> Keeps {
         match self {
             Self::None | Self::Relu | Self::Relu6 => Keeps::Output,
-            Self::Silu | Self::HardSwish | Self::Gelu => Keeps::Input,
+            Self::Silu | Self::HardSwish | Self::Gelu | Self::Sigmoid | Self::HardSigmoid => Keeps::Input,
         }
     }
 
@@ -77,6 +90,8 @@ impl Activation {
             Self::Silu => x * sigmoid(x),
             Self::HardSwish => x * clamp(x + 3.0, 0.0, 6.0) / 6.0,
             Self::Gelu => x * normal(x),
+            Self::Sigmoid => sigmoid(x),
+            Self::HardSigmoid => clamp(x + 3.0, 0.0, 6.0) / 6.0,
         }
     }
 
@@ -99,6 +114,9 @@ impl Activation {
             Self::HardSwish if x >= 3.0 => 1.0,
             Self::HardSwish => x / 3.0 + 0.5,
             Self::Gelu => normal(x) + x * exp(-0.5 * x * x) / TAU.sqrt(),
+            Self::Sigmoid => sigmoid(x) * sigmoid(-x),
+            Self::HardSigmoid if x.abs() >= 3.0 => 0.0,
+            Self::HardSigmoid => 1.0 / 6.0,
         }
     }
 
@@ -107,7 +125,7 @@ impl Activation {
         match self {
             Self::Relu => (0.0, f32::INFINITY),
             Self::Relu6 => (0.0, 6.0),
-            Self::None | Self::Silu | Self::HardSwish | Self::Gelu => (f32::NEG_INFINITY, f32::INFINITY),
+            _ => (f32::NEG_INFINITY, f32::INFINITY),
         }
     }
 
@@ -188,6 +206,8 @@ impl Kernel for Values<'_> {
             Activation::Silu => self.each(|y| Activation::Silu.value(y)),
             Activation::HardSwish => self.each(|y| Activation::HardSwish.value(y)),
             Activation::Gelu => self.each(|y| Activation::Gelu.value(y)),
+            Activation::Sigmoid => self.each(|y| Activation::Sigmoid.value(y)),
+            Activation::HardSigmoid => self.each(|y| Activation::HardSigmoid.value(y)),
         }
     }
 }
@@ -217,6 +237,8 @@ impl Kernel for Slopes<'_> {
             Activation::Silu => self.each(|x, dy| dy * Activation::Silu.slope(x)),
             Activation::HardSwish => self.each(|x, dy| dy * Activation::HardSwish.slope(x)),
             Activation::Gelu => self.each(|x, dy| dy * Activation::Gelu.slope(x)),
+            Activation::Sigmoid => self.each(|x, dy| dy * Activation::Sigmoid.slope(x)),
+            Activation::HardSigmoid => self.each(|x, dy| dy * Activation::HardSigmoid.slope(x)),
         }
     }
 }

@@ -34,7 +34,7 @@ fn an_activation_lets_the_gradient_through_where_it_is_open() {
 /// ```python
 /// import torch, torch.nn.functional as F  # 2.15.0
 /// x = torch.tensor([-6, -3, -1, -0.1, 0, 0.5, 2, 4], dtype=torch.float64, requires_grad=True)
-/// for act in (F.silu, F.hardswish, F.gelu):
+/// for act in (F.silu, F.hardswish, F.gelu, torch.sigmoid, F.hardsigmoid):
 ///     y = act(x)
 ///     print(y.tolist(), torch.autograd.grad(y.sum(), x)[0].tolist())
 /// ```
@@ -57,6 +57,16 @@ fn smooth_ones_are_within_5e_7_of_pytorchs() {
             [-5.91952587e-9, -0.00404969409, -0.158655254, -0.0460172163, 0.0, 0.345731231, 1.95449974, 3.99987332],
             [-3.54687095e-8, -0.0119456472, -0.0833154706, 0.420476908, 0.5, 0.867495125, 1.0852318, 1.00050365],
         ),
+        (
+            Activation::Sigmoid,
+            [0.00247262316, 0.0474258732, 0.268941421, 0.475020813, 0.5, 0.622459331, 0.880797078, 0.98201379],
+            [0.00246650929, 0.0451766597, 0.196611933, 0.24937604, 0.25, 0.235003712, 0.104993585, 0.0176627062],
+        ),
+        (
+            Activation::HardSigmoid,
+            [0.0, 0.0, 0.333333333, 0.483333333, 0.5, 0.583333333, 0.833333333, 1.0],
+            [0.0, 0.0, 0.166666667, 0.166666667, 0.166666667, 0.166666667, 0.166666667, 0.0],
+        ),
     ] {
         let (mut y, mut dy) = ([0.0; 8], [2.0; 8]);
         forward_activation(act, &x, &mut y);
@@ -74,5 +84,13 @@ fn smooth_ones_far_out_are_a_line_and_nothing() {
     for act in [Activation::Silu, Activation::HardSwish, Activation::Gelu] {
         assert_eq!([act.value(1e4), act.slope(1e4), act.slope(-1e4).abs().max(1e-6)], [1e4, 1.0, 1e-6], "{act:?}");
         assert!(act.value(-1e4).abs() < 1e-6 && act.value(f32::NAN).is_nan(), "{act:?}");
+    }
+    for gate in [Activation::Sigmoid, Activation::HardSigmoid] {
+        assert_eq!(
+            [gate.value(1e4), gate.slope(1e4).max(1e-6), gate.slope(-1e4).max(1e-6)],
+            [1.0, 1e-6, 1e-6],
+            "{gate:?}"
+        );
+        assert!(gate.value(-1e4) < 1e-6 && gate.value(f32::NAN).is_nan(), "{gate:?}");
     }
 }

@@ -5,7 +5,7 @@ use crate::base::config::Backbone;
 use crate::kernels::Activation;
 use crate::models::family::{Build, IMAGENET, Member, Weights};
 use crate::models::init;
-use crate::models::network::{Network, NetworkStage};
+use crate::models::network::{Network, NetworkStage, channels};
 use crate::nn::program::{Conv, Pad, Program};
 use crate::pixels::{Filter, Preprocess};
 
@@ -136,12 +136,6 @@ fn efficientnet_lite(width: f64, depth: f64) -> Network {
     let maps = program.steps.len();
     program.average_pool(x);
     Network { program, maps, stages, upper, upper_trainable: upper, features: 1280 }
-}
-
-/// The nearest multiple of 8, the next one where that takes more than a tenth away.
-fn channels(wanted: f64) -> usize {
-    let nearest = (wanted + 4.0) as usize / 8 * 8;
-    if (nearest as f64) < 0.9 * wanted { nearest + 8 } else { nearest }
 }
 
 fn convolution(

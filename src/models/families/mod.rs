@@ -17,7 +17,9 @@ macro_rules! families {
 families! {
     resnet,
     efficientnet_lite,
+    efficientnet,
     vit,
     convnext,
+    mobilenet_v3,
     mobilenet_v4,
 }

@@ -98,6 +98,8 @@ pub(super) fn name(act: kernels::Activation) -> &'static str {
         kernels::Activation::Silu => "silu",
         kernels::Activation::HardSwish => "hard_swish",
         kernels::Activation::Gelu => "gelu",
+        kernels::Activation::Sigmoid => "sigmoid",
+        kernels::Activation::HardSigmoid => "hard_sigmoid",
     }
 }
 
@@ -113,7 +115,9 @@ pub(super) fn composed(x: &Tensor, act: kernels::Activation) -> Result<Tensor> {
             Ok(((x * between)? + (saturated * 6.0)?)?)
         }
         kernels::Activation::Silu => Ok((x * candle_nn::ops::sigmoid(x)?)?),
-        kernels::Activation::HardSwish => Ok(((x * composed(&(x + 3.0)?, kernels::Activation::Relu6)?)? / 6.0)?),
+        kernels::Activation::HardSwish => Ok((x * composed(x, kernels::Activation::HardSigmoid)?)?),
         kernels::Activation::Gelu => Ok(x.gelu_erf()?),
+        kernels::Activation::Sigmoid => Ok(candle_nn::ops::sigmoid(x)?),
+        kernels::Activation::HardSigmoid => Ok((composed(&(x + 3.0)?, kernels::Activation::Relu6)? / 6.0)?),
     }
 }

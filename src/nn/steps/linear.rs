@@ -90,6 +90,24 @@ impl Step for Linear {
     }
 }
 
+/// The gradients of the weight and the bias, added to what is there where `accumulate`.
+pub(super) fn weight_gradients(
+    inputs: usize,
+    x: &[f32],
+    dy: &[f32],
+    accumulate: bool,
+    [dw, db]: [&mut Buffer; 2],
+    memory: &Memory,
+) {
+    if !accumulate {
+        return linear::backward_weight(inputs, x, dy, dw, db);
+    }
+    let (mut more_w, mut more_b) = (memory.buffer(dw.len()), memory.buffer(db.len()));
+    linear::backward_weight(inputs, x, dy, &mut more_w, &mut more_b);
+    add_to(dw, &more_w);
+    add_to(db, &more_b);
+}
+
 #[derive(Debug)]
 struct ReadyLinear {
     inputs: usize,
@@ -115,14 +133,7 @@ impl Ready for ReadyLinear {
 
     fn backward(&self, Left { x, .. }: Left, dy: &mut [f32], wanted: Wanted, memory: &Memory) {
         if let Some(Sums { accumulate, to: [dw, db] }) = wanted.weights {
-            if accumulate {
-                let (mut more_w, mut more_b) = (memory.buffer(dw.len()), memory.buffer(db.len()));
-                linear::backward_weight(self.inputs, x, dy, &mut more_w, &mut more_b);
-                add_to(dw, &more_w);
-                add_to(db, &more_b);
-            } else {
-                linear::backward_weight(self.inputs, x, dy, dw, db);
-            }
+            weight_gradients(self.inputs, x, dy, accumulate, [dw, db], memory);
         }
         if let Some(sum) = wanted.input {
             read(&self.weight, |weight| sum.put(memory, |dx| linear::backward_input(self.inputs, dy, weight, dx)));

@@ -8,6 +8,7 @@ pub mod linear;
 pub mod max_pool;
 mod norm;
 pub mod pair;
+pub mod squeeze_excite;
 pub mod step;
 
 pub use activation::Activation;
@@ -18,6 +19,7 @@ pub use linear::Linear;
 pub use max_pool::MaxPool;
 pub use norm::Norm;
 pub use pair::Pair;
+pub use squeeze_excite::SqueezeExcite;
 pub use step::{Bound, Description, Draws, Grain, Left, Needs, Parameter, Place, Ready, Size, Step, Sum, Sums, Wanted};
 
 /// Makes one step of two neighbours, for pictures of this size before the first; nothing where they are better two.

@@ -50,6 +50,8 @@ both_ways! {
     lite1_is_timms: transfer("lite1", Backbone::EfficientnetLite1);
     lite3_is_timms: transfer("lite3", Backbone::EfficientnetLite3);
     lite4_is_timms: transfer("lite4", Backbone::EfficientnetLite4);
+    b0_is_timms: transfer("b0", Backbone::EfficientnetB0);
+    mobilenetv3_is_timms: transfer("mobilenetv3", Backbone::Mobilenetv3Large);
     mobilenetv4_is_timms: transfer("mobilenetv4", Backbone::Mobilenetv4ConvMedium);
 }
 

@@ -39,11 +39,15 @@ fn one_thread_and_two_and_three_give_the_same_bytes() {
     assert_eq!(one, digest("3"));
 }
 
-/// SHA-256 of logits, features and all gradients of ResNet-50, Lite0 and the baseline. Seven images make chunks of unequal size.
+/// SHA-256 of logits, features and all gradients of ResNet-50, Lite0, B0 and the baseline. Seven images make chunks of unequal size.
 fn digest() -> String {
     let mut bytes = Vec::new();
-    let networks =
-        [transfer("resnet50", Backbone::Resnet50), embedded("lite0", Backbone::EfficientnetLite0), baseline(49)];
+    let networks = [
+        transfer("resnet50", Backbone::Resnet50),
+        embedded("lite0", Backbone::EfficientnetLite0),
+        transfer("b0", Backbone::EfficientnetB0),
+        baseline(49),
+    ];
     for case in networks {
         let model = model(&case, Ops::Kernels);
         let images = images(&[0, 1, 2, 3, 4, 5, 6], 49, 49);
