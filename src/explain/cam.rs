@@ -1,9 +1,10 @@
-//! The frame of every CAM method: the last stage's maps, the logits from them, the gradients, and the weighed sum.
+//! The frame of every CAM method: the last stage's maps, the logits from them, and what the method makes of both, photo by photo.
 
-use candle_core::{D, DType, Tensor, Var};
+use candle_core::{D, DType, Tensor};
 
 use super::heat_map::HeatMap;
 use super::methods::{GradCam, Method};
+use super::seen::Seen;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::models::Model;
 
@@ -32,19 +33,17 @@ pub fn cam(method: &dyn Method, model: &Model, images: &Tensor, classes: &[Optio
         let what = format!("there are {count} images, and classes for {}", classes.len());
         return Err(Error::new(ErrorKind::Tensor, what));
     }
-    let maps = Var::from_tensor(&model.maps(images)?.contiguous()?)?;
-    let logits = model.logits_from_maps(maps.as_tensor())?;
-    let chosen = chosen(&logits, classes)?;
-    // Images do not touch each other, so the gradient of the sum is the gradient of each.
-    let index = Tensor::from_vec(chosen.clone(), (count, 1), images.device())?;
-    let gradients = logits.gather(&index, 1)?.sum_all()?.backward()?;
-    let gradient = gradients.get(&maps).ok_or_else(|| Error::new(ErrorKind::Tensor, "the maps got no gradient"))?;
-    let heat = weigh(method, &maps.as_tensor().detach(), gradient)?;
-    let (_, height, width) = heat.dims3()?;
-    let rows = heat.flatten_from(1)?.to_dtype(DType::F32)?.to_vec2::<f32>()?;
-    let heat =
-        rows.into_iter().zip(chosen).map(|(values, class)| HeatMap { width, height, values, class: class as usize });
-    Ok(heat.collect())
+    let maps = model.maps(images)?;
+    let chosen = chosen(&model.logits_from_maps(&maps)?, classes)?;
+    let mut found = Vec::with_capacity(count);
+    for (photo, class) in chosen.into_iter().enumerate() {
+        let score = |maps: &Tensor| Ok(model.logits_from_maps(maps)?.narrow(1, class, 1)?.squeeze(1)?);
+        let heat = heat(method, &Seen::new(&maps.get(photo)?, &score)?)?;
+        let (height, width) = heat.dims2()?;
+        let values = heat.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+        found.push(HeatMap { width, height, values, class });
+    }
+    Ok(found)
 }
 
 /// [`cam`] by Grad-CAM.
@@ -55,21 +54,21 @@ pub fn grad_cam(model: &Model, images: &Tensor, classes: &[Option<usize>]) -> Re
     cam(&GradCam, model, images, classes)
 }
 
-/// `ReLU(Σ_c w_c A_c)`, `[B, h, w]`, of maps `A` and their gradients, both `[B, C, h, w]`, with the method's weights `w`.
+/// What the method makes of a photo's maps, `[h, w]`: what is below 0, speaks against the class, is 0.
 ///
 /// # Errors
 /// What the method gives.
-pub fn weigh(method: &dyn Method, maps: &Tensor, gradients: &Tensor) -> Result<Tensor> {
-    Ok(maps.broadcast_mul(&method.weights(maps, gradients)?)?.sum(1)?.relu()?)
+pub fn heat(method: &dyn Method, seen: &Seen) -> Result<Tensor> {
+    Ok(method.heat(seen)?.relu()?)
 }
 
 /// The class to explain for each image: the one that was asked for, or the predicted one.
-fn chosen(logits: &Tensor, classes: &[Option<usize>]) -> Result<Vec<u32>> {
+fn chosen(logits: &Tensor, classes: &[Option<usize>]) -> Result<Vec<usize>> {
     let known = logits.dim(1)?;
     let predicted = logits.argmax(D::Minus1)?.to_vec1::<u32>()?;
     let class = |(class, predicted): (&Option<usize>, u32)| {
-        let class = class.map_or(predicted, |class| class as u32);
-        match (class as usize) < known {
+        let class = class.unwrap_or(predicted as usize);
+        match class < known {
             true => Ok(class),
             false => Err(Error::config("class", class, &format!("an index below {known}"))),
         }
@@ -81,7 +80,7 @@ fn chosen(logits: &Tensor, classes: &[Option<usize>]) -> Result<Vec<u32>> {
 mod tests {
     use candle_core::Device;
 
-    use super::super::methods::{GradCamPlusPlus, HiResCam, LayerCam};
+    use super::super::methods::{ALL, HiResCam};
     use super::*;
     use crate::base::seed::{Purpose, Seed};
     use crate::models::Architecture;
@@ -100,21 +99,17 @@ mod tests {
     #[test]
     fn hi_res_cam_before_its_relu_sums_to_the_logit() {
         let (model, picture) = baseline();
-        let maps = Var::from_tensor(&model.maps(&picture).unwrap().contiguous().unwrap()).unwrap();
-        let logits = model.logits_from_maps(maps.as_tensor()).unwrap();
-        let logit = logits.get(0).unwrap().get(1).unwrap();
-        let gradients = logit.backward().unwrap();
-        let gradient = gradients.get(&maps).unwrap();
-        let weighed = (maps.as_tensor() * HiResCam.weights(&maps, gradient).unwrap()).unwrap();
-        let [sum, logit] = [weighed.sum_all().unwrap(), logit].map(|t| t.to_scalar::<f32>().unwrap());
+        let score = |maps: &Tensor| Ok(model.logits_from_maps(maps)?.narrow(1, 1, 1)?.squeeze(1)?);
+        let seen = Seen::new(&model.maps(&picture).unwrap().get(0).unwrap(), &score).unwrap();
+        let sum = HiResCam.heat(&seen).unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+        let logit = model.logits(&picture).unwrap().to_vec2::<f32>().unwrap()[0][1];
         assert!((sum - logit).abs() < 1e-4 * logit.abs() && logit != 0.0, "{sum} {logit}");
     }
 
     #[test]
     fn methods_see_the_same_class_and_fields_and_differ_in_what_they_make_of_them() {
         let (model, picture) = baseline();
-        let methods: [&dyn Method; 4] = [&GradCam, &GradCamPlusPlus, &HiResCam, &LayerCam];
-        let heat = methods.map(|method| cam(method, &model, &picture, &[Some(2)]).unwrap().remove(0));
+        let heat = ALL.map(|method| cam(method, &model, &picture, &[Some(2)]).unwrap().remove(0));
         for (i, map) in heat.iter().enumerate() {
             assert_eq!((map.width, map.height, map.class), (6, 6, 2));
             assert!(map.values.iter().all(|value| *value >= 0.0) && map.max() > 0.0, "{map:?}");

@@ -59,7 +59,7 @@ pub fn cam(
     let columns = if tiles.len() == 1 { 1 } else { 2 };
     let columns = if tiles.len() > 4 { 3 } else { columns };
     let legend = |canvas: &Canvas, top: i32| legend(canvas, top, most, method.unit());
-    let title = format!("{}: what spoke for the class", method.title());
+    let title = format!("{}: {}", method.title(), method.shows());
     grid(&title, &tiles, columns, Some((52, &legend)))
 }
 

@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 
+use super::super::seen::Seen;
 use super::method::Method;
 use crate::base::error::Result;
 
@@ -11,18 +12,26 @@ use crate::base::error::Result;
 /// ```python
 /// a = torch.tensor([[[[1., 2., 0.], [0.5, 1., 3.]], [[0., 1., 2.], [2., 0.5, 1.]]]], requires_grad=True)
 /// w = torch.tensor([[[1., -2., 0.], [0.5, 1., -1.]], [[-1., 0., 2.], [1., 0.5, 0.25]]])
-/// (g,) = torch.autograd.grad((a * a * w).sum() / 4, a)
-/// cam = GradCAM(model=net, target_layers=[net.maps])  # any network that has maps
-/// print(cam.get_cam_image(None, None, None, a.detach().numpy(), g.numpy(), False).clip(0))
+/// class Net(torch.nn.Module):
+///     def __init__(self):
+///         super().__init__()
+///         self.maps, self.device = torch.nn.Identity(), torch.nn.Parameter(torch.zeros(1))
+///     def forward(self, x):
+///         return (self.maps(x) ** 2 * w).sum((1, 2, 3))[:, None] / 4
+/// net = Net()
+/// (g,) = torch.autograd.grad(net(a).sum(), a)
+/// cam = GradCAM(model=net, target_layers=[net.maps])
+/// print(cam.get_cam_image(a, net.maps, [lambda said: said[0]], a.detach().numpy(), g.numpy(), False).clip(0))
 /// ```
 ///
 /// ```
 /// use petal::candle::{Device, Tensor};
-/// use petal::explain::{GradCam, cam::weigh};
+/// use petal::explain::{GradCam, Seen, cam::heat};
 ///
-/// let maps = Tensor::new(&[[[[1f32, 2., 0.], [0.5, 1., 3.]], [[0., 1., 2.], [2., 0.5, 1.]]]], &Device::Cpu)?;
-/// let gradients = Tensor::new(&[[[[0.5f32, -2., 0.], [0.125, 0.5, -1.5]], [[0., 0., 2.], [1., 0.125, 0.125]]]], &Device::Cpu)?;
-/// let heat = weigh(&GradCam, &maps, &gradients)?.get(0)?.to_vec2::<f32>()?;
+/// let maps = Tensor::new(&[[[1f32, 2., 0.], [0.5, 1., 3.]], [[0., 1., 2.], [2., 0.5, 1.]]], &Device::Cpu)?;
+/// let w = Tensor::new(&[[[1f32, -2., 0.], [0.5, 1., -1.]], [[-1., 0., 2.], [1., 0.5, 0.25]]], &Device::Cpu)?;
+/// let score = |maps: &Tensor| Ok((maps.sqr()?.broadcast_mul(&w)?.sum((1, 2, 3))? / 4.0)?);
+/// let heat = heat(&GradCam, &Seen::new(&maps, &score)?)?.to_vec2::<f32>()?;
 /// let expected = [[0.0, 0.0, 1.083333], [0.885417, 0.0, 0.0]];
 /// for (got, expected) in heat.iter().flatten().zip(expected.as_flattened()) {
 ///     assert!((got - expected).abs() < 1e-5, "{heat:?}");
@@ -45,7 +54,7 @@ impl Method for GradCam {
         "part in the logit"
     }
 
-    fn weights(&self, _: &Tensor, gradients: &Tensor) -> Result<Tensor> {
-        Ok(gradients.mean_keepdim((2, 3))?)
+    fn heat(&self, seen: &Seen) -> Result<Tensor> {
+        seen.weighed(&seen.gradients()?.mean_keepdim((1, 2))?)
     }
 }

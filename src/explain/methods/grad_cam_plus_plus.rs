@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 
+use super::super::seen::Seen;
 use super::method::Method;
 use crate::base::error::Result;
 
@@ -15,11 +16,12 @@ const EPSILON: f64 = 1e-6;
 /// By pytorch-grad-cam's `GradCAMPlusPlus`, as [`GradCam`](super::GradCam) says:
 /// ```
 /// use petal::candle::{Device, Tensor};
-/// use petal::explain::{GradCamPlusPlus, cam::weigh};
+/// use petal::explain::{GradCamPlusPlus, Seen, cam::heat};
 ///
-/// let maps = Tensor::new(&[[[[1f32, 2., 0.], [0.5, 1., 3.]], [[0., 1., 2.], [2., 0.5, 1.]]]], &Device::Cpu)?;
-/// let gradients = Tensor::new(&[[[[0.5f32, -2., 0.], [0.125, 0.5, -1.5]], [[0., 0., 2.], [1., 0.125, 0.125]]]], &Device::Cpu)?;
-/// let heat = weigh(&GradCamPlusPlus, &maps, &gradients)?.get(0)?.to_vec2::<f32>()?;
+/// let maps = Tensor::new(&[[[1f32, 2., 0.], [0.5, 1., 3.]], [[0., 1., 2.], [2., 0.5, 1.]]], &Device::Cpu)?;
+/// let w = Tensor::new(&[[[1f32, -2., 0.], [0.5, 1., -1.]], [[-1., 0., 2.], [1., 0.5, 0.25]]], &Device::Cpu)?;
+/// let score = |maps: &Tensor| Ok((maps.sqr()?.broadcast_mul(&w)?.sum((1, 2, 3))? / 4.0)?);
+/// let heat = heat(&GradCamPlusPlus, &Seen::new(&maps, &score)?)?.to_vec2::<f32>()?;
 /// let expected = [[0.216465, 0.772798, 0.679734], [0.787967, 0.386399, 0.989263]];
 /// for (got, expected) in heat.iter().flatten().zip(expected.as_flattened()) {
 ///     assert!((got - expected).abs() < 1e-5, "{heat:?}");
@@ -38,11 +40,12 @@ impl Method for GradCamPlusPlus {
         "Grad-CAM++"
     }
 
-    fn weights(&self, maps: &Tensor, gradients: &Tensor) -> Result<Tensor> {
+    fn heat(&self, seen: &Seen) -> Result<Tensor> {
+        let gradients = seen.gradients()?;
         let square = gradients.sqr()?;
-        let by_map = maps.sum_keepdim((2, 3))?.broadcast_mul(&(&square * gradients)?)?;
+        let by_map = seen.maps().sum_keepdim((1, 2))?.broadcast_mul(&(&square * &gradients)?)?;
         // Equation 19. Where the gradient is 0, so is the share.
         let shares = (&square / (((&square * 2.0)? + by_map)? + EPSILON)?)?;
-        Ok((gradients.relu()? * shares)?.sum_keepdim((2, 3))?)
+        seen.weighed(&(gradients.relu()? * shares)?.sum_keepdim((1, 2))?)
     }
 }

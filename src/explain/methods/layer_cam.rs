@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 
+use super::super::seen::Seen;
 use super::method::Method;
 use crate::base::error::Result;
 
@@ -11,11 +12,12 @@ use crate::base::error::Result;
 /// By pytorch-grad-cam's `LayerCAM`, as [`GradCam`](super::GradCam) says:
 /// ```
 /// use petal::candle::{Device, Tensor};
-/// use petal::explain::{LayerCam, cam::weigh};
+/// use petal::explain::{LayerCam, Seen, cam::heat};
 ///
-/// let maps = Tensor::new(&[[[[1f32, 2., 0.], [0.5, 1., 3.]], [[0., 1., 2.], [2., 0.5, 1.]]]], &Device::Cpu)?;
-/// let gradients = Tensor::new(&[[[[0.5f32, -2., 0.], [0.125, 0.5, -1.5]], [[0., 0., 2.], [1., 0.125, 0.125]]]], &Device::Cpu)?;
-/// let heat = weigh(&LayerCam, &maps, &gradients)?.get(0)?.to_vec2::<f32>()?;
+/// let maps = Tensor::new(&[[[1f32, 2., 0.], [0.5, 1., 3.]], [[0., 1., 2.], [2., 0.5, 1.]]], &Device::Cpu)?;
+/// let w = Tensor::new(&[[[1f32, -2., 0.], [0.5, 1., -1.]], [[-1., 0., 2.], [1., 0.5, 0.25]]], &Device::Cpu)?;
+/// let score = |maps: &Tensor| Ok((maps.sqr()?.broadcast_mul(&w)?.sum((1, 2, 3))? / 4.0)?);
+/// let heat = heat(&LayerCam, &Seen::new(&maps, &score)?)?.to_vec2::<f32>()?;
 /// let expected = [[0.5, 0.0, 4.0], [2.0625, 0.5625, 0.125]];
 /// for (got, expected) in heat.iter().flatten().zip(expected.as_flattened()) {
 ///     assert!((got - expected).abs() < 1e-5, "{heat:?}");
@@ -34,7 +36,7 @@ impl Method for LayerCam {
         "LayerCAM"
     }
 
-    fn weights(&self, _: &Tensor, gradients: &Tensor) -> Result<Tensor> {
-        Ok(gradients.relu()?)
+    fn heat(&self, seen: &Seen) -> Result<Tensor> {
+        seen.weighed(&seen.gradients()?.relu()?)
     }
 }

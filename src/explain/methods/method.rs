@@ -4,14 +4,14 @@ use std::fmt::Debug;
 
 use candle_core::Tensor;
 
+use super::super::seen::Seen;
 use crate::base::error::Result;
 
-/// A CAM method: how it weighs the maps. All else, [`cam`](crate::explain::cam()) does for it.
+/// A CAM method: what it makes of a photo's maps. All else, [`cam`](crate::explain::cam()) does for it.
 ///
 /// ```
 /// use petal::candle::{Device, Tensor};
-/// use petal::explain::Method;
-/// use petal::explain::cam::weigh;
+/// use petal::explain::{Method, Seen, cam::heat};
 ///
 /// /// Every map counts as much as any other, whatever the class.
 /// #[derive(Debug)]
@@ -26,14 +26,14 @@ use crate::base::error::Result;
 ///         "Mean of the maps"
 ///     }
 ///
-///     fn weights(&self, maps: &Tensor, _: &Tensor) -> petal::Result<Tensor> {
-///         let channels = maps.dim(1)?;
-///         Ok((Tensor::ones((1, channels, 1, 1), maps.dtype(), maps.device())? / channels as f64)?)
+///     fn heat(&self, seen: &Seen) -> petal::Result<Tensor> {
+///         Ok(seen.maps().mean(0)?)
 ///     }
 /// }
 ///
-/// let maps = Tensor::new(&[[[[1f32, 2.]], [[3., 6.]]]], &Device::Cpu)?;
-/// assert_eq!(weigh(&MeanMap, &maps, &maps.zeros_like()?)?.to_vec3::<f32>()?, [[[2.0, 4.0]]]);
+/// let maps = Tensor::new(&[[[1f32, 2.]], [[3., 6.]]], &Device::Cpu)?;
+/// let score = |maps: &Tensor| Ok(maps.sum((1, 2, 3))?);
+/// assert_eq!(heat(&MeanMap, &Seen::new(&maps, &score)?)?.to_vec2::<f32>()?, [[2.0, 4.0]]);
 /// # Ok::<(), petal::Error>(())
 /// ```
 pub trait Method: Debug + Sync {
@@ -48,10 +48,15 @@ pub trait Method: Debug + Sync {
         "strength, in no unit"
     }
 
-    /// What the maps are multiplied with before they are summed over channels: a weight a map, `[B, C, 1, 1]`, or one a field of each map,
-    /// `[B, C, h, w]`. `gradients` are the logit's by `maps`; both are `[B, C, h, w]`.
+    /// What its picture shows, as a title says it.
+    fn shows(&self) -> &'static str {
+        "what spoke for the class"
+    }
+
+    /// What each field of the maps counts, `[h, w]`. What is negative counts as nothing ([`heat`](crate::explain::cam::heat)). Most methods weigh
+    /// the maps: [`Seen::weighed`].
     ///
     /// # Errors
     /// What Candle can give.
-    fn weights(&self, maps: &Tensor, gradients: &Tensor) -> Result<Tensor>;
+    fn heat(&self, seen: &Seen) -> Result<Tensor>;
 }

@@ -1,11 +1,15 @@
 //! The CAM methods. One is a file here, and its name in this one.
 
+mod ablation_cam;
+mod eigen_cam;
 mod grad_cam;
 mod grad_cam_plus_plus;
 mod hi_res_cam;
 mod layer_cam;
 mod method;
 
+pub use ablation_cam::AblationCam;
+pub use eigen_cam::EigenCam;
 pub use grad_cam::GradCam;
 pub use grad_cam_plus_plus::GradCamPlusPlus;
 pub use hi_res_cam::HiResCam;
@@ -15,7 +19,7 @@ pub use method::Method;
 use crate::base::error::{Error, Result};
 
 /// All methods, the usual one first.
-pub const ALL: [&dyn Method; 4] = [&GradCam, &GradCamPlusPlus, &HiResCam, &LayerCam];
+pub const ALL: [&dyn Method; 6] = [&GradCam, &GradCamPlusPlus, &HiResCam, &LayerCam, &EigenCam, &AblationCam];
 
 /// The method of this name. Capitals, spaces, `-` and `_` don't count.
 ///
@@ -47,6 +51,6 @@ mod tests {
             }
         }
         let error = named("cam").unwrap_err().to_string();
-        assert!(error.contains("gradcam, gradcam++, hirescam, layercam"), "{error}");
+        assert!(error.contains("gradcam, gradcam++, hirescam, layercam, eigencam, ablationcam"), "{error}");
     }
 }
