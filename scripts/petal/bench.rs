@@ -107,7 +107,7 @@ impl Options {
         for (name, rate) in &rates {
             text += &format!("{name:<22} {rate:8.1} img/s\n");
         }
-        text += &format!("peak memory            {:8.0} MB\n", peak_memory().unwrap_or(0) as f64 / 1e6);
+        text += &format!("peak memory            {:8.0} MB\n", petal::project::peak_memory().unwrap_or(0) as f64 / 1e6);
         if self.precision.is_f32() && petal::kernels::has_bf16() {
             text += "this processor has instructions for bf16: see --precision bf16\n";
         }
@@ -118,7 +118,7 @@ impl Options {
             "batch": self.batch,
             "threads": project.machine.threads,
             "images_per_second": rates,
-            "peak_memory_bytes": peak_memory(),
+            "peak_memory_bytes": petal::project::peak_memory(),
         });
         Ok(Output::done(text, json))
     }
@@ -172,11 +172,4 @@ fn rate(photos: usize, times: usize, mut work: impl FnMut() -> Result<()>) -> Re
     }
     seconds.sort_by(f64::total_cmp);
     Ok(photos as f64 / seconds[seconds.len() / 2])
-}
-
-/// Most memory that this process has held so far, where the system tells (Linux).
-pub(crate) fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }

@@ -119,7 +119,7 @@ impl Options {
             "epochs": history.epochs,
             "ended": history.ended,
             "test": crate::evaluate::numbers(&evaluation),
-            "peak_memory_bytes": crate::bench::peak_memory(),
+            "peak_memory_bytes": petal::project::peak_memory(),
         });
         Ok(Output::done(text, json))
     }
@@ -141,8 +141,9 @@ impl Options {
         learner.info_mut().run = Some(own);
         let saved = learner.save(&file)?;
         learner.info_mut().run = None;
+        let card = saved.card().map_or(String::new(), |card| format!("its model card {card}\n"));
         Ok(Kept {
-            said: format!("the same, with the run's name in it: {}\n", saved.path.display()),
+            said: format!("the same, with the run's name in it: {}\n{card}", saved.path.display()),
             path: Some(saved.path),
         })
     }

@@ -24,13 +24,20 @@ impl Learner {
     /// Writes what the run is made with, before it is trained: a run that is cut short has it, too.
     pub(super) fn record_begin(&self) -> Result<()> {
         self.run.save_config(&self.config)?;
-        self.run.save_made_by(&self.info.name(), &self.history()?)
+        self.run.save_made_by(&self.info, &self.splits, &self.history()?)
     }
 
     /// Writes what the run has come to, and its page.
     pub(super) fn record_fit(&self) -> Result<()> {
-        self.run.save_made_by(&self.info.name(), &self.history()?)?;
-        self.run.record()?.write_report()
+        self.run.save_made_by(&self.info, &self.splits, &self.history()?)?;
+        self.record_told()
+    }
+
+    /// Writes the run's page and its model's card.
+    fn record_told(&self) -> Result<()> {
+        let record = self.run.record()?;
+        record.write_card()?;
+        record.write_report()
     }
 
     /// Writes what was measured on a part: predictions, metrics, pictures, the page.
@@ -52,6 +59,6 @@ impl Learner {
             calibration_error: evaluation.calibration_error(),
         };
         self.run.save_metrics(split.name(), &measured)?;
-        self.run.record()?.write_report()
+        self.record_told()
     }
 }

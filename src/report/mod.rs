@@ -16,6 +16,7 @@
 //! | [`duplicates`] | photos that show the same, side by side |
 //! | [`cleaner`] | views of photos that are likely in the wrong class |
 //! | [`runs`] | views of a run, its page, all runs side by side |
+//! | [`card`] | model cards |
 //! | [`progress`] | the lines that a training prints |
 //! | [`cache`] | views of the cache's files |
 //! | [`bar`], [`growing`], [`telling`], `calls` | long work while it is done: a bar, a training, the calls on photos that have one |
@@ -26,6 +27,7 @@ pub mod bar;
 pub mod cache;
 mod calls;
 pub mod cam;
+pub mod card;
 pub mod cleaner;
 mod cleaner_buttons;
 pub mod confusion;

@@ -3,12 +3,14 @@
 use plotters::prelude::{LineSeries, PathElement, SeriesLabelPosition};
 use plotters::style::{Color, RGBColor};
 
+use super::card::Written;
 use super::figure::{Figure, draw, legend, over_epochs};
 use super::table::{Cells, Table};
 use super::words::{ago, counted, duration};
 use super::{View, shows};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
+use crate::base::files::signed::{Standing, standing_at};
 use crate::eval::{Evaluation, read_predictions};
 use crate::train::{Measured, Run, RunRecord, Runs};
 
@@ -82,7 +84,7 @@ impl RunRecord {
     }
 
     /// The stored predictions on a part.
-    fn evaluation(&self, part: &str) -> Result<Evaluation> {
+    pub(super) fn evaluation(&self, part: &str) -> Result<Evaluation> {
         if self.measured(part).is_none() {
             let what = format!("the {part} photos were evaluated before the last training");
             return Err(Error::new(ErrorKind::Checkpoint, what).mend("evaluate them again"));
@@ -106,6 +108,11 @@ impl RunRecord {
         }
         facts.push(("time", format!("{} in all epochs", duration(self.seconds()))));
         facts.push(("folder", self.folder.display().to_string()));
+        let card = self.card_file();
+        if card.exists() {
+            let changed = matches!(standing_at(&card), Ok(Standing::Changed(_) | Standing::Foreign));
+            facts.push(("model card", Written { path: card, is_new: !changed }.words()));
+        }
         facts
     }
 

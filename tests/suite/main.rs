@@ -21,6 +21,7 @@ mod layers;
 mod learner;
 mod live;
 mod lr_find;
+mod model_card;
 mod odd_photos;
 mod own_photos;
 mod parity;

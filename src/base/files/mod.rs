@@ -6,6 +6,7 @@ mod hash;
 mod identity;
 mod lock;
 pub mod output;
+pub mod signed;
 
 use std::fs::{self, File};
 use std::io;

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::folder::{Run, remove_if_there};
-use super::record::{MADE_BY, METRICS, REPORT};
+use super::record::{CARD, MADE_BY, METRICS, REPORT};
 use crate::base::error::{Error, Result};
 use crate::base::files;
+use crate::base::files::signed::{self, Standing};
 
 impl Run {
     /// Forgets the training: the next fit starts anew. Model files that were saved elsewhere stay.
@@ -29,6 +30,11 @@ fn remove_told(folder: &Path) -> Result<()> {
     let is_told = |name: &str| {
         [MADE_BY, METRICS, REPORT].contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
     };
+    let card = folder.join(CARD);
+    // What a person has written stays.
+    if let Standing::Unchanged(_) = signed::standing_at(&card)? {
+        remove_if_there(&card)?;
+    }
     for path in files::sorted_dir(folder)? {
         if path.is_file() && path.file_name().is_some_and(|name| is_told(&name.to_string_lossy())) {
             std::fs::remove_file(&path).map_err(|cause| Error::io("remove", &path, &cause))?;

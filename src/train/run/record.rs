@@ -8,9 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::Run;
 use super::history::{Epoch, History};
+use super::photos::PhotosUsed;
 use crate::base::config::{Config, TestConfig};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{self, cells};
+use crate::base::project::peak_memory;
+use crate::data::Splits;
+use crate::export::ModelInfo;
+use crate::models::Origin;
 use crate::train::versions::versions;
 
 /// `run.json`: what a run was made with.
@@ -26,6 +31,15 @@ pub struct MadeBy {
     pub best_sha256: String,
     /// Why each finished phase ended: (phase, reason).
     pub ended: Vec<(String, String)>,
+    /// Where the backbone's weights came from; nothing where they were random, or an earlier petal made the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<Origin>,
+    /// Its photos, in numbers; nothing where an earlier petal made the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photos: Option<PhotosUsed>,
+    /// Most bytes of memory that a process which trained or measured it has held, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory: Option<u64>,
 }
 
 /// What was measured on one part of the photos: an entry of `metrics.json`.
@@ -75,19 +89,27 @@ pub(super) const MADE_BY: &str = "run.json";
 pub(super) const METRICS: &str = "metrics.json";
 /// The run's page.
 pub const REPORT: &str = "report.html";
+/// The card of its model, and of models elsewhere.
+pub const CARD: &str = "MODEL_CARD.md";
 
 impl Run {
     /// Writes `run.json`.
-    pub fn save_made_by(&self, model: &str, history: &History) -> Result<()> {
+    pub fn save_made_by(&self, info: &ModelInfo, splits: &Splits, history: &History) -> Result<()> {
         let best = self.best();
+        let path = self.folder.join(MADE_BY);
+        // What an earlier session has held counts, too; what cannot be read is written anew.
+        let before = read_json(&path).ok().and_then(|before: MadeBy| before.peak_memory);
         let made_by = MadeBy {
-            model: model.into(),
+            model: info.name(),
             made_with: self.made_with.clone(),
             versions: versions(),
             best_sha256: if best.exists() { files::sha256_file(&best)? } else { String::new() },
             ended: history.ended.clone(),
+            weights: info.backbone_weights.clone(),
+            photos: Some(PhotosUsed::of(splits)),
+            peak_memory: peak_memory().max(before),
         };
-        write_json(&self.folder.join(MADE_BY), &made_by)
+        write_json(&path, &made_by)
     }
 
     /// Puts what was measured on a part into `metrics.json`; what stands there of other parts stays.

@@ -1,0 +1,304 @@
+//! Model cards: what is measured is in them, whatever the names, and what a person has written stays.
+
+use std::fs;
+use std::path::Path;
+
+use petal::Seed;
+use petal::config::{Config, Duplicates, TestConfig};
+use petal::eval::{Evaluation, Prediction};
+use petal::files::signed::{Standing, standing};
+use petal::models::Origin;
+use petal::prelude::*;
+use petal::seed::Purpose;
+use petal::train::run::{Epoch, History, MadeBy, Measured, OfClass, Origins, PhotosUsed};
+use saphyr::{LoadableYamlNode, Yaml};
+
+use crate::support::{flowers, small_for};
+
+/// A run of a folder of photos, its classes of these names, in which each photo but the last of a class is right.
+fn run(folder: &Path, names: [&str; 3], source: &str) -> RunRecord {
+    let mut predictions = Vec::new();
+    for photo in 0..12 {
+        let (target, right) = (photo / 4, photo % 4 != 3);
+        let predicted = if right { target } else { (target + 1) % 3 };
+        let probabilities = (0..3).map(|class| if class == predicted { 0.8 } else { 0.1 }).collect();
+        predictions.push(Prediction { path: format!("{photo}.jpg").into(), target: Some(target), probabilities });
+    }
+    let classes: Vec<String> = names.map(String::from).to_vec();
+    let evaluation = Evaluation::new("m", classes.clone().into(), predictions).unwrap();
+    let epoch = Epoch {
+        phase: "head".into(),
+        epoch: 1,
+        learning_rate: 1e-3,
+        train_loss: 0.5,
+        train_accuracy: 0.8,
+        val_loss: 0.4,
+        val_accuracy: 0.9,
+        best: true,
+        seconds: 61.0,
+    };
+    let accuracy = evaluation.accuracy();
+    let measured = Measured {
+        test: TestConfig::default(),
+        epoch: 1,
+        photos: 12,
+        accuracy: accuracy.value,
+        accuracy_low: accuracy.low,
+        accuracy_high: accuracy.high,
+        loss: evaluation.loss(),
+        macro_f1: evaluation.macro_average().f1,
+        calibration_error: evaluation.calibration_error(),
+    };
+    let of = |class: &String| OfClass { class: class.clone(), train: 1000, val: 4, test: 4 };
+    let photos = PhotosUsed {
+        source: Origins::Own(source.into()),
+        licence: source.into(),
+        classes: classes.iter().map(of).collect(),
+        split_seed: 42,
+        given: false,
+        drawn: Vec::new(),
+        duplicates_are: Duplicates::Together,
+        duplicates: 2,
+        leaks: 0,
+        split_up: 0,
+        conflicts: 1,
+        left_out: vec![("cannot be read".into(), 3), (source.into(), 1)],
+        dropped: 1,
+        relabelled: 2,
+    };
+    let record = RunRecord {
+        name: source.into(),
+        folder: folder.to_path_buf(),
+        config: Config::demo(),
+        made_by: MadeBy {
+            model: "efficientnet-lite0".into(),
+            best_sha256: "0".repeat(64),
+            ended: vec![("head".into(), source.into())],
+            weights: Some(Origin {
+                name: "timm/tf_efficientnet_lite0.in1k, rounded to f16".into(),
+                sha256: "1".repeat(64),
+                licence: Some("Apache-2.0".into()),
+            }),
+            photos: Some(photos),
+            peak_memory: Some(600_000_000),
+            ..MadeBy::default()
+        },
+        history: History { epochs: vec![epoch], ended: Vec::new() },
+        metrics: [("test".to_string(), measured)].into(),
+    };
+    evaluation.write_csv(&record.predictions("test")).unwrap();
+    record
+}
+
+/// The head as YAML 1.2 reads it, and the text below it. The head is what the hub takes for one: from the first `---` to the next.
+fn read(card: &str) -> (String, String) {
+    let (head, text) = card.strip_prefix("---\n").unwrap().split_once("\n---\n").unwrap();
+    (head.to_string(), text.to_string())
+}
+
+fn get<'a>(yaml: &'a Yaml<'a>, path: &str) -> &'a Yaml<'a> {
+    path.split('.').fold(yaml, |yaml, key| match key.parse::<usize>() {
+        Ok(index) => &yaml[index],
+        Err(_) => &yaml[key],
+    })
+}
+
+#[test]
+fn a_card_has_what_the_hub_reads_and_what_was_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let card = run(folder.path(), ["daisy", "roses", "tulips"], "my_photos").card();
+    let (head, text) = read(&card);
+    let yaml = Yaml::load_from_str(&head).unwrap();
+    let string = |path: &str| get(&yaml[0], path).as_str().unwrap_or_else(|| panic!("{path} in {head}"));
+    for (path, expected) in [
+        ("license", "apache-2.0"),
+        ("library_name", "petal"),
+        ("pipeline_tag", "image-classification"),
+        ("tags.0", "petal"),
+        ("tags.3", "efficientnet-lite0"),
+        ("base_model", "timm/tf_efficientnet_lite0.in1k"),
+        ("metrics.0", "accuracy"),
+        ("model-index.0.name", "my_photos"),
+        ("model-index.0.results.0.task.type", "image-classification"),
+        ("model-index.0.results.0.dataset.name", "my_photos"),
+        ("model-index.0.results.0.dataset.type", "imagefolder"),
+        ("model-index.0.results.0.dataset.split", "test"),
+        ("model-index.0.results.0.metrics.0.type", "accuracy"),
+    ] {
+        assert_eq!(string(path), expected, "{path}");
+    }
+    let accuracy = get(&yaml[0], "model-index.0.results.0.metrics.0.value").as_floating_point().unwrap();
+    assert_eq!(accuracy, 0.75);
+    // scipy.stats.binomtest(9, 12).proportion_ci(method="wilson") is 0.4677 to 0.9111, and of 3 of 4 it is 0.3006 to 0.9544.
+    for words in [
+        "# efficientnet-lite0: which of 3 classes a photo shows",
+        "75.0 % right (95 % interval 46.8 to 91.1 %)",
+        "| test | 12 | 75.0 % (46.8–91.1) | 33.3 % |",
+        "| daisy | 4 | 75.0 % (30.1–95.4) | 75.0 % | 0.750 | roses (1) |",
+        "3 classes with fewer than 20 photos",
+        "| **all** | 3,000 | 12 | 12 |",
+        "Left out: 4 files. 3 (cannot be read), 1 (my\\_photos).",
+        "1 photo was dropped and 2 photos were put into another class",
+        "Leaks were looked for, and none was found: 2 photos are (nearly) the same as another",
+        "1 pair of (nearly) the same photo in two classes",
+        "petal predict --model best.safetensors photo.jpg",
+        "petal::export::load(\"best.safetensors\"",
+        "| time | 1 min 1 s in all epochs |",
+        "| memory | 600.0 MB at most",
+        "## What it was not tested for",
+    ] {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+    // Cards are published: no folder of anybody's is in one.
+    assert!(!card.contains(&folder.path().display().to_string()), "{card}");
+}
+
+#[test]
+fn a_card_says_what_is_not_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut record = run(folder.path(), ["daisy", "roses", "tulips"], "my_photos");
+    // As an earlier petal left it, and not measured.
+    (record.made_by.photos, record.made_by.weights, record.made_by.peak_memory) = (None, None, None);
+    record.metrics.clear();
+    let (head, text) = read(&record.card());
+    let yaml = Yaml::load_from_str(&head).unwrap();
+    assert_eq!(
+        (yaml[0]["license"].as_str(), yaml[0]["license_name"].as_str()),
+        (Some("other"), Some("not-chosen-yet"))
+    );
+    for key in ["datasets", "base_model", "model-index", "metrics"] {
+        assert!(yaml[0].as_mapping_get(key).is_none(), "{key} in {head}");
+    }
+    for words in
+        ["was not measured on photos", "Not recorded: an earlier version", "nothing is known of how good it is"]
+    {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+    assert!(!text.contains("Class by class"), "{text}");
+
+    let mut record = run(folder.path(), ["daisy", "roses", "tulips"], "my_photos");
+    let photos = record.made_by.photos.as_mut().unwrap();
+    (photos.source, photos.leaks, photos.classes[1].test) = (Origins::TfFlowers, 3, 0);
+    let (head, text) = read(&record.card());
+    assert_eq!(Yaml::load_from_str(&head).unwrap()[0]["datasets"][0].as_str(), Some("tf_flowers"));
+    for words in ["**Leak:** 3 pairs", "Classes without a photo to test with: roses"] {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+}
+
+/// Names that would be markup, YAML or the end of the head, and 300 that are drawn from what such names are made of.
+#[test]
+fn f97_names_of_any_kind_are_themselves_in_a_card() {
+    const PARTS: [&str; 24] = [
+        "---",
+        "\n",
+        "\r",
+        ": ",
+        "\"",
+        "'",
+        "\\",
+        "#",
+        "<script>",
+        "|",
+        "`",
+        "*",
+        "_x_",
+        "[a](http://b)",
+        "@me",
+        "{{",
+        "%",
+        "- ",
+        "\t",
+        "\u{85}",
+        "\u{2028}",
+        "\u{7f}",
+        "\u{feff}",
+        "🌷",
+    ];
+    let mut stream = Seed(1).stream(Purpose::Examples, 0, 0);
+    let mut drawn = || (0..1 + stream.below(6)).map(|_| PARTS[stream.below(PARTS.len())]).collect::<String>();
+    let mut names: Vec<String> = PARTS.iter().map(|part| part.to_string()).collect();
+    names.extend(
+        ["...\n---\nlicense: mit", "null", "!!python/object:os", "&a *a", "</table><img src=x onerror=alert(1)>"]
+            .map(String::from),
+    );
+    names.extend((0..300).map(|_| drawn()));
+    let folder = tempfile::tempdir().unwrap();
+    for name in &names {
+        let record = run(folder.path(), [&format!("a{name}"), "b", &format!("{name}c")], name);
+        let card = record.card();
+        let (head, text) = read(&card);
+        let yaml = Yaml::load_from_str(&head).unwrap_or_else(|cause| panic!("{name:?}: {cause}\n{head}"));
+        let read = get(&yaml[0], "model-index.0.results.0.dataset.name").as_str().unwrap();
+        // Control characters are shown escaped, as everywhere.
+        let control = name.chars().any(|c| c.is_control());
+        assert!(if control { read.contains('\\') } else { read == name }, "{name:?} was read as {read:?}");
+        assert_eq!(yaml[0].as_mapping().unwrap().len(), 7, "{name:?}: {head}");
+        let (_, table) = text.split_once("\n## Class by class\n").unwrap();
+        let rows: Vec<&str> = table.lines().filter(|line| line.starts_with('|')).take(5).collect();
+        for row in &rows {
+            assert_eq!(row.replace("\\|", "").matches('|').count(), 7, "{name:?}: {row}");
+        }
+        let outside: String = text.split("```").step_by(2).collect();
+        for foreign in ["<script", "<img", "</table", "](http://b", "\u{7f}", "\u{85}"] {
+            assert!(!outside.contains(foreign), "{name:?}: {foreign} in {text}");
+        }
+        assert_eq!(standing(card.as_bytes()), Standing::Unchanged("best.safetensors".into()), "{name:?}");
+    }
+}
+
+#[test]
+fn f98_a_card_that_somebody_has_changed_stays_and_each_model_has_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = small_for(1, 0, 1);
+    let (project, splits) = flowers(folder.path(), &config);
+    let mut learner = Learner::new(&project, &splits, &config).unwrap();
+    learner.fit_head().unwrap();
+    let own = learner.run().folder.join("MODEL_CARD.md");
+    let text = |path: &Path| fs::read_to_string(path).unwrap();
+    assert!(text(&own).contains("was not measured"), "{}", text(&own));
+    learner.evaluate(Split::Test).unwrap();
+    assert!(text(&own).contains("| test | 5 |"), "{}", text(&own));
+
+    // Beside a model file; a second model in the folder has a card of its own name.
+    let [best, other] =
+        ["models/best_model.safetensors", "models/other.safetensors"].map(|name| folder.path().join(name));
+    let cards = ["models/MODEL_CARD.md", "models/MODEL_CARD.other.md"].map(|name| folder.path().join(name));
+    for (file, card) in [&best, &other].into_iter().zip(&cards) {
+        let saved = learner.save(file).unwrap();
+        let written = saved.card.clone().unwrap().unwrap();
+        assert_eq!((&written.path, written.is_new), (card, true));
+        assert!(text(card).contains(&saved.sha256) && text(card).contains("test | 5"), "{}", text(card));
+        assert!(saved.text().contains(&card.display().to_string()), "{}", saved.text());
+    }
+    // Written anew while nobody has changed it; left, and said so, when somebody has.
+    learner.save(&best).unwrap();
+    for card in [&own, &cards[0]] {
+        fs::write(card, text(card) + "\nTested on my own garden.\n").unwrap();
+    }
+    let kept = [&own, &cards[0]].map(|card| text(card));
+    learner.evaluate(Split::Val).unwrap();
+    let saved = learner.save(&best).unwrap();
+    assert!(saved.text().contains("which somebody has changed: left as it is"), "{}", saved.text());
+    assert!(learner.run().text().contains("which somebody has changed"), "{}", learner.run().text());
+    assert_eq!([&own, &cards[0]].map(|card| text(card)), kept);
+    // One of a person's own, without petal's line, is no other model's: none is written beside it.
+    fs::write(&cards[0], "# Mine\n").unwrap();
+    assert!(!learner.save(&best).unwrap().card.unwrap().unwrap().is_new);
+    assert_eq!(text(&cards[0]), "# Mine\n");
+    // What cannot be written is told, and the model is saved all the same.
+    fs::remove_file(&cards[0]).unwrap();
+    fs::create_dir(&cards[0]).unwrap();
+    let saved = learner.save(&best).unwrap();
+    assert!(saved.card.as_ref().unwrap().is_err() && saved.text().contains("not written"), "{}", saved.text());
+
+    // A run that is forgotten has no card, but what a person has written of it.
+    learner.reset().unwrap();
+    assert_eq!(text(&own), kept[0]);
+    learner.fit_head().unwrap();
+    fs::remove_file(&own).unwrap();
+    learner.evaluate(Split::Test).unwrap();
+    assert!(own.exists());
+    learner.reset().unwrap();
+    assert!(!own.exists());
+}
