@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use petal::data::{Loader, Split, Splits};
-use petal::eval::{self, Asked, Evaluation};
+use petal::eval::{self, Asked, Evaluation, Slice, Slices};
 use petal::prelude::*;
 use serde_json::{Value, json};
 
@@ -45,10 +45,17 @@ impl Options {
         let asked = Asked::new(&model, &info.preprocess, &info.test)?;
         let loader = Loader::new(splits.get(self.split), *asked.preprocess(), 32, &project.device);
         let evaluation = eval::evaluate(&asked, &loader, &info.name(), &mut Bars::default())?;
+        let slices = evaluation.slices_with(&mut Bars::default())?;
         let note = csv.write(&evaluation.classes, &evaluation.predictions)?;
-        let text =
-            format!("{}\n\n{}\n{note}", evaluation.view().without_hints().text(), evaluation.per_class()?.text());
-        Ok(Output::done(text, numbers(&evaluation)).aside(csv.is_standard()))
+        let text = format!(
+            "{}\n\n{}\n\n{}\n{note}",
+            evaluation.view().without_hints().text(),
+            evaluation.per_class()?.text(),
+            slices.view().text()
+        );
+        let mut json = numbers(&evaluation);
+        json["slices"] = sliced(&slices);
+        Ok(Output::done(text, json).aside(csv.is_standard()))
     }
 }
 
@@ -65,4 +72,21 @@ pub(crate) fn numbers(evaluation: &Evaluation) -> Value {
         "classes": evaluation.classes.to_vec(),
         "confusion": evaluation.confusion().rows(),
     })
+}
+
+/// Slices for machines.
+fn sliced(slices: &Slices) -> Value {
+    let one = |slice: &Slice| {
+        json!({
+            "by": slice.by,
+            "slice": slice.name,
+            "photos": slice.photos,
+            "accuracy": slice.accuracy.value,
+            "accuracy_interval_95": [slice.accuracy.low, slice.accuracy.high],
+            "elsewhere": slice.elsewhere,
+            "p": slice.p_value,
+            "is_worse": slice.is_worse(),
+        })
+    };
+    json!({ "all": slices.slices.iter().map(one).collect::<Vec<_>>(), "weakest": slices.weakest().map(one) })
 }

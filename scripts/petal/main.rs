@@ -3,6 +3,7 @@
 //! Every subcommand: progress on stderr; `--json` prints one JSON object on stdout and nothing else there; exit status 0
 //! done, 1 failed (what, which file, the mend), 2 wrong usage, 130 a training that was stopped and can be gone on with.
 
+mod audit;
 mod bench;
 mod cache;
 mod compare;
@@ -91,6 +92,8 @@ impl LimitOptions {
 enum Command {
     /// Fetch the photos (or draw some), verify and unpack them.
     DownloadDataset(download_dataset::Options),
+    /// Look at the photos before any training: wrong labels, bad photos, shortcuts.
+    Audit(audit::Options),
     /// Sort the photos into train, val and test.
     SplitDataset(split_dataset::Options),
     /// Train the transfer model (head, then upper layers) or the baseline.
@@ -125,6 +128,7 @@ fn run(cli: Cli) -> Result<Output> {
     let limits = &cli.common.limits;
     match cli.command {
         Command::DownloadDataset(options) => options.run(&project),
+        Command::Audit(options) => options.run(&project, limits),
         Command::SplitDataset(options) => options.run(&project, limits),
         Command::Train(options) => options.run(&project, limits),
         Command::Evaluate(options) => options.run(&project),

@@ -73,7 +73,8 @@ pub(crate) fn told(splits: &Splits) -> Value {
     })
 }
 
-fn only_folder(raw: &Path) -> Result<PathBuf> {
+/// The one folder of photos below the data folder's `raw`.
+pub(crate) fn only_folder(raw: &Path) -> Result<PathBuf> {
     let mend = "run `petal download-dataset` first, or name your folder with --photos";
     if !raw.is_dir() {
         return Err(Error::new(ErrorKind::Dataset, "there are no photos yet").at(raw).mend(mend));

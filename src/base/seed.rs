@@ -35,6 +35,8 @@ pub enum Purpose {
     Folds = 12,
     /// Which photos a bootstrap draws.
     Bootstrap = 13,
+    /// Which photos an audit compares with, and how it draws labels anew.
+    Audit = 20,
 }
 
 /// The one number that makes a run repeatable.

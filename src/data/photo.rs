@@ -32,12 +32,12 @@ pub fn read_known(path: &Path, sha256: &str) -> Result<Rgb> {
 }
 
 /// Bytes of a file; 0 where it cannot be found.
-pub(super) fn size_of(path: &Path) -> u64 {
+pub(crate) fn size_of(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |found| found.len())
 }
 
 /// The bytes of a file that could be a photo: not a folder, not a pipe, not too large for one.
-pub(super) fn bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
+pub(crate) fn bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
     let found = fs::metadata(path).map_err(|cause| Error::io("read", path, &cause))?;
     match found.len() {
         _ if !found.is_file() => Err(Error::new(ErrorKind::Image, "this is not a file").at(path)),
@@ -46,6 +46,6 @@ pub(super) fn bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
     }
 }
 
-pub(super) fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Decoded> {
+pub(crate) fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Decoded> {
     pixels::decode_noted(bytes, limits).map_err(|error| error.at(path))
 }

@@ -70,14 +70,24 @@ impl Dataset {
 
 fn look(sample: &Sample, limits: &Limits) -> Result<Checked> {
     let bytes = photo::bytes(&sample.path, limits)?;
-    let Decoded { picture: photo, laid_on_white, broken_exif } = photo::decode(&sample.path, &bytes, limits)?;
-    Ok(Checked {
-        sample: sample.clone(),
-        bytes: bytes.len() as u64,
-        sha256: files::sha256(&bytes),
-        size: (photo.width, photo.height),
-        fingerprint: Fingerprint::of(&photo)?,
-        broken_exif,
-        laid_on_white,
-    })
+    Checked::of(sample, &bytes, &photo::decode(&sample.path, &bytes, limits)?)
+}
+
+impl Checked {
+    /// What is to be said of a photo whose bytes were decoded.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Image`](crate::ErrorKind::Image) for a picture of no pixels.
+    pub fn of(sample: &Sample, bytes: &[u8], decoded: &Decoded) -> Result<Self> {
+        let Decoded { picture, laid_on_white, broken_exif } = decoded;
+        Ok(Self {
+            sample: sample.clone(),
+            bytes: bytes.len() as u64,
+            sha256: files::sha256(bytes),
+            size: (picture.width, picture.height),
+            fingerprint: Fingerprint::of(picture)?,
+            broken_exif: *broken_exif,
+            laid_on_white: *laid_on_white,
+        })
+    }
 }

@@ -34,6 +34,8 @@ pub struct Cleaner {
     pub classes: Arc<[String]>,
     /// The parts that were looked at.
     pub parts: Vec<Split>,
+    /// What the list is sorted by, in words: `by loss, the largest first`.
+    pub listed: String,
     /// All photos of these parts but those decided about before, the largest loss first.
     pub suspects: Vec<Suspect>,
     /// How many photos are not listed, because a person kept or relabelled them before.
@@ -48,12 +50,14 @@ pub struct Cleaner {
 /// A photo that may be in the wrong class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suspect {
-    /// Its part.
-    pub split: Split,
+    /// Its part; none where the photos are not split yet.
+    pub split: Option<Split>,
     /// What it is called in the data set: `class/file`.
     pub name: String,
     /// What the model says of it.
     pub prediction: Prediction,
+    /// Why it is listed, in words; empty where it is for its loss.
+    pub why: String,
 }
 
 /// The decisions that were written.
@@ -77,17 +81,7 @@ impl Cleaner {
             return Err(Error::new(ErrorKind::Config, "a cleaner needs at least one part of the split")
                 .mend("learner.cleaner(&[Split::Train, Split::Val])"));
         };
-        let decisions = Decisions::read(&splits.root)?;
-        let mut cleaner = Self {
-            model: first.model.clone(),
-            classes: splits.classes.clone(),
-            parts: evaluations.iter().map(|(split, _)| *split).collect(),
-            suspects: Vec::new(),
-            decided_before: 0,
-            held_out: false,
-            data: splits.root.clone(),
-            marks: Arc::default(),
-        };
+        let mut suspects = Vec::new();
         for (split, evaluation) in evaluations {
             let samples = splits.get(*split).samples.iter();
             let names: BTreeMap<&Path, &str> =
@@ -99,22 +93,62 @@ impl Cleaner {
                         .at(&prediction.path)
                         .mend("evaluate the split that is there now"));
                 };
-                let is_decided = decisions.has(&name)
-                    && match decisions.of(&name, &files::sha256_file(&prediction.path)?) {
-                        Some(Decision::Keep) => true,
-                        // Not yet where the split was not made anew since.
-                        Some(Decision::Relabel(class)) => prediction.target.map(|t| &splits.classes[t]) == Some(class),
-                        Some(Decision::Drop) | None => false,
-                    };
-                if is_decided {
-                    cleaner.decided_before += 1;
-                } else {
-                    cleaner.suspects.push(Suspect { split: *split, name, prediction: prediction.clone() });
-                }
+                suspects.push(Suspect {
+                    split: Some(*split),
+                    name,
+                    prediction: prediction.clone(),
+                    why: String::new(),
+                });
             }
         }
         let loss = |suspect: &Suspect| suspect.prediction.loss().unwrap_or(0.0);
-        cleaner.suspects.sort_by(|a, b| loss(b).total_cmp(&loss(a)).then(a.name.cmp(&b.name)));
+        suspects.sort_by(|a, b| loss(b).total_cmp(&loss(a)).then(a.name.cmp(&b.name)));
+        let listed = format!("by {}'s loss, the largest first", first.model);
+        let mut cleaner = Self::listed(&splits.root, first.model.clone(), &splits.classes, suspects, listed)?;
+        cleaner.parts = evaluations.iter().map(|(split, _)| *split).collect();
+        Ok(cleaner)
+    }
+
+    /// These photos in this order, but for those decided about before; `listed` says in words what the order is, `data` is the folder of the decisions.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Dataset`] if the file of earlier decisions cannot be read.
+    pub fn listed(
+        data: &Path,
+        model: String,
+        classes: &Arc<[String]>,
+        suspects: Vec<Suspect>,
+        listed: String,
+    ) -> Result<Self> {
+        let decisions = Decisions::read(data)?;
+        let is_decided = |suspect: &Suspect| -> Result<bool> {
+            let Suspect { name, prediction, .. } = suspect;
+            Ok(decisions.has(name)
+                && match decisions.of(name, &files::sha256_file(&prediction.path)?) {
+                    Some(Decision::Keep) => true,
+                    // Not yet where the split was not made anew since.
+                    Some(Decision::Relabel(class)) => prediction.target.map(|t| &classes[t]) == Some(class),
+                    Some(Decision::Drop) | None => false,
+                })
+        };
+        let mut cleaner = Self {
+            model,
+            classes: classes.clone(),
+            parts: Vec::new(),
+            listed,
+            suspects: Vec::new(),
+            decided_before: 0,
+            held_out: false,
+            data: data.to_path_buf(),
+            marks: Arc::default(),
+        };
+        for suspect in suspects {
+            if is_decided(&suspect)? {
+                cleaner.decided_before += 1;
+            } else {
+                cleaner.suspects.push(suspect);
+            }
+        }
         Ok(cleaner)
     }
 

@@ -1,5 +1,6 @@
 //! A network, its photos and its run folder together: what a notebook holds on to.
 
+mod audit;
 mod background;
 mod budget;
 mod build;

@@ -4,6 +4,7 @@ pub(super) mod exif;
 mod jpeg;
 mod jxl;
 mod markers;
+mod origin;
 mod png_text;
 mod raw;
 mod samples;
@@ -21,6 +22,7 @@ use super::format::Format;
 use super::rgb::Rgb;
 use crate::base::error::Result;
 
+pub use self::origin::Origin;
 pub use self::raw::{DECODER_BYTES, Limits};
 
 /// A picture, and what had to be done to make it one.

@@ -20,13 +20,13 @@ impl Cleaner {
     /// The first photos, each with its number, and how to mark them.
     pub fn view(&self) -> View {
         let parts = self.parts.iter().map(|part| part.name()).collect::<Vec<_>>().join(", ");
-        let title = format!(
-            "{} of {parts} by {}'s loss, the largest first; {} marked",
-            counted(self.suspects.len(), "photo"),
-            self.model,
-            self.marks().len()
-        );
+        let of = if parts.is_empty() { String::new() } else { format!(" of {parts}") };
+        let photos = counted(self.suspects.len(), "photo");
+        let title = format!("{photos}{of} {}; {} marked", self.listed, self.marks().len());
         let mut view = View::new(title);
+        if self.suspects.is_empty() && self.decided_before == 0 {
+            return view.line("there is nothing to decide about");
+        }
         if self.suspects.is_empty() {
             let all = if self.decided_before == 1 {
                 "the only photo was".into()
@@ -68,10 +68,11 @@ impl Cleaner {
         let mut tiles = Vec::new();
         for (index, suspect) in self.suspects.iter().enumerate().skip(number - 1).take(n) {
             let row = self.row(index);
-            let first = format!("{}  {} ({})", row.number, row.class, suspect.split);
+            let first = format!("{}  {}{}", row.number, row.class, in_part(suspect.split));
             let second = format!("predicted {} {:.0} %", row.predicted, 100.0 * row.probability);
             let marked = row.decision.map_or(String::new(), |decision| format!(": {decision}"));
-            let lines = vec![first, second, format!("loss {:.2}{marked}", row.loss)];
+            let mut lines = vec![first, second, format!("loss {:.2}{marked}", row.loss)];
+            lines.extend((!suspect.why.is_empty()).then(|| suspect.why.clone()));
             let picture = photo::read(&suspect.prediction.path, &Limits::NONE)?;
             tiles.push(Tile { pictures: vec![picture], lines, right: suspect.prediction.is_right() });
         }
@@ -88,7 +89,7 @@ impl Cleaner {
         Table::new([
             ("number", Cells::Counts(rows.iter().map(|row| row.number).collect())),
             ("photo", text(&|row| row.name.clone())),
-            ("part", text(&|row| row.split.to_string())),
+            ("part", text(&|row| row.split.map_or(String::new(), |split| split.to_string()))),
             ("class", text(&|row| row.class.clone())),
             ("predicted", text(&|row| row.predicted.clone())),
             ("probability", Cells::Shares(rows.iter().map(|row| row.probability).collect())),
@@ -114,11 +115,16 @@ impl Cleaner {
     }
 }
 
+/// ` (train)`; nothing where there are no parts yet.
+pub(super) fn in_part(split: Option<Split>) -> String {
+    split.map_or(String::new(), |split| format!(" ({split})"))
+}
+
 /// What is said of one photo.
 pub(super) struct Row {
     number: u64,
     pub(super) name: String,
-    pub(super) split: Split,
+    pub(super) split: Option<Split>,
     pub(super) class: String,
     pub(super) predicted: String,
     pub(super) probability: f64,

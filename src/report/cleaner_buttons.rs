@@ -3,7 +3,7 @@
 use base64::Engine;
 use serde_json::json;
 
-use super::cleaner::PAGE;
+use super::cleaner::{PAGE, in_part};
 use super::plain::escape;
 use super::widgets::{Heard, Widget, Widgets};
 use super::words::counted;
@@ -144,9 +144,8 @@ impl Pages {
         let marks = self.cleaner.marks();
         let all = self.cleaner.suspects.len();
         let last = (self.first + self.tiles.len() - 1).min(all);
-        let title =
-            format!("photos {} to {last} of {}, the largest loss first; {} marked", self.first, all, marks.len());
-        self.title.set(&json!({ "value": format!("<p><strong>{title}</strong></p>") }));
+        let title = format!("photos {} to {last} of {all} {}; {} marked", self.first, self.cleaner.listed, marks.len());
+        self.title.set(&json!({ "value": format!("<p><strong>{}</strong></p>", escape(&title)) }));
         for (place, tile) in self.tiles.iter().enumerate() {
             let number = self.first + place;
             let words = if number <= all { self.words(number) } else { String::new() };
@@ -177,7 +176,9 @@ impl Pages {
         let said = format!("predicted {} {:.0} %, loss {:.2}", row.predicted, 100.0 * row.probability, row.loss);
         let marked =
             row.decision.map_or(String::new(), |decision| format!("<br><strong>{}</strong>", escape(&decision)));
-        let about = format!("{number}&ensp;<strong>{}</strong> ({})", escape(&row.class), row.split);
-        format!("<div style=\"line-height:1.3\">{about}<br>{}{marked}</div>", escape(&said))
+        let about = format!("{number}&ensp;<strong>{}</strong>{}", escape(&row.class), in_part(row.split));
+        let why = self.cleaner.suspects.get(number - 1).map_or("", |suspect| &suspect.why);
+        let why = if why.is_empty() { String::new() } else { format!("<br>{}", escape(why)) };
+        format!("<div style=\"line-height:1.3\">{about}<br>{}{why}{marked}</div>", escape(&said))
     }
 }

@@ -121,6 +121,17 @@ pub(super) const BLUE: RGBColor = RGBColor(0, 114, 178);
 /// Okabe and Ito's vermilion: validation, wrong. Both are told apart by people who see red and green alike.
 pub(super) const VERMILION: RGBColor = RGBColor(213, 94, 0);
 
+/// Okabe and Ito's colours but yellow, which is too light on white: told apart by people who see red and green alike.
+pub(super) const COLOURS: [RGBColor; 7] = [
+    BLUE,
+    VERMILION,
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(60, 60, 60),
+];
+
 /// Where a text stands on its point.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Anchor {

@@ -14,6 +14,8 @@
 //! | [`project`] | views of the project and the settings |
 //! | [`data`], [`splits`], [`training`], [`evaluation`], [`predictions`] | views of the photos, of their parts, of a training, of an evaluation, of predictions |
 //! | [`duplicates`] | photos that show the same, side by side |
+//! | [`audit`], `audit_map` | a look at the photos before training: each finding with its photos, and where all photos lie |
+//! | [`slices`] | an accuracy by class, light, size and source |
 //! | [`cleaner`] | views of photos that are likely in the wrong class |
 //! | [`runs`] | views of a run, its page, all runs side by side |
 //! | [`card`] | model cards |
@@ -23,6 +25,8 @@
 //! | `kernel`, `widgets`, `stop_button`, `cleaner_buttons` | what is said to a kernel that listens: displays that change, buttons |
 //! | [`live`] | what a run's folder shows while it trains |
 
+pub mod audit;
+mod audit_map;
 pub mod bar;
 pub mod cache;
 mod calls;
@@ -48,6 +52,7 @@ pub mod progress;
 pub mod project;
 pub mod runs;
 mod scaled;
+pub mod slices;
 pub mod splits;
 mod stop_button;
 pub mod table;

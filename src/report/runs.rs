@@ -1,10 +1,10 @@
 //! Views of a run, its page, and all runs side by side.
 
 use plotters::prelude::{LineSeries, PathElement, SeriesLabelPosition};
-use plotters::style::{Color, RGBColor};
+use plotters::style::Color;
 
 use super::card::Written;
-use super::figure::{Figure, draw, legend, over_epochs};
+use super::figure::{COLOURS, Figure, draw, legend, over_epochs};
 use super::table::{Cells, Table};
 use super::words::{ago, counted, duration};
 use super::{View, shows};
@@ -254,17 +254,6 @@ impl Runs {
         Figure::new(&drawn, format!("validation loss over the epochs of {}", names.join(", ")))
     }
 }
-
-/// Okabe and Ito's colours but yellow, which is too light on white: told apart by people who see red and green alike.
-const COLOURS: [RGBColor; 7] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(60, 60, 60),
-];
 
 fn interval(measured: &Measured) -> String {
     let Measured { photos, loss, .. } = measured;

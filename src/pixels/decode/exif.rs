@@ -8,6 +8,8 @@ const DNG_VERSION: u64 = 0xc612;
 const KIND: u64 = 0x00fe;
 const INNER: u64 = 0x014a;
 const IS_PREVIEW: f64 = 1.0;
+/// The type of a text.
+const TEXT: u64 = 2;
 
 /// How the photo has to be turned to be upright. Pillow's `exif_transpose` reads it likewise: whichever number it is stored as.
 pub(super) fn orientation(exif: &[u8]) -> Option<Orientation> {
@@ -61,15 +63,44 @@ impl<'a> Tiff<'a> {
             b"MM\0+" => (false, true),
             _ => return None,
         };
-        let mut tiff = Self { data, is_little, is_big_tiff, entries: Vec::new(), is_whole: false };
-        let (start, counted, size) =
-            if is_big_tiff { (tiff.number(8..16)?, 8, 20) } else { (tiff.number(4..8)?, 2, 12) };
+        let tiff = Self { data, is_little, is_big_tiff, entries: Vec::new(), is_whole: false };
+        let start = if is_big_tiff { tiff.number(8..16)? } else { tiff.number(4..8)? };
+        tiff.directory(start)
+    }
+
+    /// The directory that begins at a place.
+    fn directory(&self, start: u64) -> Option<Self> {
+        let Self { data, is_little, is_big_tiff, .. } = *self;
+        let (counted, size) = if is_big_tiff { (8, 20) } else { (2, 12) };
         let start = usize::try_from(start).ok()?;
-        let count = tiff.number(start..start.checked_add(counted)?)?;
+        let count = self.number(start..start.checked_add(counted)?)?;
         let entries = data.get(start + counted..)?;
-        tiff.entries = entries.chunks_exact(size).take(usize::try_from(count).ok()?).collect();
-        tiff.is_whole = tiff.entries.len() as u64 == count;
-        Some(tiff)
+        let entries: Vec<_> = entries.chunks_exact(size).take(usize::try_from(count).ok()?).collect();
+        let is_whole = entries.len() as u64 == count;
+        Some(Self { data, is_little, is_big_tiff, entries, is_whole })
+    }
+
+    /// The directory that an entry leads to.
+    pub(super) fn inner(&self, tag: u64) -> Option<Self> {
+        self.directory(*self.numbers(tag)?.first()?)
+    }
+
+    /// The text of an entry, up to its first zero, without spaces around it; nothing where it is empty.
+    pub(super) fn text(&self, tag: u64) -> Option<String> {
+        let entry = self.entries.iter().copied().find(|entry| self.integer(&entry[..2]) == tag)?;
+        let (count, place) = entry[4..].split_at(if self.is_big_tiff { 8 } else { 4 });
+        let length = usize::try_from(self.integer(count)).ok()?;
+        let bytes = if length <= place.len() {
+            &place[..length]
+        } else {
+            let at = usize::try_from(self.integer(place)).ok()?;
+            self.data.get(at..at.checked_add(length)?)?
+        };
+        if self.integer(&entry[2..4]) != TEXT {
+            return None;
+        }
+        let text = String::from_utf8_lossy(bytes.split(|byte| *byte == 0).next()?).trim().to_string();
+        (!text.is_empty()).then_some(text)
     }
 
     fn number(&self, at: std::ops::Range<usize>) -> Option<u64> {
