@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use petal::eval::{Prediction, evaluation};
+use petal::eval::{Prediction, stored};
 use petal::files::{cells, output};
 use petal::prelude::*;
 
@@ -12,7 +12,7 @@ pub(crate) struct Table<'a>(Option<&'a Path>);
 impl<'a> Table<'a> {
     /// Looks before any work whether it can be written there.
     pub(crate) fn at(path: Option<&'a Path>) -> Result<Self> {
-        path.map(|path| output::check_free(path, evaluation::PREDICTIONS)).transpose()?;
+        path.map(|path| output::check_free(path, stored::PREDICTIONS)).transpose()?;
         Ok(Self(path))
     }
 
@@ -24,8 +24,8 @@ impl<'a> Table<'a> {
     /// Writes it; says what a reader has to know of it.
     pub(crate) fn write(&self, classes: &[String], predictions: &[Prediction]) -> Result<String> {
         let Some(path) = self.0 else { return Ok(String::new()) };
-        evaluation::write_predictions(path, classes, predictions)?;
-        let is_marked = evaluation::has_marked_cells(classes, predictions);
+        stored::write_predictions(path, classes, predictions)?;
+        let is_marked = stored::has_marked_cells(classes, predictions);
         Ok(if is_marked { format!("in the table, {}\n", cells::NOTE) } else { String::new() })
     }
 }

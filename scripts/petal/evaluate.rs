@@ -1,16 +1,22 @@
 //! `petal evaluate`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use petal::config::Limits;
 use petal::data::{Loader, Split, Splits};
-use petal::eval::{self, Asked, Evaluation, Slice, Slices};
+use petal::eval::{self, Evaluation, Slice, Slices};
+use petal::export::ModelInfo;
 use petal::prelude::*;
+use petal::train::trust;
 use serde_json::{Value, json};
 
+use crate::LimitOptions;
 use crate::model::TestOptions;
-use crate::output::Output;
+use crate::output::{Output, lossy};
 use crate::progress::Bars;
+use crate::trust::TrustOptions;
+use crate::trusted;
 
 /// What to measure.
 #[derive(Args)]
@@ -24,39 +30,70 @@ pub(crate) struct Options {
     /// Also write a row for each photo to this CSV file; - is the standard output.
     #[arg(long)]
     csv: Option<PathBuf>,
+    /// Also draw the reliability diagram, before and after calibration, to this PNG file.
+    #[arg(long)]
+    reliability: Option<PathBuf>,
+    /// A folder of photos of none of the classes: how well they are told from the split's. Can be given several times.
+    #[arg(long, value_name = "FOLDER")]
+    others: Vec<PathBuf>,
     #[command(flatten)]
     test: TestOptions,
+    #[command(flatten)]
+    trust: TrustOptions,
 }
 
 impl Options {
     /// Predicts every photo of the split.
-    pub(crate) fn run(self, project: &Project) -> Result<Output> {
+    pub(crate) fn run(self, project: &Project, limits: &LimitOptions) -> Result<Output> {
         let csv = crate::csv::Table::at(self.csv.as_deref())?;
+        let how = self.trust.config()?;
         let (model, info) = crate::model::load(project, &self.model, &self.test)?;
         let splits = Splits::open(&project.data)?;
-        if splits.classes.as_ref() != info.classes.as_slice() {
-            let what = format!(
-                "the model knows the classes {}; the photos have {}",
-                info.classes.join(", "),
-                splits.classes.join(", ")
-            );
-            return Err(Error::new(ErrorKind::Dataset, what).at(&self.model).mend("use the photos it was trained for"));
-        }
-        let asked = Asked::new(&model, &info.preprocess, &info.test)?;
+        check_classes(&splits, &info, &self.model)?;
+        let asked = trust::asked(&model, &info, how)?;
         let loader = Loader::new(splits.get(self.split), *asked.preprocess(), 32, &project.device);
         let evaluation = eval::evaluate(&asked, &loader, &info.name(), &mut Bars::default())?;
         let slices = evaluation.slices_with(&mut Bars::default())?;
         let note = csv.write(&evaluation.classes, &evaluation.predictions)?;
-        let text = format!(
+        if let Some(path) = &self.reliability {
+            evaluation.reliability()?.save(path)?;
+        }
+        let mut text = format!(
             "{}\n\n{}\n\n{}\n{note}",
             evaluation.view().without_hints().text(),
             evaluation.per_class()?.text(),
             slices.view().text()
         );
+        text += &crate::trust::note(&info, how);
         let mut json = numbers(&evaluation);
         json["slices"] = sliced(&slices);
-        Ok(Output::done(text, json).aside(csv.is_standard()))
+        if let Some(trust) = info.trust.as_ref().filter(|_| evaluation.is_judged()) {
+            let (said, told) = trusted::each_kind_of_sets(&evaluation, trust, how);
+            text += &said;
+            json["sets"] = told;
+        }
+        let mut unreadable = Vec::new();
+        for folder in &self.others {
+            let photos = eval::predict::photos(std::slice::from_ref(folder))?.photos;
+            let limits = limits.over(Limits::default());
+            let (others, bad) = eval::predict(&asked, &photos, &limits, &project.device, &mut Bars::default())?;
+            let (said, told) = trusted::beside_others(&evaluation, folder, &others);
+            text += &said;
+            json["others"][lossy(folder)] = told;
+            unreadable.extend(bad);
+        }
+        Ok(Output::done(text, json).aside(csv.is_standard()).but(&unreadable))
     }
+}
+
+/// Refuses a model of other classes than the photos'.
+pub(crate) fn check_classes(splits: &Splits, info: &ModelInfo, model: &Path) -> Result<()> {
+    if splits.classes.as_ref() == info.classes.as_slice() {
+        return Ok(());
+    }
+    let (known, photos) = (info.classes.join(", "), splits.classes.join(", "));
+    let what = format!("the model knows the classes {known}; the photos have {photos}");
+    Err(Error::new(ErrorKind::Dataset, what).at(model).mend("use the photos it was trained for"))
 }
 
 /// An evaluation for machines.
@@ -71,6 +108,7 @@ pub(crate) fn numbers(evaluation: &Evaluation) -> Value {
         "macro_f1": evaluation.macro_average().f1,
         "classes": evaluation.classes.to_vec(),
         "confusion": evaluation.confusion().rows(),
+        "trust": trusted::numbers(evaluation),
     })
 }
 

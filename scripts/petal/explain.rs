@@ -4,16 +4,18 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use petal::config::Limits;
-use petal::eval::{self, Asked};
+use petal::eval;
 use petal::explain::{GradCam, Method, methods};
 use petal::export;
 use petal::files::Identity;
 use petal::prelude::*;
+use petal::train::trust;
 use serde_json::json;
 
 use crate::LimitOptions;
 use crate::output::{Output, lossy, shown};
 use crate::progress::Bars;
+use crate::trust::TrustOptions;
 
 /// Which photos, and of which class.
 #[derive(Args)]
@@ -32,6 +34,8 @@ pub(crate) struct Options {
     class: Option<String>,
     #[arg(long, default_value = GradCam.name(), value_parser = method, help = methods())]
     method: &'static dyn Method,
+    #[command(flatten)]
+    trust: TrustOptions,
 }
 
 fn method(name: &str) -> Result<&'static dyn Method> {
@@ -67,7 +71,7 @@ impl Options {
         let class = self.class.as_ref().map(|name| info.class(name)).transpose()?;
         let photos = eval::predict::photos(&self.paths)?.photos;
         let (predictions, unreadable) = eval::predict::predict(
-            &Asked::new(&model, &info.preprocess, &info.test)?,
+            &trust::asked(&model, &info, self.trust.config()?)?,
             &photos,
             &limits.over(Limits::default()),
             &project.device,
@@ -88,7 +92,12 @@ impl Options {
             let path = self.out.join(format!("{:03}_{stem}.png", number + 1));
             figure.save(&path)?;
             text += &format!("{}\n", shown(&path));
-            rows.push(json!({ "path": lossy(&prediction.path), "picture": lossy(&path), "class": info.classes[prediction.best().0] }));
+            rows.push(json!({
+                "path": lossy(&prediction.path),
+                "picture": lossy(&path),
+                "class": info.classes[prediction.best().0],
+                "trust": crate::trust::json(prediction.judgement.as_ref(), &info.classes),
+            }));
         }
         Ok(Output::done(text, json!({ "method": self.method.name(), "explained": rows })).but(&unreadable))
     }

@@ -6,6 +6,7 @@
 mod audit;
 mod bench;
 mod cache;
+mod calibrate;
 mod compare;
 mod csv;
 mod download_dataset;
@@ -23,6 +24,8 @@ mod settings;
 mod split_dataset;
 mod sweep;
 mod train;
+mod trust;
+mod trusted;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -100,6 +103,8 @@ enum Command {
     Train(train::Options),
     /// Measure a model file on a split.
     Evaluate(evaluate::Options),
+    /// Measure anew how far a model can be trusted, for a model file from before.
+    Calibrate(calibrate::Options),
     /// Compare trainings on the same photos: which is better, and whether that is shown.
     Compare(compare::Options),
     /// Try settings by successive halving, and choose by the validation photos.
@@ -131,7 +136,8 @@ fn run(cli: Cli) -> Result<Output> {
         Command::Audit(options) => options.run(&project, limits),
         Command::SplitDataset(options) => options.run(&project, limits),
         Command::Train(options) => options.run(&project, limits),
-        Command::Evaluate(options) => options.run(&project),
+        Command::Evaluate(options) => options.run(&project, limits),
+        Command::Calibrate(options) => options.run(&project),
         Command::Compare(options) => options.run(&project),
         Command::Sweep(options) => options.run(&project, limits),
         Command::Explain(options) => options.run(&project, limits),

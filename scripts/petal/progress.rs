@@ -86,6 +86,7 @@ impl Training {
             Event::Room(room) => eprintln!("{}", petal::report::progress::room(room)),
             Event::Caching { done, total } => self.step("frozen layers".into(), *done, *total),
             Event::Validating { done, total } => self.step("validation".into(), *done, *total),
+            Event::Measuring { done, total } => self.step("how far to trust it".into(), *done, *total),
             Event::Step { epoch, done, total, loss, .. } => {
                 self.step(format!("epoch {epoch}"), *done, *total);
                 self.bars.say(format!("epoch {epoch} loss {loss:.4}"));

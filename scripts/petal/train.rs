@@ -45,6 +45,9 @@ pub(crate) struct Options {
     /// Put the model into models/best_model.safetensors (baseline_model.safetensors), even where another run's is there.
     #[arg(long)]
     replace_model: bool,
+    /// Leave the features of training photos out of the model file: unknown photos are told by their energy then (setting trust.bank).
+    #[arg(long)]
+    without_bank: bool,
     /// Compute the frozen layers anew each epoch instead of keeping their results on disk.
     #[arg(long)]
     no_cache: bool,
@@ -158,6 +161,7 @@ impl Options {
                 (config.baseline.epochs, config.baseline.least_steps) = (epochs, 0);
             }
             config.cache &= !self.no_cache;
+            config.trust.bank &= !self.without_bank;
         })
     }
 }

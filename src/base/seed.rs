@@ -35,6 +35,10 @@ pub enum Purpose {
     Folds = 12,
     /// Which photos a bootstrap draws.
     Bootstrap = 13,
+    /// Which training photos' features a model file carries.
+    Bank = 17,
+    /// Which part of its own probability a validation photo's score has (adaptive sets).
+    Conformal = 18,
     /// Which photos an audit compares with, and how it draws labels anew.
     Audit = 20,
 }

@@ -2,9 +2,14 @@
 
 use candle_core::Tensor;
 
+use super::judge::{Judge, Judgement};
+use super::told::{Told, mean_of_views};
+use super::trusted::Trusted;
+use super::unknown::bank::MOST_FEATURES;
+use super::unknown::energy::energy;
 use crate::base::config::{TestConfig, TestViews};
 use crate::base::error::{Error, Result};
-use crate::models::{Cut, Inference, Model};
+use crate::models::{Cut, Frozen, Inference, Model};
 use crate::pixels::Preprocess;
 
 /// How much of a side a crop has.
@@ -32,7 +37,12 @@ const CROP: f64 = 0.875;
 /// ```
 #[derive(Debug)]
 pub struct Asked<'a> {
+    /// What gives the features, where they are asked for.
+    features: Option<Frozen<'a>>,
+    /// From photos, or from their features, to logits.
     inference: Inference<'a>,
+    /// What says more of a photo than the probabilities of its classes.
+    judge: Option<Judge<'a>>,
     /// What photos become before their views are taken.
     preprocess: Preprocess,
     /// Side of a view, in pixels.
@@ -63,7 +73,60 @@ impl<'a> Asked<'a> {
             },
         };
         let inference = model.inference(Cut::Images, &[3, side, side])?;
-        Ok(Self { inference, preprocess, side, views: test.views })
+        Ok(Self { features: None, inference, judge: None, preprocess, side, views: test.views })
+    }
+
+    /// The same, asked for its features, too, where it has any that are not too many: the backbone's pooled output.
+    pub fn with_features(self, model: &'a Model) -> Result<Self> {
+        let width = model.features();
+        if !model.has_features() || width > MOST_FEATURES {
+            return Ok(self);
+        }
+        let features = Some(model.frozen(Cut::Features, self.side, self.side)?);
+        Ok(Self { features, inference: model.inference(Cut::Features, &[width])?, ..self })
+    }
+
+    /// Whether it gives features.
+    pub fn has_features(&self) -> bool {
+        self.features.is_some()
+    }
+
+    /// The same, with its probabilities calibrated, and more said of each photo.
+    pub fn judged(self, model: &'a Model, judge: Judge<'a>) -> Result<Self> {
+        Ok(Self { judge: Some(judge), ..self.with_features(model)? })
+    }
+
+    /// How its probabilities are calibrated, and what was asked of what is said beside them; none where it is asked for raw ones.
+    pub fn trusted(&self) -> Option<Trusted> {
+        self.judge.as_ref().map(Judge::trusted)
+    }
+
+    /// The probabilities of the classes, and what is said beside them, for images as [`Asked::probabilities`] takes them.
+    pub fn answers(&self, images: &Tensor) -> Result<Vec<(Vec<f32>, Option<Judgement>)>> {
+        match &self.judge {
+            None => Ok(self.probabilities(images)?.into_iter().map(|probabilities| (probabilities, None)).collect()),
+            Some(judge) => {
+                let answers = judge.judge(&self.told(images)?).into_iter();
+                Ok(answers.map(|(probabilities, judgement)| (probabilities, Some(judgement))).collect())
+            }
+        }
+    }
+
+    /// Logits, energies and, where they are asked for, features of images as [`Asked::probabilities`] takes them: means over their views.
+    pub fn told(&self, images: &Tensor) -> Result<Vec<Told>> {
+        let mut views = Vec::new();
+        for view in self.views_of(images)? {
+            let features = self.features.as_ref().map(|frozen| frozen.run(&view)).transpose()?;
+            let logits: Vec<Vec<f32>> = self.inference.logits(features.as_ref().unwrap_or(&view))?.to_vec2()?;
+            let features: Option<Vec<Vec<f32>>> = features.map(|features| features.to_vec2()).transpose()?;
+            let one = |(photo, logits): (usize, Vec<f32>)| Told {
+                energy: energy(&logits),
+                features: features.as_ref().map(|rows| rows[photo].clone()),
+                logits,
+            };
+            views.push(logits.into_iter().enumerate().map(one).collect::<Vec<_>>());
+        }
+        Ok(mean_of_views(views))
     }
 
     /// How photos are brought to what [`Asked::probabilities`] takes.
@@ -73,33 +136,44 @@ impl<'a> Asked<'a> {
 
     /// Probabilities of the classes, `[B][K]`, for images `[B, 3, H, W]` as [`Asked::preprocess`] makes them: the mean over their views.
     pub fn probabilities(&self, images: &Tensor) -> Result<Vec<Vec<f32>>> {
-        if self.views == TestViews::One {
-            return self.inference.probabilities(images);
+        let mut sum: Vec<Vec<f32>> = Vec::new();
+        let views = self.views_of(images)?;
+        for view in &views {
+            let told = self.inference.probabilities(&self.at_inference(view)?)?;
+            if sum.is_empty() {
+                sum = told;
+            } else {
+                let pairs = sum.iter_mut().flatten().zip(told.iter().flatten());
+                pairs.for_each(|(sum, told)| *sum += told);
+            }
         }
+        let views = views.len() as f32;
+        sum.iter_mut().flatten().for_each(|sum| *sum /= views);
+        Ok(sum)
+    }
+
+    /// What [`Asked::inference`] takes of these images.
+    fn at_inference(&self, view: &Tensor) -> Result<Tensor> {
+        self.features.as_ref().map_or_else(|| Ok(view.clone()), |frozen| frozen.run(view))
+    }
+
+    /// The views of these images.
+    fn views_of(&self, images: &Tensor) -> Result<Vec<Tensor>> {
         let (wide, side) = (self.preprocess.size, self.side);
         let middle = (wide - side) / 2;
         let corners = match self.views {
+            TestViews::One => return Ok(vec![images.clone()]),
+            TestViews::Flip => vec![(0, 0)],
             TestViews::Crops => {
                 vec![(0, 0), (0, wide - side), (wide - side, 0), (wide - side, wide - side), (middle, middle)]
             }
-            _ => vec![(0, 0)],
         };
-        let mut sum: Vec<Vec<f32>> = Vec::new();
-        for &(top, left) in &corners {
+        let mut views = Vec::new();
+        for (top, left) in corners {
             let view = images.narrow(2, top, side)?.narrow(3, left, side)?;
-            for view in [view.clone(), mirrored(&view)?] {
-                let told = self.inference.probabilities(&view)?;
-                if sum.is_empty() {
-                    sum = told;
-                } else {
-                    let pairs = sum.iter_mut().flatten().zip(told.iter().flatten());
-                    pairs.for_each(|(sum, told)| *sum += told);
-                }
-            }
+            views.extend([view.clone(), mirrored(&view)?]);
         }
-        let views = 2.0 * corners.len() as f32;
-        sum.iter_mut().flatten().for_each(|sum| *sum /= views);
-        Ok(sum)
+        Ok(views)
     }
 
     /// In what it is asked otherwise than it was trained, for tables: `256 px, 2 views`. Empty where in nothing.

@@ -106,10 +106,14 @@ fn bootstrap(only_first: usize, only_this: usize, photos: usize) -> Interval {
 
 /// A value with the 95 % interval of 10,000 draws of a bootstrap: its percentiles (Efron 1979).
 pub(super) fn interval(value: f64, draw: &mut dyn FnMut() -> f64) -> Interval {
-    const DRAWS: usize = 10_000;
-    let mut drawn: Vec<f64> = (0..DRAWS).map(|_| draw()).collect();
+    interval_of(value, 10_000, draw)
+}
+
+/// The same of so many draws, of which there must be some.
+pub(super) fn interval_of(value: f64, draws: usize, draw: &mut dyn FnMut() -> f64) -> Interval {
+    let mut drawn: Vec<f64> = (0..draws).map(|_| draw()).collect();
     drawn.sort_by(f64::total_cmp);
-    let end = |percent: f64| drawn[((DRAWS - 1) as f64 * percent / 100.0).round() as usize];
+    let end = |percent: f64| drawn[((draws - 1) as f64 * percent / 100.0).round() as usize];
     Interval { value, low: end(2.5), high: end(97.5) }
 }
 

@@ -1,51 +1,16 @@
 //! Predictions over a split, and the numbers drawn from them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use super::Confusion;
 use super::asked::Asked;
 use super::metrics::{self, Interval, Scores};
+use super::stored::write_predictions;
+use super::trusted::Trusted;
+use super::{Confusion, Prediction};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::files::{cells, output};
 use crate::base::work::{Progress, Unit, Work};
 use crate::data::Loader;
-
-/// What a model says of one photo.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Prediction {
-    /// The file.
-    pub path: PathBuf,
-    /// The true class's index, where it is known.
-    pub target: Option<usize>,
-    /// Probability of each class, in class order.
-    pub probabilities: Vec<f32>,
-}
-
-impl Prediction {
-    /// The most probable class and its probability; the first of equals.
-    pub fn best(&self) -> (usize, f32) {
-        let mut best = (0, f32::NEG_INFINITY);
-        for (class, &probability) in self.probabilities.iter().enumerate() {
-            if probability > best.1 {
-                best = (class, probability);
-            }
-        }
-        best
-    }
-
-    /// Whether the most probable class is the true one; nothing where that is not known.
-    pub fn is_right(&self) -> Option<bool> {
-        self.target.map(|target| target == self.best().0)
-    }
-
-    /// Cross-entropy in nats, where the true class is known. A probability of 0 counts as the smallest there is.
-    pub fn loss(&self) -> Option<f64> {
-        self.target.map(|target| -f64::from(self.probabilities[target].max(f32::MIN_POSITIVE)).ln())
-    }
-}
 
 /// Predictions over a split, and the numbers drawn from them.
 ///
@@ -67,6 +32,8 @@ pub struct Evaluation {
     pub classes: Arc<[String]>,
     /// One a photo, in the split's order.
     pub predictions: Vec<Prediction>,
+    /// How the probabilities were calibrated, and what was asked of what is said beside them; none where they are raw.
+    pub trusted: Option<Trusted>,
 }
 
 impl Evaluation {
@@ -91,7 +58,7 @@ impl Evaluation {
             let what = format!("a prediction does not fit {} classes: {target:?}, {probabilities:?}", classes.len());
             return Err(Error::new(ErrorKind::Dataset, what).at(&prediction.path));
         }
-        Ok(Self { model: model.into(), classes, predictions })
+        Ok(Self { model: model.into(), classes, predictions, trusted: None })
     }
 
     /// The same under another name, for tables of models that are told by something else than their network.
@@ -193,34 +160,6 @@ impl Evaluation {
     }
 }
 
-/// A table of predictions, so that an earlier one is told from other files.
-pub const PREDICTIONS: output::Kind =
-    output::Kind { name: "a table of predictions", is: |bytes| bytes.starts_with(b"path,target,predicted") };
-
-/// Writes predictions as CSV: path, true class (empty where it is not known), predicted class, the probability of each. What a spreadsheet
-/// would take for a formula is made harmless ([`cells`]).
-///
-/// # Errors
-/// Those of [`output::write`].
-pub fn write_predictions(path: &Path, classes: &[String], predictions: &[Prediction]) -> Result<()> {
-    let head: Vec<&str> =
-        ["path", "target", "predicted"].into_iter().chain(classes.iter().map(String::as_str)).collect();
-    let row = |prediction: &Prediction| -> Vec<String> {
-        let name = |class: usize| classes.get(class).cloned().unwrap_or_default();
-        let target = prediction.target.map(name).unwrap_or_default();
-        let known = [cells::path(&prediction.path), target, name(prediction.best().0)];
-        known.into_iter().chain(prediction.probabilities.iter().map(f32::to_string)).collect()
-    };
-    let table = cells::table(&head, predictions.iter().map(row)).map_err(|error| error.at(path))?;
-    output::write(path, PREDICTIONS, &table)
-}
-
-/// Whether one of these names would be taken for a formula, so that a `'` stands before it in a table.
-pub fn has_marked_cells(classes: &[String], predictions: &[Prediction]) -> bool {
-    let paths = predictions.iter().any(|prediction| cells::is_marked(&cells::path(&prediction.path)));
-    paths || classes.iter().any(|class| cells::is_marked(class))
-}
-
 /// Predicts every photo of a loader, whose photos are brought to what [`Asked::preprocess`] says, in order.
 ///
 /// # Errors
@@ -231,14 +170,15 @@ pub fn evaluate(asked: &Asked, loader: &Loader, name: &str, progress: &mut dyn P
     for batch in loader.batches() {
         work.at(predictions.len() as u64, progress)?;
         let batch = batch?;
-        let probabilities = asked.probabilities(&batch.images)?;
-        for (index, probabilities) in batch.indices.into_iter().zip(probabilities) {
+        for (index, (probabilities, judgement)) in batch.indices.into_iter().zip(asked.answers(&batch.images)?) {
             let sample = &loader.subset().samples[index];
-            predictions.push(Prediction { path: sample.path.clone(), target: Some(sample.target), probabilities });
+            let prediction = Prediction::new(&sample.path, Some(sample.target), probabilities);
+            predictions.push(Prediction { judgement, ..prediction });
         }
     }
     work.end(progress)?;
-    Evaluation::new(name, loader.subset().classes.clone(), predictions)
+    let evaluation = Evaluation::new(name, loader.subset().classes.clone(), predictions)?;
+    Ok(Evaluation { trusted: asked.trusted(), ..evaluation })
 }
 
 #[cfg(test)]
@@ -246,10 +186,8 @@ mod tests {
     use super::*;
 
     fn predictions(rows: &[(usize, [f32; 3])]) -> Vec<Prediction> {
-        let one = |(index, (target, p)): (usize, &(usize, [f32; 3]))| Prediction {
-            path: format!("{index}.jpg").into(),
-            target: Some(*target),
-            probabilities: p.to_vec(),
+        let one = |(index, (target, p)): (usize, &(usize, [f32; 3]))| {
+            Prediction::new(format!("{index}.jpg"), Some(*target), p.to_vec())
         };
         rows.iter().enumerate().map(one).collect()
     }

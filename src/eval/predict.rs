@@ -59,11 +59,10 @@ pub fn predict(
     let mut predictions = Vec::with_capacity(photos.len());
     let work = Work::new("predicting", Unit::Photos, photos.len() as u64);
     let unreadable = in_batches(asked.preprocess(), photos, limits, device, (work, progress), |paths, images| {
-        let probabilities = asked.probabilities(images)?;
-        predictions.extend(paths.into_iter().zip(probabilities).map(|(path, probabilities)| Prediction {
-            path,
-            target: None,
-            probabilities,
+        let answers = paths.into_iter().zip(asked.answers(images)?);
+        predictions.extend(answers.map(|(path, (probabilities, judgement))| Prediction {
+            judgement,
+            ..Prediction::new(path, None, probabilities)
         }));
         Ok(())
     })?;

@@ -7,11 +7,12 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::trust;
 use crate::base::config::{Precision, TestConfig};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{self, output};
 use crate::base::seed::Seed;
-use crate::models::{Architecture, Model, Origin, registry, weights};
+use crate::models::{Architecture, Model, Origin, Trust, registry, weights};
 use crate::nn::codec;
 use crate::nn::params::is_finite;
 use crate::pixels::Preprocess;
@@ -38,6 +39,10 @@ pub struct ModelInfo {
     /// The name of the run that it is from, where it lies outside of the run's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+    /// How far it can be trusted, as was measured when its training ended; none in files from before, and where nothing was measured. With other
+    /// weights, classes or preprocessing than it was measured with, it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<Trust>,
 }
 
 impl ModelInfo {
@@ -89,7 +94,13 @@ pub fn save(model: &Model, info: &ModelInfo, path: &Path) -> Result<()> {
 /// network has.
 pub fn load(path: &Path, device: &Device) -> Result<(Model, ModelInfo)> {
     let bytes = codec::read_bytes(path)?;
-    from_bytes(&bytes, device).map_err(|error| error.at(path))
+    from_bytes(&bytes, device, true).map_err(|error| error.at(path))
+}
+
+/// The same without what was measured of it ([`ModelInfo::trust`]), whatever that belongs to: to measure it anew.
+pub fn load_untrusted(path: &Path, device: &Device) -> Result<(Model, ModelInfo)> {
+    let bytes = codec::read_bytes(path)?;
+    from_bytes(&bytes, device, false).map_err(|error| error.at(path))
 }
 
 /// A model file, so that an earlier one is told from other files: petal's own description comes first, and says of which network.
@@ -120,6 +131,10 @@ pub fn to_bytes(model: &Model, info: &ModelInfo) -> Result<Vec<u8>> {
         }
         tensors.insert(name.to_owned(), param.var.as_tensor().clone());
     }
+    if let Some(own) = &info.trust {
+        trust::check(own, info, &tensors)?;
+        tensors.extend(trust::tensor(own)?);
+    }
     let stored = Stored { format: FORMAT, petal: env!("CARGO_PKG_VERSION").into(), info: info.clone() };
     codec::to_bytes(&tensors, &sorted_json(&stored)?)
 }
@@ -132,13 +147,18 @@ pub fn info(path: &Path) -> Result<ModelInfo> {
     read_info(&codec::read_bytes(path)?).map_err(|error| error.at(path))
 }
 
-fn from_bytes(bytes: &[u8], device: &Device) -> Result<(Model, ModelInfo)> {
-    let info = read_info(bytes)?;
-    let tensors = weights::parse(bytes, device)?;
+fn from_bytes(bytes: &[u8], device: &Device, is_trusted: bool) -> Result<(Model, ModelInfo)> {
+    let mut info = read_info(bytes)?;
+    let mut tensors = weights::parse(bytes, device)?;
+    info.trust = info.trust.filter(|_| is_trusted);
+    tensors.remove(trust::BANK);
     check_size(&info.architecture, &tensors)?;
     let model = Model::new(&info.architecture, Seed(0), device)?.in_precision(info.precision)?;
     let wanted = model.params().iter().map(|(name, param)| (name.to_owned(), param.var.dims().to_vec())).collect();
     weights::check(&tensors, &wanted)?;
+    if let Some(own) = &info.trust {
+        trust::check(own, &info, &tensors)?;
+    }
     model.params().set_all(&tensors)?;
     Ok((model, info))
 }
@@ -159,7 +179,10 @@ fn read_info(bytes: &[u8]) -> Result<ModelInfo> {
         );
         return Err(refused(what).mend("update petal, or save the model again with this version"));
     }
-    let Stored { info, .. } = serde_json::from_value(stored).map_err(damaged)?;
+    let Stored { mut info, .. } = serde_json::from_value(stored).map_err(damaged)?;
+    if let Some(own) = &mut info.trust {
+        own.bank = trust::bank(bytes)?;
+    }
     check_info(&info)?;
     Ok(info)
 }
@@ -216,6 +239,6 @@ fn sorted_json(stored: &Stored) -> Result<String> {
     serde_json::to_string(&value).map_err(failed)
 }
 
-fn refused(what: String) -> Error {
+pub(super) fn refused(what: String) -> Error {
     Error::new(ErrorKind::Weights, what)
 }

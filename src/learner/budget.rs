@@ -10,6 +10,8 @@ use super::network::Kind;
 use crate::base::config::{Config, Layers, PhaseConfig};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
+use crate::data::Split;
+use crate::eval::unknown::bank::MOST_IN_BANK;
 use crate::train::budget::{self, Cost, Plan};
 use crate::train::{Ended, Phase, Run};
 
@@ -64,11 +66,11 @@ impl Learner {
                     self.with_job(&phase, budget::measure)
                 };
                 let all = cost(Layers::All)?;
-                let spent = since.elapsed().as_secs_f64() + AFTER + self.test_share(all);
+                let spent = since.elapsed().as_secs_f64() + AFTER + self.told_share(all);
                 let rest = 60.0 * minutes - spent;
                 // Where all layers fit, what the upper ones would cost need not be known.
                 let upper = if 2.0 * all.epoch < rest { all } else { cost(Layers::Upper)? };
-                let spent = since.elapsed().as_secs_f64() + AFTER + self.test_share(all);
+                let spent = since.elapsed().as_secs_f64() + AFTER + self.told_share(all);
                 let most = budget::MOST_EPOCHS.max(self.asked.fine_tune.epochs);
                 let (layers, epochs, planned) = budget::fit_in(60.0 * minutes, spent, all, upper, most);
                 Plan { of, minutes, spent, layers, epochs, planned }
@@ -81,9 +83,13 @@ impl Learner {
         Ok(plan)
     }
 
-    /// Seconds that the test photos will take, at a third of what learning from as many takes.
-    fn test_share(&self, all: Cost) -> f64 {
-        all.epoch / 3.0 * self.splits.test.samples.len() as f64 / self.splits.train.samples.len().max(1) as f64
+    /// Seconds that the photos take that are predicted afterwards, at a third of what learning from as many takes: the test photos, and those on which is
+    /// measured how far the network can be trusted.
+    fn told_share(&self, all: Cost) -> f64 {
+        let [train, val, test] =
+            [Split::Train, Split::Val, Split::Test].map(|part| self.splits.get(part).samples.len());
+        let bank = if self.config.trust.bank { train.min(MOST_IN_BANK) } else { 0 };
+        all.epoch / 3.0 * (test + val + bank) as f64 / train.max(1) as f64
     }
 
     fn check_budget(&self, minutes: f64) -> Result<()> {

@@ -68,6 +68,7 @@ impl Learner {
             backbone_weights: origin,
             metrics: BTreeMap::new(),
             run: None,
+            trust: None,
         };
         let made_with = made_with(&info, splits, config, kind);
         let runs = project.models.join("runs");

@@ -3,10 +3,10 @@
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::project::Project;
 use crate::data::{Loader, Split, Splits};
-use crate::eval::{self, Asked, Comparison, Evaluation, OverSeeds};
-use crate::export;
+use crate::eval::{self, Comparison, Evaluation, OverSeeds};
+use crate::export::{self, ModelInfo};
 use crate::report::Bar;
-use crate::train::{RunRecord, Runs};
+use crate::train::{RunRecord, Runs, trust};
 
 /// Compares runs on the photos of a part of the project's split, each with the first: accuracies, on how many photos only one of two is right with
 /// McNemar's exact test, the difference with an interval that is paired by photo, and how long each was trained. What was measured on the best
@@ -82,7 +82,8 @@ fn evaluation(project: &Project, splits: &Splits, record: &RunRecord, part: Spli
         let what = format!("run {} knows the classes {known}; the photos have {photos}", record.name);
         return Err(Error::new(ErrorKind::Dataset, what).at(&file).mend("use the photos it was trained for"));
     }
-    let asked = Asked::new(&model, &info.preprocess, &record.config.test)?;
+    let info = ModelInfo { test: record.config.test, ..info };
+    let asked = trust::asked(&model, &info, record.config.trust)?;
     let loader = Loader::new(subset, *asked.preprocess(), 32, &project.device);
     eval::evaluate(&asked, &loader, &record.name, &mut Bar::new())
 }

@@ -69,10 +69,8 @@ impl Learner {
         let cache = Cache::folder(&self.project);
         let found =
             train::folds::cross_validate(&model, &loaders, &groups, folds, &self.config, &cache, &mut Bar::new())?;
-        let predictions = samples.iter().zip(&found.told).map(|(sample, told)| Prediction {
-            path: sample.path.clone(),
-            target: Some(sample.target),
-            probabilities: told.iter().map(|p| *p as f32).collect(),
+        let predictions = samples.iter().zip(&found.told).map(|(sample, told)| {
+            Prediction::new(&sample.path, Some(sample.target), told.iter().map(|p| *p as f32).collect())
         });
         Ok((predictions.collect(), found.folds))
     }

@@ -9,7 +9,8 @@ use super::Learner;
 use super::network::{Kind, pretrain};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::Seed;
-use crate::models::Model;
+use crate::export::{self, ModelInfo};
+use crate::models::{Model, Trust};
 use crate::train::Progress;
 
 /// What the model's values are.
@@ -24,12 +25,22 @@ pub(super) struct Held {
 /// The best epoch of a run, and its validation loss.
 pub(super) type Best = (usize, Option<f64>);
 
-/// A model with the best values of its run.
+/// A model with the best values of its run, and what is known of it.
 pub(super) enum Trained<'a> {
     /// The learner's own.
-    Own(&'a Model),
+    Own(&'a Model, &'a ModelInfo),
     /// Another one, since the learner's own has earlier values.
-    Newer(Box<Model>),
+    Newer(Box<(Model, ModelInfo)>),
+}
+
+impl Trained<'_> {
+    /// What a model file says of it.
+    pub(super) fn info(&self) -> &ModelInfo {
+        match self {
+            Self::Own(_, info) => info,
+            Self::Newer(newer) => &newer.1,
+        }
+    }
 }
 
 impl Deref for Trained<'_> {
@@ -37,8 +48,8 @@ impl Deref for Trained<'_> {
 
     fn deref(&self) -> &Model {
         match self {
-            Self::Own(model) => model,
-            Self::Newer(model) => model,
+            Self::Own(model, _) => model,
+            Self::Newer(newer) => &newer.0,
         }
     }
 }
@@ -57,11 +68,22 @@ impl Learner {
                 .mend("run the fit cells first; a stopped one goes on where it was"));
         }
         if self.held.best == Some(best_of(&progress)) {
-            return Ok(Trained::Own(&self.model));
+            return Ok(Trained::Own(&self.model, &self.info));
         }
         let model = self.untrained()?;
         self.put(&model, &self.best_values()?)?;
-        Ok(Trained::Newer(Box::new(model)))
+        let info = ModelInfo { trust: self.known_of(&model)?, ..self.info.clone() };
+        Ok(Trained::Newer(Box::new((model, info))))
+    }
+
+    /// How far a model can be trusted, as the run's model file says; none where that is of other values, since a phase is under way.
+    fn known_of(&self, model: &Model) -> Result<Option<Trust>> {
+        let file = self.run.best();
+        // What is wrong with it is told where it is asked for.
+        let Some(Ok(info)) = file.exists().then(|| export::info(&file)) else { return Ok(None) };
+        let Some(trust) = info.trust else { return Ok(None) };
+        let is_own = export::trust::belongs(&trust, model)?;
+        Ok(is_own.then(|| if self.config.trust.bank { trust } else { trust.without_bank() }))
     }
 
     /// Sees that the model has the run's best values, and those that it began with where the run has trained nothing.
@@ -79,6 +101,7 @@ impl Learner {
             self.model.params().set_all(&values.collect())?;
         }
         self.put(&self.model, &values)?;
+        self.info.trust = self.known_of(&self.model)?;
         self.held = Held { best, changed: values.into_keys().collect() };
         Ok(())
     }

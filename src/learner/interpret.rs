@@ -2,6 +2,7 @@
 
 use super::Learner;
 use super::network::Kind;
+use crate::base::config::TrustConfig;
 use crate::base::error::Result;
 use crate::data::Split;
 use crate::eval::{self, Cleaner, Evaluation, Prediction};
@@ -18,7 +19,7 @@ impl Learner {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if this run has not finished a phase yet.
     pub fn evaluate(&self, split: Split) -> Result<Evaluation> {
         let model = self.trained()?;
-        let (asked, loader) = self.asking(&model, split)?;
+        let (asked, loader) = self.asking(&model, self.config.trust, split)?;
         let evaluation = eval::evaluate(&asked, &loader, &self.name_asked(&asked), &mut Bar::new())?;
         self.record_evaluation(split, &evaluation)?;
         Ok(evaluation)
@@ -83,7 +84,9 @@ impl Learner {
                 match part {
                     Split::Train if held_out => self.held_out()?,
                     _ => {
-                        let (asked, loader) = self.asking(&model, part)?;
+                        // Beside heads that are not calibrated.
+                        let raw = TrustConfig { raw: true, ..self.config.trust };
+                        let (asked, loader) = self.asking(&model, raw, part)?;
                         eval::evaluate(&asked, &loader, &self.name_asked(&asked), &mut bar)?
                     }
                 },

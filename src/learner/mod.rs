@@ -4,6 +4,7 @@ mod audit;
 mod background;
 mod budget;
 mod build;
+mod calibrate;
 mod compare;
 mod cross_validate;
 mod fit;
@@ -16,7 +17,7 @@ mod predict;
 mod record;
 mod save;
 
-use crate::base::config::Config;
+use crate::base::config::{Config, TrustConfig};
 use crate::base::error::Result;
 use crate::base::project::Project;
 use crate::base::seed::Seed;
@@ -27,7 +28,7 @@ use crate::models::{Architecture, Cut, Model};
 use crate::pixels::Preprocess;
 use crate::report::gallery::batch;
 use crate::report::{self, Figure, Table};
-use crate::train::{Cache, Family, History, Job, Phase, Run};
+use crate::train::{Cache, Family, History, Job, Phase, Run, trust};
 
 pub use background::Background;
 pub use compare::{compare_over_seeds, compare_runs};
@@ -38,7 +39,7 @@ pub use network::{Kind, backbone_model};
 pub use predict::{Labelled, Predictions};
 pub use save::Saved;
 
-use held::Held;
+use held::{Held, Trained};
 
 /// A network, its photos and its run folder together.
 ///
@@ -126,6 +127,12 @@ impl Learner {
         &self.config
     }
 
+    /// How far it is trusted: whether its probabilities are calibrated, how often sets of classes hold, how rarely a known photo is called unknown. To be
+    /// changed before photos are predicted: `learner.trust_mut().coverage = 0.9`.
+    pub fn trust_mut(&mut self) -> &mut TrustConfig {
+        &mut self.config.trust
+    }
+
     /// Its folder.
     pub fn run(&self) -> &Run {
         &self.run
@@ -137,9 +144,9 @@ impl Learner {
         Loader::new(subset, self.info.preprocess, self.config.batch_size, &self.project.device)
     }
 
-    /// The network as the settings ask it, [`ModelInfo::test`]; and the batches of a split that it takes.
-    fn asking<'a>(&self, model: &'a Model, split: Split) -> Result<(Asked<'a>, Loader)> {
-        let asked = Asked::new(model, &self.info.preprocess, &self.info.test)?;
+    /// The network as the settings ask it, [`ModelInfo::test`], trusted so far; and the batches of a split that it takes.
+    fn asking<'a>(&self, model: &'a Trained, how: TrustConfig, split: Split) -> Result<(Asked<'a>, Loader)> {
+        let asked = trust::asked(model, model.info(), how)?;
         let subset = self.splits.get(split);
         let loader = Loader::new(subset, *asked.preprocess(), self.config.batch_size, &self.project.device);
         Ok((asked, loader))

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::Learner;
+use super::held::Trained;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::eval::predict::Unreadable;
-use crate::eval::{self, Asked, Prediction};
-use crate::models::Model;
+use crate::eval::{self, Prediction};
 use crate::report::{self, Bar, View, shows};
+use crate::train::trust;
 
 /// Predictions for many photos, with the names of the classes.
 #[derive(Clone, Debug)]
@@ -59,9 +60,9 @@ impl Learner {
         Ok(Predictions { predictions, unreadable, hidden, classes: self.info.classes.clone() })
     }
 
-    /// What the network says of these photos, asked as [`Config::test`](crate::Config::test) says; and those that cannot be read.
-    fn told(&self, model: &Model, photos: &[PathBuf]) -> Result<(Vec<Prediction>, Vec<Unreadable>)> {
-        let asked = Asked::new(model, &self.info.preprocess, &self.info.test)?;
+    /// What the network says of these photos, asked as [`Config::test`](crate::Config::test) and [`Config::trust`](crate::Config::trust) say; and those that cannot be read.
+    fn told(&self, model: &Trained, photos: &[PathBuf]) -> Result<(Vec<Prediction>, Vec<Unreadable>)> {
+        let asked = trust::asked(model, model.info(), self.config.trust)?;
         eval::predict(&asked, photos, &self.config.limits, &self.project.device, &mut Bar::new())
     }
 }
@@ -90,7 +91,7 @@ impl Predictions {
 
     /// Writes a row a photo: path, true class (empty), predicted class, the probability of each class.
     pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
-        eval::evaluation::write_predictions(path.as_ref(), &self.classes, &self.predictions)
+        eval::stored::write_predictions(path.as_ref(), &self.classes, &self.predictions)
     }
 }
 /// A prediction with the names of its classes.

@@ -57,6 +57,7 @@ impl Learner {
             loss: evaluation.loss(),
             macro_f1: evaluation.macro_average().f1,
             calibration_error: evaluation.calibration_error(),
+            trusted: evaluation.trusted,
         };
         self.run.save_metrics(split.name(), &measured)?;
         self.record_told()

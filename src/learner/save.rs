@@ -19,7 +19,7 @@ impl Learner {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<Saved> {
         let model = self.trained()?;
         let path = path.as_ref();
-        let bytes = export::to_bytes(&model, &self.info).map_err(|error| error.at(path))?;
+        let bytes = export::to_bytes(&model, model.info()).map_err(|error| error.at(path))?;
         output::write(path, export::MODEL_FILE, &bytes)?;
         let sha256 = files::sha256(&bytes);
         // A pipe has nothing beside it.

@@ -15,6 +15,7 @@ mod network;
 mod ops;
 pub mod registry;
 mod summary;
+mod trust;
 pub mod weights;
 pub mod zoo;
 
@@ -26,5 +27,6 @@ pub use model::Model;
 pub use ops::Ops;
 pub use registry::Weights;
 pub use summary::StageSummary;
+pub use trust::{Bank, Kept, Temperature, Trust};
 pub use weights::{Loaded, Origin};
 pub use zoo::Zoo;

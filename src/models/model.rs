@@ -150,6 +150,11 @@ impl Model {
         matches!((&self.architecture, &self.body), (Architecture::Transfer { .. }, Body::Staged(_)))
     }
 
+    /// Whether it has a backbone, whose pooled output says what is on a photo.
+    pub fn has_features(&self) -> bool {
+        self.architecture.is_transfer()
+    }
+
     /// Numbers a photo in the backbone's pooled output.
     pub fn features(&self) -> usize {
         self.body.features()

@@ -22,8 +22,8 @@ pub const LIMIT: u64 = 4 << 30;
 /// of the bytes random.
 const KEY: &str = "petal";
 
-/// The bytes of a safetensors file: f32 tensors in the order of their names, and `metadata` (JSON) under the key `petal`.
-/// Equal values give equal bytes.
+/// The bytes of a safetensors file: tensors in the order of their names, f16 as f16 and all others as f32, and `metadata` (JSON) under the key
+/// `petal`. Equal values give equal bytes.
 ///
 /// ```
 /// use petal::candle::{Device, Tensor};
@@ -39,13 +39,17 @@ const KEY: &str = "petal";
 pub fn to_bytes(tensors: &BTreeMap<String, Tensor>, metadata: &str) -> Result<Vec<u8>> {
     let mut values = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
-        let bytes: Vec<u8> = numbers(tensor)?.iter().flat_map(|value| value.to_le_bytes()).collect();
-        values.push((name.as_str(), tensor.dims().to_vec(), bytes));
+        let numbers = numbers(tensor)?;
+        let (kind, bytes): (Dtype, Vec<u8>) = match tensor.dtype() {
+            DType::F16 => (Dtype::F16, numbers.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect()),
+            _ => (Dtype::F32, numbers.iter().flat_map(|value| value.to_le_bytes()).collect()),
+        };
+        values.push((name.as_str(), kind, tensor.dims().to_vec(), bytes));
     }
     let failed = |cause: safetensors::SafeTensorError| Error::new(ErrorKind::Weights, cause.to_string());
     let mut views = Vec::with_capacity(values.len());
-    for (name, shape, bytes) in &values {
-        views.push((*name, TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(failed)?));
+    for (name, kind, shape, bytes) in &values {
+        views.push((*name, TensorView::new(*kind, shape.clone(), bytes).map_err(failed)?));
     }
     safetensors::serialize(views, Some(HashMap::from([(KEY.to_string(), metadata.to_string())]))).map_err(failed)
 }

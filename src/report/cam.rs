@@ -5,7 +5,8 @@ use plotters::prelude::{RGBColor, Rectangle};
 use plotters::style::Color;
 
 use super::figure::{Anchor, Canvas, Figure, INK, Painted, SOFT};
-use super::gallery::{Tile, grid, said};
+use super::gallery::{Tile, grid};
+use super::said::said;
 use crate::base::error::Result;
 use crate::data::photo;
 use crate::eval::Prediction;

@@ -2,7 +2,7 @@
 
 use super::table::{Cells, Table};
 use super::words::{counted, duration};
-use super::{View, shows};
+use super::{View, shows, trust};
 use crate::base::error::Result;
 use crate::eval::{Comparison, Evaluation, Interval, OverSeeds, Prediction, Scores, metrics};
 
@@ -26,8 +26,8 @@ impl Evaluation {
                 ),
             ),
             ("macro F1", format!("{:.3}", self.macro_average().f1)),
-            ("calibration error", format!("{:.3} (15 bins)", self.calibration_error())),
         ];
+        facts.extend(trust::facts(self));
         if self.classes.len() > 3 {
             facts.insert(1, ("top-3 accuracy", with_interval(self.top_k(3))));
         }
@@ -45,7 +45,7 @@ impl Evaluation {
         }
         View::new(format!("{} on {}", self.model, counted(photos, "photo")))
             .facts(facts)
-            .hint("next: per_class()?, confusion_matrix()?, show_results(9)?, top_losses(9)?, most_confused(3)?")
+            .hint("next: per_class()?, confusion_matrix()?, reliability()?, show_results(9)?, top_losses(9)?, most_confused(3)?")
     }
 
     /// Precision, recall, F1 and support of each class, their plain and their weighted mean; how sure the recall is, and what a class is

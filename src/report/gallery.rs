@@ -4,6 +4,7 @@ use plotters::prelude::{RGBColor, Rectangle};
 use plotters::style::Color;
 
 use super::figure::{Anchor, BLUE, Canvas, Figure, INK, Painted, SOFT, VERMILION, draw};
+use super::said::said;
 use super::scaled::SCALE;
 use crate::base::config::Fit;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -205,17 +206,5 @@ impl Evaluation {
             tiles.push(Tile { pictures: vec![photo::read(&prediction.path, &Limits::NONE)?], lines, right });
         }
         grid(title, &tiles, columns, None)
-    }
-}
-
-/// What is said of a prediction: the class with its probability, and the true one where it is another.
-pub(super) fn said(prediction: &Prediction, classes: &[String]) -> Vec<String> {
-    let name = |class: usize| classes.get(class).map_or("?", String::as_str);
-    let (class, probability) = prediction.best();
-    let predicted = format!("{} {:.0} %", name(class), 100.0 * probability);
-    match prediction.target {
-        Some(target) if target != class => vec![predicted, format!("is {}", name(target))],
-        Some(_) => vec![predicted, "right".into()],
-        None => vec![predicted],
     }
 }

@@ -63,7 +63,11 @@ impl Growing {
                 self.history.epochs.push((*epoch).clone());
                 true
             }
-            Event::Room(_) | Event::Caching { .. } | Event::Step { .. } | Event::Validating { .. } => false,
+            Event::Room(_)
+            | Event::Caching { .. }
+            | Event::Step { .. }
+            | Event::Validating { .. }
+            | Event::Measuring { .. } => false,
         };
         if is_news || self.drawn.elapsed() >= EVERY {
             self.draw(None);

@@ -88,7 +88,11 @@ impl Live {
                 self.write();
             }
             Event::Placed { .. } => {}
-            Event::Room(_) | Event::Caching { .. } | Event::Step { .. } | Event::Validating { .. } => {
+            Event::Room(_)
+            | Event::Caching { .. }
+            | Event::Step { .. }
+            | Event::Validating { .. }
+            | Event::Measuring { .. } => {
                 if due(self.written) {
                     self.write();
                 }

@@ -9,10 +9,11 @@
 //! | [`view`] | blocks of text, tables and pictures; HTML and plain text from the same blocks |
 //! | [`table`] | tables over polars data frames |
 //! | [`figure`] | PNG pictures, drawn with plotters |
-//! | [`confusion`], [`curves`], [`gallery`], [`mod@cam`], [`lr_find`] | the figures |
+//! | [`confusion`], [`curves`], [`gallery`], [`mod@cam`], [`lr_find`], [`reliability`] | the figures |
 //! | [`words`] | numbers, sizes and times as people say them |
 //! | [`project`] | views of the project and the settings |
 //! | [`data`], [`splits`], [`training`], [`evaluation`], [`predictions`] | views of the photos, of their parts, of a training, of an evaluation, of predictions |
+//! | [`trust`], [`said`] | how far a model can be trusted; what is said of a photo in a few words |
 //! | [`duplicates`] | photos that show the same, side by side |
 //! | [`audit`], `audit_map` | a look at the photos before training: each finding with its photos, and where all photos lie |
 //! | [`slices`] | an accuracy by class, light, size and source |
@@ -50,7 +51,9 @@ mod plain;
 pub mod predictions;
 pub mod progress;
 pub mod project;
+pub mod reliability;
 pub mod runs;
+pub mod said;
 mod scaled;
 pub mod slices;
 pub mod splits;
@@ -58,6 +61,7 @@ mod stop_button;
 pub mod table;
 pub mod telling;
 pub mod training;
+pub mod trust;
 pub mod view;
 mod widgets;
 pub mod words;

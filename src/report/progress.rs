@@ -55,7 +55,7 @@ impl<'a> Lines<'a> {
                 self.say(&format!("frozen layers: {} photos are ready", thousands(*total as u64)));
             }
             Event::Step { done, total, .. } if done == total => {}
-            Event::Caching { .. } | Event::Step { .. } | Event::Validating { .. } => {
+            Event::Caching { .. } | Event::Step { .. } | Event::Validating { .. } | Event::Measuring { .. } => {
                 if self.last.elapsed() >= QUIET {
                     let line = line(self.tracker.status());
                     self.say(&line);

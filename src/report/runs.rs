@@ -77,6 +77,7 @@ impl RunRecord {
         let kept = |figure: Figure, name: &str| figure.save(self.folder.join(format!("{name}_{part}.png")));
         let view = view.and(evaluation.view().without_hints()).table_or_why(evaluation.per_class());
         let view = view.figure(kept(evaluation.confusion_matrix()?, "confusion_matrix")?);
+        let view = view.figure(kept(evaluation.reliability()?, "reliability")?);
         Ok(match evaluation.top_losses(WORST) {
             Ok(figure) => view.figure(kept(figure, "top_losses")?),
             Err(error) => view.line(format!("the largest losses cannot be shown: {}", error.what())),
@@ -85,11 +86,12 @@ impl RunRecord {
 
     /// The stored predictions on a part.
     pub(super) fn evaluation(&self, part: &str) -> Result<Evaluation> {
-        if self.measured(part).is_none() {
+        let Some(measured) = self.measured(part) else {
             let what = format!("the {part} photos were evaluated before the last training");
             return Err(Error::new(ErrorKind::Checkpoint, what).mend("evaluate them again"));
-        }
-        read_predictions(&self.predictions(part), &self.made_by.model)
+        };
+        let read = read_predictions(&self.predictions(part), &self.made_by.model)?;
+        Ok(Evaluation { trusted: measured.trusted, ..read })
     }
 
     fn title(&self) -> String {

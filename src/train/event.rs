@@ -52,6 +52,13 @@ pub enum Event<'a> {
         /// Validation photos.
         total: usize,
     },
+    /// The phase has ended, and how far its network can be trusted is measured. A stop here puts that off to the next call.
+    Measuring {
+        /// Photos done.
+        done: usize,
+        /// Photos in all.
+        total: usize,
+    },
     /// An epoch has ended and is saved.
     Epoch {
         /// The phase.

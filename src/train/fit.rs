@@ -19,12 +19,13 @@ use super::run::history::Epoch;
 use super::run::place;
 use super::run::progress::{Begun, Progress, Standing};
 use super::step::{Steps, Taken, count_correct};
+use super::trust;
 use super::values::{Best, Values, misfit, set, snapshot};
 use crate::base::config::{Balance, Watch};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
 use crate::base::seed::Seed;
-use crate::export;
+use crate::export::{self, ModelInfo};
 use crate::models::weights;
 use crate::nn::loss;
 
@@ -171,7 +172,10 @@ pub fn fit(job: &Job, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Res
     let last = snapshot(&kept)?;
     set(job.model, &best.values)?;
     // Before the checkpoint says that the phase is finished: killed between the two, the next call writes it again.
-    export::save(job.model, job.info, &job.run.best())?;
+    match trust::of_phase(job, (&train, &val), observe) {
+        Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(Ended::Stopped),
+        trust => export::save(job.model, &ModelInfo { trust: Some(trust?), ..job.info.clone() }, &job.run.best())?,
+    }
     progress.history.ended.push((job.phase.name.clone(), reason.clone()));
     // With all of its state: with more epochs or more patience, it goes on from here.
     job.run.save(&checkpoint_of(&progress, last, &best, &steps)?)?;

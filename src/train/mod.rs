@@ -21,6 +21,7 @@ pub mod recipes;
 pub mod run;
 mod step;
 mod sweep;
+pub mod trust;
 mod values;
 mod versions;
 

@@ -26,7 +26,7 @@ fn cleaner(flowers: &Flowers, splits: &Splits) -> Cleaner {
         let rest = (1.0 - own) / (splits.classes.len() - 1) as f32;
         let probabilities =
             (0..splits.classes.len()).map(|class| if class == sample.target { own } else { rest }).collect();
-        predictions.push(Prediction { path: sample.path.clone(), target: Some(sample.target), probabilities });
+        predictions.push(Prediction::new(&sample.path, Some(sample.target), probabilities));
     }
     predictions.reverse();
     let evaluation = Evaluation::new("m", splits.classes.clone(), predictions).unwrap();
@@ -96,7 +96,7 @@ fn the_cleaner_lists_by_loss_marks_by_number_and_writes_what_was_decided() {
     let sample = splits.val.samples.iter().find(|s| s.path.ends_with(moved)).unwrap();
     let mut probabilities = vec![0.0; 5];
     probabilities[0] = 1.0;
-    let prediction = Prediction { path: sample.path.clone(), target: Some(sample.target), probabilities };
+    let prediction = Prediction::new(&sample.path, Some(sample.target), probabilities);
     let evaluation = Evaluation::new("m", splits.classes.clone(), vec![prediction]).unwrap();
     let third = Cleaner::new(&splits, &[(Split::Val, evaluation.clone())]).unwrap();
     assert_eq!((third.suspects.len(), third.decided_before), (0, 1));
@@ -195,7 +195,7 @@ fn evaluation(folder: &Path) -> Evaluation {
         std::fs::write(&path, encode_png(&photo).unwrap()).unwrap();
         let sure = 0.5 + 0.02 * index as f32;
         let probabilities = (0..3).map(|class| if class == predicted { sure } else { (1.0 - sure) / 2.0 }).collect();
-        predictions.push(Prediction { path, target: Some(target), probabilities });
+        predictions.push(Prediction::new(path, Some(target), probabilities));
     }
     Evaluation::new("resnet50", classes, predictions).unwrap()
 }

@@ -36,5 +36,6 @@ mod shown;
 mod support;
 mod techniques;
 mod training;
+mod trust;
 mod versions;
 mod weights;

@@ -22,7 +22,7 @@ fn run(folder: &Path, names: [&str; 3], source: &str) -> RunRecord {
         let (target, right) = (photo / 4, photo % 4 != 3);
         let predicted = if right { target } else { (target + 1) % 3 };
         let probabilities = (0..3).map(|class| if class == predicted { 0.8 } else { 0.1 }).collect();
-        predictions.push(Prediction { path: format!("{photo}.jpg").into(), target: Some(target), probabilities });
+        predictions.push(Prediction::new(&format!("{photo}.jpg"), Some(target), probabilities));
     }
     let classes: Vec<String> = names.map(String::from).to_vec();
     let evaluation = Evaluation::new("m", classes.clone().into(), predictions).unwrap();
@@ -48,6 +48,7 @@ fn run(folder: &Path, names: [&str; 3], source: &str) -> RunRecord {
         loss: evaluation.loss(),
         macro_f1: evaluation.macro_average().f1,
         calibration_error: evaluation.calibration_error(),
+        trusted: None,
     };
     let of = |class: &String| OfClass { class: class.clone(), train: 1000, val: 4, test: 4 };
     let photos = PhotosUsed {

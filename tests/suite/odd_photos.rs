@@ -140,6 +140,7 @@ fn predict_answers_for_what_it_can_read() {
         backbone_weights: None,
         metrics: BTreeMap::new(),
         run: None,
+        trust: None,
     };
     save(&model, &info, &folder.path().join("m.safetensors")).unwrap();
 

@@ -37,7 +37,7 @@ fn evaluation(folder: &std::path::Path, classes: &[&str]) -> Evaluation {
         std::fs::write(&path, encode_png(&photo).unwrap()).unwrap();
         let rest = 0.4 / (classes.len() - 1) as f32;
         let probabilities = (0..classes.len()).map(|class| if class == predicted { 0.6 } else { rest }).collect();
-        predictions.push(Prediction { path, target: Some(target), probabilities });
+        predictions.push(Prediction::new(path, Some(target), probabilities));
     }
     Evaluation::new("resnet50", names, predictions).unwrap()
 }

@@ -91,6 +91,7 @@ pub(crate) fn small_model() -> (Model, ModelInfo) {
         backbone_weights: None,
         metrics: [("test_loss".to_owned(), 0.1 + 0.2), ("accuracy".to_owned(), 0.9)].into(),
         run: None,
+        trust: None,
     };
     (model, info)
 }

@@ -20,6 +20,8 @@ impl Config {
         if self.test.size != 0 {
             within("test.size", self.test.size as f64, 32.0, 1024.0)?;
         }
+        within("trust.coverage", self.trust.coverage, 0.5, 0.999)?;
+        within("trust.false_alarms", self.trust.false_alarms, 0.0, 0.5)?;
         within("batch_size", self.batch_size as f64, 1.0, 4096.0)?;
         within("views", self.views as f64, 1.0, 1000.0)?;
         within("cache_limit", self.cache_limit, 0.0, 1e6)?;
@@ -75,6 +77,9 @@ mod tests {
             ("[head]\nepochs = 1\npatience = 1\nlearning_rate = 1\ncutmix = 1", "head.cutmix is 1; expected 0"),
             ("[augment]\ncrop = -0.1", "augment.crop is -0.1"),
             ("[augment]\nerase = nan", "augment.erase is NaN"),
+            ("[trust]\ncoverage = 1", "trust.coverage is 1; expected a number from 0.5 to 0.999"),
+            ("[trust]\nfalse_alarms = nan", "trust.false_alarms is NaN"),
+            ("[trust]\nsets = \"raps\"", "expected one of `lac`, `aps`, `by-class`"),
             ("weights = \"embedded\"", "weights is embedded"),
         ] {
             let error = Config::from_toml(text).unwrap_err();

@@ -12,6 +12,7 @@ mod split;
 mod techniques;
 mod test;
 mod training;
+mod trust;
 mod weights;
 
 use std::path::Path;
@@ -29,6 +30,7 @@ pub use split::{Duplicates, SplitConfig};
 pub use techniques::{Balance, Layers, Method, OptimizerKind, Precision, Schedule, Watch};
 pub use test::{TestConfig, TestViews};
 pub use training::{ClassifierConfig, PhaseConfig};
+pub use trust::{Sets, TrustConfig};
 pub use weights::WeightsFrom;
 
 /// Everything that decides what a run computes. Saved in each run's folder; together with the photos and the seed's weights
@@ -79,6 +81,9 @@ pub struct Config {
     /// How the trained network is asked about photos. Default as it was trained, one view of each. It changes nothing of the training.
     #[serde(skip_serializing_if = "TestConfig::is_plain")]
     pub test: TestConfig,
+    /// How far it is trusted: calibrated probabilities, sets of classes, photos of none of them. It changes nothing of the training.
+    #[serde(skip_serializing_if = "TrustConfig::is_plain")]
+    pub trust: TrustConfig,
     /// The new head on the pretrained backbone.
     pub classifier: ClassifierConfig,
     /// Phase 1: the head alone, on a frozen backbone. Default 10 epochs, patience 3, learning rate 1e-3.

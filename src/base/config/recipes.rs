@@ -2,7 +2,7 @@
 
 use super::{
     AugmentConfig, Backbone, Balance, ClassifierConfig, Config, Fit, Limits, PhaseConfig, Precision, Source,
-    SplitConfig, TestConfig, WeightsFrom,
+    SplitConfig, TestConfig, TrustConfig, WeightsFrom,
 };
 use crate::base::error::{Error, Result};
 
@@ -32,6 +32,7 @@ impl Config {
             precision: Precision::F32,
             augment: AugmentConfig::default(),
             test: TestConfig::default(),
+            trust: TrustConfig::default(),
             classifier: ClassifierConfig::default(),
             head: PhaseConfig::new(10, 3, 1e-3),
             fine_tune: PhaseConfig::new(10, 3, 1e-5),

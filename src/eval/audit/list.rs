@@ -58,7 +58,7 @@ impl Audit {
             // Nothing is known.
             None => vec![1.0 / classes as f32; classes],
         };
-        let prediction = Prediction { path: sample.path.clone(), target: Some(sample.target), probabilities };
+        let prediction = Prediction::new(&sample.path, Some(sample.target), probabilities);
         Suspect { split: sample.part, name: sample.name.clone(), prediction, why: self.says(photo).join("; ") }
     }
 

@@ -14,6 +14,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{self, cells};
 use crate::base::project::peak_memory;
 use crate::data::Splits;
+use crate::eval::Trusted;
 use crate::export::ModelInfo;
 use crate::models::Origin;
 use crate::train::versions::versions;
@@ -64,6 +65,9 @@ pub struct Measured {
     pub macro_f1: f64,
     /// Expected calibration error, 15 bins.
     pub calibration_error: f64,
+    /// How the probabilities were calibrated; none where they were raw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted: Option<Trusted>,
 }
 
 /// A run as its folder tells of it.
@@ -125,6 +129,16 @@ impl Run {
     pub fn record(&self) -> Result<RunRecord> {
         RunRecord::read(&self.folder)
     }
+}
+
+/// Takes note of a run's model file that was written anew, where this is one: `run.json` names it by its hash.
+pub fn note_model(file: &Path) -> Result<()> {
+    let made_by = file.with_file_name(MADE_BY);
+    if !file.ends_with("best.safetensors") || !made_by.exists() {
+        return Ok(());
+    }
+    let noted = MadeBy { best_sha256: files::sha256_file(file)?, ..read_json(&made_by)? };
+    write_json(&made_by, &noted)
 }
 
 impl RunRecord {

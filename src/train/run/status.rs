@@ -119,7 +119,7 @@ impl Tracker {
                     ..Status::default()
                 };
             }
-            Event::Placed { .. } | Event::Room(_) | Event::Validating { .. } => {}
+            Event::Placed { .. } | Event::Room(_) | Event::Validating { .. } | Event::Measuring { .. } => {}
             Event::Caching { done, total } => {
                 (self.status.done, self.status.total) = (*done, *total);
                 self.status.seconds_left = self.rest(now);

@@ -30,7 +30,7 @@ fn evaluation(names: Vec<String>) -> Evaluation {
     let predictions = (0..count).map(|target| {
         let predicted = if target + 1 == count { 0 } else { target };
         let probabilities = (0..count).map(|class| f32::from(u8::from(class == predicted))).collect();
-        Prediction { path: format!("{target}.jpg").into(), target: Some(target), probabilities }
+        Prediction::new(format!("{target}.jpg"), Some(target), probabilities)
     });
     let predictions = predictions.collect();
     Evaluation::new("resnet50", classes, predictions).unwrap()

@@ -1,0 +1,118 @@
+//! What is said of a photo beside its class: how sure, one of which classes, or none of them.
+
+use serde::{Deserialize, Serialize};
+
+use super::Prediction;
+use super::calibration::temperature;
+use super::conformal::{aps, lac, threshold};
+use super::told::Told;
+use super::trusted::Trusted;
+use super::unknown::neighbours::{self, K};
+use crate::base::config::{Sets, TrustConfig};
+use crate::models::{Kept, Trust};
+
+/// What is said of a photo beside the probabilities of its classes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The classes that are not too unlikely, the most probable first: with the coverage that was asked for, the true one is among them. None where
+    /// there were too few validation photos to tell.
+    pub one_of: Option<Vec<usize>>,
+    /// The coverage that was asked for.
+    pub coverage: f64,
+    /// How far its features are from those of training photos, 0 to 2; none where the model file carries none.
+    pub distance: Option<f32>,
+    /// Its energy: lower for photos like those that were learned from.
+    pub energy: f32,
+    /// Whether it is taken for a photo of none of the classes. None where there were too few validation photos to tell, or none are to be called so.
+    pub is_unknown: Option<bool>,
+}
+
+/// Says of photos what can be said beside their class, from what was measured at the end of the training.
+#[derive(Clone, Copy, Debug)]
+pub struct Judge<'a> {
+    trust: &'a Trust,
+    how: TrustConfig,
+}
+
+impl<'a> Judge<'a> {
+    /// By what a model knows, in this way.
+    pub fn new(trust: &'a Trust, how: TrustConfig) -> Self {
+        Self { trust, how }
+    }
+
+    /// What it goes by.
+    pub fn trusted(&self) -> Trusted {
+        let has_bank = self.trust.bank.is_some();
+        Trusted { temperature: self.trust.temperature, how: self.how, has_bank, has_limit: self.limit().is_some() }
+    }
+
+    /// The distance, or without a bank the energy, above which a photo is unknown; none where that cannot be told, or is not wanted.
+    pub fn limit(&self) -> Option<f32> {
+        let Self { trust, how } = self;
+        let scores = trust.distances.as_ref().unwrap_or(&trust.energies);
+        (how.false_alarms > 0.0).then(|| threshold(&[scores], 1.0 - how.false_alarms)).flatten()
+    }
+
+    /// The same predictions with sets as this judge makes them: no photo is looked at again, and what is known or unknown stays.
+    pub fn with_sets(&self, predictions: &[Prediction]) -> Vec<Prediction> {
+        let (sets, coverage) = (SetMaker::of(self.trust, self.how), self.how.coverage);
+        let one = |prediction: &Prediction| {
+            let one_of = sets.set(&prediction.probabilities);
+            let judgement = prediction.judgement.clone().map(|judgement| Judgement { one_of, coverage, ..judgement });
+            Prediction { judgement, ..prediction.clone() }
+        };
+        predictions.iter().map(one).collect()
+    }
+
+    /// The calibrated probabilities of photos, and what is said beside them, in order.
+    pub fn judge(&self, told: &[Told]) -> Vec<(Vec<f32>, Judgement)> {
+        let (sets, limit) = (SetMaker::of(self.trust, self.how), self.limit());
+        let features: Option<Vec<Vec<f32>>> = told.iter().map(|told| told.features.clone()).collect();
+        let bank = self.trust.bank.as_ref().zip(features);
+        let distances = bank.map(|(bank, features)| neighbours::distances(bank, &features, K));
+        let one = |(photo, told): (usize, &Told)| {
+            let probabilities = temperature::tempered(&told.logits, self.trust.temperature.value);
+            let distance = distances.as_ref().map(|distances| distances[photo]);
+            let (energy, one_of) = (told.energy, sets.set(&probabilities));
+            let is_unknown = limit.map(|limit| distance.unwrap_or(energy) > limit);
+            (probabilities, Judgement { one_of, coverage: self.how.coverage, distance, energy, is_unknown })
+        };
+        told.iter().enumerate().map(one).collect()
+    }
+}
+
+/// Makes sets of classes in one way.
+enum SetMaker {
+    /// The threshold of each class.
+    Lac(Vec<Option<f32>>),
+    Aps(Option<f32>),
+}
+
+impl SetMaker {
+    fn of(trust: &Trust, how: TrustConfig) -> Self {
+        let all = |scores: &[Kept]| threshold(&scores.iter().collect::<Vec<_>>(), how.coverage);
+        let of_all = all(&trust.lac);
+        match how.sets {
+            Sets::Aps => Self::Aps(all(&trust.aps)),
+            Sets::Lac => Self::Lac(vec![of_all; trust.lac.len()]),
+            // Where a class has too few photos to tell, that of all photos.
+            Sets::ByClass => {
+                Self::Lac(trust.lac.iter().map(|own| threshold(&[own], how.coverage).or(of_all)).collect())
+            }
+        }
+    }
+
+    /// The set, the most probable class first; that class is in it, also where the method alone would leave the set empty. None where nothing can be told.
+    fn set(&self, probabilities: &[f32]) -> Option<Vec<usize>> {
+        let mut set = match self {
+            Self::Lac(thresholds) if thresholds.iter().all(Option::is_none) => return None,
+            Self::Aps(None) => return None,
+            Self::Lac(thresholds) => lac::set(probabilities, thresholds),
+            Self::Aps(threshold) => aps::set(probabilities, *threshold),
+        };
+        let first = aps::set(probabilities, Some(0.0));
+        set.extend(first.into_iter().filter(|first| !set.contains(first)).collect::<Vec<_>>());
+        set.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b)));
+        Some(set)
+    }
+}
