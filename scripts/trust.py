@@ -1,8 +1,9 @@
 """For scripts/measure_trust.sh: pictures of other things than flowers, tables of labels without a class, and tables of what was measured.
 
-    trust.py --others OUT             writes OUT/pictures (those that scikit-image, scikit-learn and matplotlib ship), OUT/noise, OUT/textures, OUT/screenshots
-    trust.py --without DATA CLASS OUT  writes a table of labels: all photos of a split but those of a class, in their parts
-    trust.py --tables OUT NAME        prints what is measured so far
+trust.py --others OUT               writes OUT/pictures (those that scikit-image, scikit-learn and matplotlib ship), OUT/noise,
+                                    OUT/textures and OUT/screenshots, which are drawn
+trust.py --without DATA CLASS OUT   writes a table of labels: all photos of a split but those of a class, in their parts
+trust.py --tables OUT NAME          prints what is measured so far
 """
 
 import csv
@@ -117,7 +118,8 @@ def calibration(out, name):
 
 
 def coverage(out, name):
-    print("\n| sets | asked % | covered %, each seed (95 %) | all % | classes a set | single % | lowest of a class % |\n|---|---|---|---|---|---|---|")
+    print("\n| sets | asked % | covered %, each seed (95 %) | all % | classes a set | single % | lowest of a class % |")
+    print("|---|---|---|---|---|---|---|")
     told = [one for result in found(out, f"{name}-[0-9].told") for one in result["sets"]]
     for sets, asked in sorted({(one["sets"], one["asked"]) for one in told}, key=lambda kind: ("lac aps by-class".index(kind[0]), kind[1])):
         own = [one for one in told if (one["sets"], one["asked"]) == (sets, asked)]
