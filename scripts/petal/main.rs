@@ -13,6 +13,7 @@ mod download_dataset;
 mod embed;
 mod evaluate;
 mod explain;
+mod export;
 mod interrupt;
 mod model;
 mod output;
@@ -111,6 +112,8 @@ enum Command {
     Sweep(sweep::Options),
     /// Show where a model looked (Grad-CAM).
     Explain(explain::Options),
+    /// Write a model for other programs, as ONNX.
+    Export(export::Options),
     /// Name the class of photos.
     Predict(predict::Options),
     /// Write the backbone's features of a folder of photos.
@@ -141,6 +144,7 @@ fn run(cli: Cli) -> Result<Output> {
         Command::Compare(options) => options.run(&project),
         Command::Sweep(options) => options.run(&project, limits),
         Command::Explain(options) => options.run(&project, limits),
+        Command::Export(options) => options.run(&project, limits),
         Command::Predict(options) => options.run(&project, limits),
         Command::Embed(options) => options.run(&project, limits),
         Command::Runs(options) => options.run(&project),

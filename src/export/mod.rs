@@ -1,5 +1,6 @@
 //! Models as files that need nothing else.
 
+pub mod onnx;
 pub mod safetensors;
 pub mod trust;
 

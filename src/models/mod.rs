@@ -12,6 +12,7 @@ mod init;
 mod linear_head;
 pub mod model;
 mod network;
+mod onnx;
 mod ops;
 pub mod registry;
 mod summary;

@@ -97,6 +97,11 @@ impl Model {
         self.params.iter().next().map_or(Device::Cpu, |(_, param)| param.var.device().clone())
     }
 
+    /// All its steps, where its body has any.
+    pub(super) fn program(&self) -> &Program {
+        &self.program
+    }
+
     /// What it is before its head.
     pub(super) fn body(&self) -> &Body {
         &self.body

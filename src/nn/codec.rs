@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
+use crate::nn::onnx::schema;
 
 /// The most bytes that a file may have: 4 GiB.
 pub const LIMIT: u64 = 4 << 30;
@@ -177,6 +178,12 @@ fn whole(bytes: &[u8]) -> Result<SafeTensors<'_>> {
         if bytes.starts_with(b"version https://git-lfs") {
             let what = "this is a Git LFS pointer, not the file itself";
             return Err(Error::new(ErrorKind::Weights, what).mend("run `git lfs pull`, or download the file"));
+        }
+        if schema::is_model(bytes) {
+            let what = "this is an ONNX file, which is for other programs; petal reads safetensors";
+            return Err(Error::new(ErrorKind::Weights, what).mend(
+                "give petal's own model file, from which it was exported; docs/ONNX.md says how Python runs this one",
+            ));
         }
     }
     SafeTensors::deserialize(bytes).map_err(|cause| not_whole(bytes.len() as u64, &cause.to_string()))

@@ -3,6 +3,7 @@
 pub mod codec;
 pub mod convex;
 pub mod loss;
+pub mod onnx;
 pub(crate) mod operation;
 pub mod optim;
 pub mod params;

@@ -17,6 +17,7 @@
 //! | [`duplicates`] | photos that show the same, side by side |
 //! | [`audit`], `audit_map` | a look at the photos before training: each finding with its photos, and where all photos lie |
 //! | [`slices`] | an accuracy by class, light, size and source |
+//! | [`mod@onnx`] | views of an ONNX file that was written |
 //! | [`cleaner`] | views of photos that are likely in the wrong class |
 //! | [`runs`] | views of a run, its page, all runs side by side |
 //! | [`card`] | model cards |
@@ -47,6 +48,7 @@ pub mod halving;
 mod kernel;
 pub mod live;
 pub mod lr_find;
+pub mod onnx;
 mod plain;
 pub mod predictions;
 pub mod progress;

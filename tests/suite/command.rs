@@ -59,6 +59,14 @@ fn all_steps_from_drawn_flowers_to_features() {
     let explained = json(folder, &["explain", "--model", model, "data/test/roses", "--out", "cams"]);
     let picture = folder.join(explained["explained"][0]["picture"].as_str().unwrap());
     assert_eq!(&std::fs::read(picture).unwrap()[..8], b"\x89PNG\r\n\x1a\n");
+    // 8 bits are spread by data/train, where nothing else is said.
+    let exported = json(folder, &["export", "--model", model, "--onnx", "m.onnx", "--precision", "int8"]);
+    assert_eq!(
+        (exported["network"].as_str(), exported["precision"].as_str()),
+        (Some("efficientnet-lite0"), Some("int8"))
+    );
+    assert_eq!(exported["bytes"], std::fs::metadata(folder.join("m.onnx")).unwrap().len());
+    assert_eq!(exported["reference"], "m.onnx.json");
     let embed =
         ["embed", "--backbone", "efficientnet-lite0", "--weights", "embedded", "data/test", "--out", "f.safetensors"];
     let embedded = json(folder, &embed);

@@ -3,6 +3,7 @@
 use petal::ErrorKind;
 use petal::config::{Config, PhaseConfig};
 use petal::data::Split;
+use petal::export::onnx::{Options, Weights};
 use petal::learner::Learner;
 use petal::models::Model;
 use petal::train::{Ended, Phase};
@@ -65,4 +66,29 @@ fn using_a_learner_changes_nothing_of_it() {
         other.predict(photo).unwrap().prediction.probabilities
     );
     assert_eq!(values(early.model()), before);
+
+    // So is what is exported, to the byte; 8 bits are spread by the photos to train on.
+    let at = |name: &str| folder.path().join(name);
+    early.export_onnx(at("early.onnx")).unwrap();
+    let exported = other.export_onnx(at("other.onnx")).unwrap();
+    let bytes = std::fs::read(at("other.onnx")).unwrap();
+    assert_eq!(std::fs::read(at("early.onnx")).unwrap(), bytes);
+    assert_eq!(exported.reference, Some(at("other.onnx.json")));
+    assert!(exported.text().contains("f32 weights, u8 pictures [N, 3, 32, 32]"), "{}", exported.text());
+    let small = Options { weights: Weights::Int8(other.onnx_ranges().unwrap()), ..Options::default() };
+    let exported = other.export_onnx_as(at("small.onnx"), &small).unwrap();
+    assert!(3 * exported.bytes < bytes.len() as u64);
+    // The model file that it names is the one that the learner saves.
+    let saved = other.save(at("model.safetensors")).unwrap();
+    let named = |text: &[u8], hash: &str| text.windows(hash.len()).any(|part| part == hash.as_bytes());
+    assert!(named(&bytes, &saved.sha256));
+}
+
+#[test]
+fn nothing_is_exported_before_a_phase_is_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let (project, splits) = flowers(folder.path(), &short());
+    let learner = Learner::new(&project, &splits, &short()).unwrap();
+    assert_eq!(learner.export_onnx(folder.path().join("x.onnx")).unwrap_err().kind(), ErrorKind::Config);
+    assert!(!folder.path().join("x.onnx").exists() && !folder.path().join("x.onnx.json").exists());
 }

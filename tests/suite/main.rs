@@ -23,6 +23,7 @@ mod live;
 mod lr_find;
 mod model_card;
 mod odd_photos;
+mod onnx;
 mod own_photos;
 mod parity;
 mod phases;

@@ -7,6 +7,7 @@ mod backward;
 mod build;
 mod fuse;
 mod kept;
+mod onnx;
 mod plan;
 mod run;
 mod segments;

@@ -7,6 +7,7 @@ use super::step::{Bound, Description, Draws, Grain, Left, Needs, Place, Ready, S
 use crate::base::error::Result;
 use crate::base::seed::Stream;
 use crate::kernels::{self, Keeps, Memory, add_to, backward_activation, forward_activation};
+use crate::nn::onnx::{Graph, Site, Value};
 
 /// An activation, number by number.
 ///
@@ -56,6 +57,11 @@ impl Step for Activation {
     fn composed(&self, x: &Tensor, _: Option<&Tensor>, _: &[Tensor], _: Option<&mut Stream>) -> Result<Tensor> {
         composed(x, self.0)
     }
+
+    fn onnx(&self, graph: &mut Graph, site: &Site) -> Result<Value> {
+        // It has no tensors and so no name; what it reads has one.
+        onnx(graph, &site.input.name, self.0, site.input.clone())
+    }
 }
 
 #[derive(Debug)]
@@ -101,6 +107,49 @@ pub(super) fn name(act: kernels::Activation) -> &'static str {
         kernels::Activation::Sigmoid => "sigmoid",
         kernels::Activation::HardSigmoid => "hard_sigmoid",
     }
+}
+
+/// As nodes named after `name`.
+pub(super) fn onnx(graph: &mut Graph, name: &str, act: kernels::Activation, x: Value) -> Result<Value> {
+    if act == kernels::Activation::None {
+        return Ok(x);
+    }
+    let made = (x.shape.clone(), x.through(&Activation(act), &[])?);
+    let name = format!("{name}.{}", self::name(act));
+    // What comes between is never rounded, and needs no sample.
+    let between = |graph: &mut Graph, op: &str, part: &str, inputs: &[&str]| {
+        graph.node(op, &format!("{name}.{part}"), inputs, &[], (x.shape.clone(), None)).name
+    };
+    Ok(match act {
+        kernels::Activation::None => x,
+        kernels::Activation::Relu => graph.node("Relu", &name, &[&x.name], &[], made),
+        kernels::Activation::Relu6 => {
+            let [zero, six] = [0.0, 6.0].map(|number| graph.number(number));
+            graph.node("Clip", &name, &[&x.name, &zero, &six], &[], made)
+        }
+        kernels::Activation::Silu => {
+            let sigmoid = between(graph, "Sigmoid", "sigmoid", &[&x.name]);
+            graph.node("Mul", &name, &[&x.name, &sigmoid], &[], made)
+        }
+        kernels::Activation::HardSwish => graph.node("HardSwish", &name, &[&x.name], &[], made),
+        kernels::Activation::Sigmoid => graph.node("Sigmoid", &name, &[&x.name], &[], made),
+        // `HardSigmoid` takes a factor that would be rounded: min(max(x + 3, 0), 6) / 6.
+        kernels::Activation::HardSigmoid => {
+            let [zero, three, six] = [0.0, 3.0, 6.0].map(|number| graph.number(number));
+            let moved = between(graph, "Add", "moved", &[&x.name, &three]);
+            let clipped = between(graph, "Clip", "clipped", &[&moved, &zero, &six]);
+            graph.node("Div", &name, &[&clipped, &six], &[], made)
+        }
+        // `Gelu` is of opset 20: x · (1 + erf(x / √2)) / 2.
+        kernels::Activation::Gelu => {
+            let [root, one, half] = [std::f32::consts::SQRT_2, 1.0, 0.5].map(|number| graph.number(number));
+            let scaled = between(graph, "Div", "scaled", &[&x.name, &root]);
+            let erf = between(graph, "Erf", "erf", &[&scaled]);
+            let part = between(graph, "Add", "part", &[&erf, &one]);
+            let whole = between(graph, "Mul", "whole", &[&x.name, &part]);
+            graph.node("Mul", &name, &[&whole, &half], &[], made)
+        }
+    })
 }
 
 /// In Candle's own operations. Candle's own `relu` lets the gradient through at 0, PyTorch's does not; a mask is plain.

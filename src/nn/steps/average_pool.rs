@@ -7,6 +7,7 @@ use super::step::{Bound, Description, Draws, Left, Needs, Place, Ready, Size, St
 use crate::base::error::Result;
 use crate::base::seed::Stream;
 use crate::kernels::{Memory, pool};
+use crate::nn::onnx::{Graph, Site, Value};
 
 /// The average of each channel over the whole picture: `[B, h, w, C]` to `[B, 1, 1, C]`.
 ///
@@ -44,6 +45,12 @@ impl Step for AveragePool {
 
     fn composed(&self, x: &Tensor, _: Option<&Tensor>, _: &[Tensor], _: Option<&mut Stream>) -> Result<Tensor> {
         Ok(x.mean_keepdim((2, 3))?)
+    }
+
+    fn onnx(&self, graph: &mut Graph, site: &Site) -> Result<Value> {
+        let x = site.input;
+        let made = (vec![x.size().c, 1, 1], x.through(self, &[])?);
+        Ok(graph.node("GlobalAveragePool", &site.name("average_pool"), &[&x.name], &[], made))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::kernels::conv::{self, BackwardWeights, ForwardWeights, InputGradient,
 use crate::kernels::{
     self, Activation, Buffer, Keeps, Memory, Padding, Precision, backward_activation, forward_activation,
 };
+use crate::nn::onnx::{Attribute, Graph, Site, Value, ints};
 use crate::nn::operation::with_values;
 use crate::nn::workspace::Workspace;
 
@@ -190,6 +191,26 @@ impl Step for Conv {
             None => y,
         };
         activation::composed(&y, self.act)
+    }
+
+    fn onnx(&self, graph: &mut Graph, site: &Site) -> Result<Value> {
+        let (x, name, conv) = (site.input, site.name(&self.name), self.geometry(site.input.size()));
+        let Self { out_c, kernel, stride, depthwise, .. } = *self;
+        let (weight, bias) = Folded::read(self.norm.as_ref(), site.tensors)?.scaled()?;
+        let (each, group) = if depthwise { (1, out_c) } else { (self.in_c, 1) };
+        let [weight, bias] = graph.weights(&name, &[out_c, each, kernel, kernel], &weight, &bias, x)?;
+        let pads = [conv.pad.top, conv.pad.left, conv.pad.bottom, conv.pad.right];
+        let settings = [("pads", &pads[..]), ("strides", &[stride; 2]), ("kernel_shape", &[kernel; 2])];
+        let mut settings = settings.map(|(name, sizes)| (name, ints(sizes))).to_vec();
+        settings.push(("group", Attribute::Int(group as i64)));
+        let bare = Self { act: Activation::None, ..self.clone() };
+        let sample = x.through(&bare, site.tensors)?;
+        let shape = vec![out_c, conv.out_h(), conv.out_w()];
+        let mut y = graph.node("Conv", &name, &[&x.name, &weight, &bias], &settings, (shape, sample));
+        if let Some(residual) = site.residual {
+            y = graph.settle(y)?.plus(residual, graph, &format!("{name}.sum"))?;
+        }
+        activation::onnx(graph, &name, self.act, y)
     }
 }
 

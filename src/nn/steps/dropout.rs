@@ -7,6 +7,7 @@ use super::step::{Bound, Description, Draws, Grain, Left, Needs, Place, Ready, S
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::Stream;
 use crate::kernels::Memory;
+use crate::nn::onnx::{Graph, Site, Value};
 
 /// Sets numbers to 0 with probability `p`, and multiplies the others by `1 / (1 − p)`. Without random numbers it is not there.
 ///
@@ -78,6 +79,10 @@ impl Step for Dropout {
         let (b, c, h, w) = x.dims4()?;
         let mask = Tensor::from_vec(self.mask(x.elem_count(), stream), (b, h, w, c), x.device())?;
         Ok((x * mask.permute((0, 3, 1, 2))?)?)
+    }
+
+    fn onnx(&self, _: &mut Graph, site: &Site) -> Result<Value> {
+        Ok(site.input.clone())
     }
 }
 

@@ -7,6 +7,7 @@ use super::step::{Bound, Description, Draws, Grain, Left, Needs, Parameter, Plac
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::Stream;
 use crate::kernels::{Buffer, Memory, add_to, linear};
+use crate::nn::onnx::{Attribute, Graph, Site, Value};
 use crate::nn::operation::with_values;
 use crate::nn::workspace::Workspace;
 
@@ -87,6 +88,22 @@ impl Step for Linear {
         self.check(x.dim(1)?)?;
         let y = x.matmul(&tensors[0].t()?)?.broadcast_add(&tensors[1])?;
         Ok(y.reshape((x.dim(0)?, self.outputs, 1, 1))?)
+    }
+
+    fn onnx(&self, graph: &mut Graph, site: &Site) -> Result<Value> {
+        let (x, name) = (site.input, site.name(&self.name));
+        let Size { h, w, c } = x.size();
+        self.check(x.size().len())?;
+        let [weight, bias] = [0, 1].map(|index| &site.tensors[index].tensor);
+        // ONNX's maps lie channel by channel, so its weights do.
+        let weight = weight.reshape((self.outputs, h, w, c))?.permute((0, 3, 1, 2))?.flatten_all()?.to_vec1::<f32>()?;
+        let flat = match x.shape.len() {
+            1 => x.name.clone(),
+            _ => graph.node("Flatten", &format!("{name}.input"), &[&x.name], &[], (vec![self.inputs], None)).name,
+        };
+        let [weight, bias] = graph.weights(&name, &[self.outputs, self.inputs], &weight, &bias.to_vec1::<f32>()?, x)?;
+        let made = (vec![self.outputs], x.through(self, site.tensors)?);
+        Ok(graph.node("Gemm", &name, &[&flat, &weight, &bias], &[("transB", Attribute::Int(1))], made))
     }
 }
 

@@ -7,6 +7,7 @@ use super::step::{Bound, Description, Draws, Left, Needs, Place, Ready, Size, St
 use crate::base::error::Result;
 use crate::base::seed::Stream;
 use crate::kernels::{self, Memory, pool};
+use crate::nn::onnx::{Graph, Site, Value, ints};
 
 /// The maximum of each square window.
 ///
@@ -91,6 +92,15 @@ impl Step for MaxPool {
         let windows = Tensor::stack(&windows, 4)?;
         let first = windows.detach().argmax_keepdim(D::Minus1)?;
         Ok(windows.gather(&first, D::Minus1)?.squeeze(4)?)
+    }
+
+    fn onnx(&self, graph: &mut Graph, site: &Site) -> Result<Value> {
+        let (x, Self { kernel, stride, pad }) = (site.input, *self);
+        let settings =
+            [("kernel_shape", ints(&[kernel; 2])), ("strides", ints(&[stride; 2])), ("pads", ints(&[pad; 4]))];
+        let Size { h, w, c } = self.output(x.size());
+        let made = (vec![c, h, w], x.through(self, &[])?);
+        Ok(graph.node("MaxPool", &site.name("max_pool"), &[&x.name], &settings, made))
     }
 }
 

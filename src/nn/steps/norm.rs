@@ -80,6 +80,16 @@ impl Folded {
         self.norm.as_ref().map(|norm| norm.scale.as_slice())
     }
 
+    /// The weight, scaled, and the bias: a convolution without a norm, as the kernels compute it.
+    pub(super) fn scaled(&self) -> Result<(Vec<f32>, Vec<f32>)> {
+        let mut weight = self.weight.flatten_all()?.to_vec1::<f32>()?;
+        let row = (weight.len() / self.bias.len().max(1)).max(1);
+        for (row, scale) in weight.chunks_mut(row).zip(self.scale().unwrap_or_default()) {
+            row.iter_mut().for_each(|weight| *weight *= scale);
+        }
+        Ok((weight, self.bias.clone()))
+    }
+
     /// Whether it gets gradients.
     pub(super) fn trains(&self) -> bool {
         !self.trainable.is_empty()

@@ -13,6 +13,7 @@ use crate::base::seed::Stream;
 use crate::kernels::conv::WeightGradient;
 use crate::kernels::conv::pair::{self, Layer};
 use crate::kernels::{Activation, Buffer, Keeps, Memory, backward_activation};
+use crate::nn::onnx::{Graph, Site, Value};
 use crate::nn::workspace::Workspace;
 
 /// `depthwise(pointwise(x)) + residual`, each with its norm and activation.
@@ -105,6 +106,13 @@ impl Step for Pair {
         let (first, second) = tensors.split_at(self.pointwise.parameters().len());
         let between = self.pointwise.composed(x, None, first, None)?;
         self.depthwise.composed(&between, residual, second, None)
+    }
+
+    fn onnx(&self, graph: &mut Graph, site: &Site) -> Result<Value> {
+        let (first, second) = site.tensors.split_at(self.pointwise.parameters().len());
+        let between = self.pointwise.onnx(graph, &Site { tensors: first, residual: None, ..*site })?;
+        let between = graph.settle(between)?;
+        self.depthwise.onnx(graph, &Site { tensors: second, input: &between, ..*site })
     }
 }
 

@@ -9,6 +9,7 @@ use super::step::{Bound, Description, Draws, Left, Needs, Parameter, Place, Read
 use crate::base::error::Result;
 use crate::base::seed::Stream;
 use crate::kernels::{Activation, Buffer, Keeps, Memory, backward_activation, forward_activation, linear, pool, scale};
+use crate::nn::onnx::{Graph, Site, Value, ints};
 use crate::nn::operation::with_values;
 use crate::nn::workspace::Workspace;
 
@@ -103,6 +104,26 @@ impl Step for SqueezeExcite {
         };
         let hidden = layer(&x.mean_keepdim((2, 3))?, &tensors[0], &tensors[1], self.act)?;
         Ok(x.broadcast_mul(&layer(&hidden, &tensors[2], &tensors[3], self.gate)?)?)
+    }
+
+    /// The gates are so few that they stay f32 where the rest is rounded.
+    fn onnx(&self, graph: &mut Graph, site: &Site) -> Result<Value> {
+        let Self { channels, reduced, .. } = *self;
+        let (x, name) = (site.input, site.name(&self.expand));
+        let layer = |graph: &mut Graph, name: &str, (inputs, outputs), x: &Value, first: usize, act| {
+            let [weight, bias] = [first, first + 1].map(|tensor| site.tensors[tensor].tensor.flatten_all());
+            let (weight, bias) = (weight?.to_vec1::<f32>()?, bias?.to_vec1::<f32>()?);
+            let [weight, bias] = graph.weights(name, &[outputs, inputs, 1, 1], &weight, &bias, x)?;
+            let made = (vec![outputs, 1, 1], None);
+            let y = graph.node("Conv", name, &[&x.name, &weight, &bias], &[("kernel_shape", ints(&[1, 1]))], made);
+            activation::onnx(graph, name, act, y)
+        };
+        let squeezed = (vec![channels, 1, 1], None);
+        let means = graph.node("GlobalAveragePool", &format!("{name}.means"), &[&x.name], &[], squeezed);
+        let hidden = layer(graph, &site.name(&self.reduce), (channels, reduced), &means, 0, self.act)?;
+        let gates = layer(graph, &name, (reduced, channels), &hidden, 2, self.gate)?;
+        let made = (x.shape.clone(), x.through(self, site.tensors)?);
+        Ok(graph.node("Mul", &format!("{name}.scaled"), &[&x.name, &gates.name], &[], made))
     }
 }
 

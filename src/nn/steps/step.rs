@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::base::error::Result;
 use crate::base::seed::Stream;
 use crate::kernels::{Activation, Buffer, Memory, Precision, add_to};
+use crate::nn::onnx::{Graph, Site, Value};
 use crate::nn::workspace::Workspace;
 
 /// A picture's size at one place of a network: rows, columns, channels. Numbers without a place are one pixel of many channels.
@@ -178,6 +179,13 @@ pub trait Step: Any + Debug + Send + Sync {
         tensors: &[Tensor],
         draws: Option<&mut Stream>,
     ) -> Result<Tensor>;
+
+    /// The same as nodes of an ONNX graph, without random numbers: `[N, C, h, w]` to `[N, C', h', w']`, or `[N, D]` where the last step
+    /// left no place. Gives its output, with a sample where the input has one. Weights go through [`Graph::weights`].
+    ///
+    /// # Errors
+    /// What the graph says, and what Candle can give.
+    fn onnx(&self, graph: &mut Graph, site: &Site) -> Result<Value>;
 }
 
 /// Where numbers go: added to what is there, or in its place.
