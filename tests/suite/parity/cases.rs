@@ -51,6 +51,7 @@ both_ways! {
     lite3_is_timms: transfer("lite3", Backbone::EfficientnetLite3);
     lite4_is_timms: transfer("lite4", Backbone::EfficientnetLite4);
     b0_is_timms: transfer("b0", Backbone::EfficientnetB0);
+    b2_is_timms: transfer("b2", Backbone::EfficientnetB2);
     mobilenetv3_is_timms: transfer("mobilenetv3", Backbone::Mobilenetv3Large);
     mobilenetv4_is_timms: transfer("mobilenetv4", Backbone::Mobilenetv4ConvMedium);
 }
