@@ -39,6 +39,8 @@ pub enum Purpose {
     Bank = 17,
     /// Which part of its own probability a validation photo's score has (adaptive sets).
     Conformal = 18,
+    /// Orders of chance beside those of heat maps, and which of those photos a bootstrap draws.
+    CamCheck = 19,
     /// Which photos an audit compares with, and how it draws labels anew.
     Audit = 20,
 }

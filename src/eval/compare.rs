@@ -105,7 +105,7 @@ fn bootstrap(only_first: usize, only_this: usize, photos: usize) -> Interval {
 }
 
 /// A value with the 95 % interval of 10,000 draws of a bootstrap: its percentiles (Efron 1979).
-pub(super) fn interval(value: f64, draw: &mut dyn FnMut() -> f64) -> Interval {
+pub(crate) fn interval(value: f64, draw: &mut dyn FnMut() -> f64) -> Interval {
     interval_of(value, 10_000, draw)
 }
 

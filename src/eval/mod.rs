@@ -2,6 +2,7 @@
 
 pub mod asked;
 pub mod audit;
+pub mod by_folder;
 pub mod calibration;
 pub mod cleaner;
 pub mod compare;
@@ -23,6 +24,7 @@ pub mod unknown;
 
 pub use asked::Asked;
 pub use audit::Audit;
+pub use by_folder::by_folder;
 pub use cleaner::{Cleaner, SavedDecisions, Suspect};
 pub use compare::{Comparison, compare};
 pub use confusion::Confusion;

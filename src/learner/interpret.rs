@@ -1,14 +1,12 @@
-//! A learner says how good it is, where it looked, and which photos are likely in the wrong class.
+//! A learner says how good it is, and which photos are likely in the wrong class.
 
 use super::Learner;
 use super::network::Kind;
 use crate::base::config::TrustConfig;
 use crate::base::error::Result;
 use crate::data::Split;
-use crate::eval::{self, Cleaner, Evaluation, Prediction};
-use crate::explain::{GradCam, Method};
-use crate::export::ModelInfo;
-use crate::report::{self, Bar, Figure};
+use crate::eval::{self, Cleaner, Evaluation};
+use crate::report::Bar;
 
 impl Learner {
     /// Predicts all photos of a split, as [`Config::test`](crate::Config::test) says. Another way is tried with
@@ -23,43 +21,6 @@ impl Learner {
         let evaluation = eval::evaluate(&asked, &loader, &self.name_asked(&asked), &mut Bar::new())?;
         self.record_evaluation(split, &evaluation)?;
         Ok(evaluation)
-    }
-
-    /// Grad-CAM of these predictions, for the predicted classes: photo and overlay side by side. Also written to
-    /// `visualizations/gradcam_example.png`.
-    pub fn grad_cam(&self, predictions: &[Prediction]) -> Result<Figure> {
-        self.cam(&GradCam, predictions)
-    }
-
-    /// The same for the class of this name, whatever was predicted.
-    pub fn grad_cam_of(&self, class: &str, predictions: &[Prediction]) -> Result<Figure> {
-        self.cam_of(&GradCam, class, predictions)
-    }
-
-    /// The same by another [method](crate::explain::methods). Also written to `visualizations/<its name>_example.png`.
-    ///
-    /// ```no_run
-    /// # use petal::prelude::*;
-    /// # fn cells(learner: &Learner) -> Result<()> {
-    /// let result = learner.evaluate(Split::Test)?;
-    /// learner.cam(&explain::HiResCam, &result.examples(6))?;
-    /// # Ok(()) }
-    /// ```
-    pub fn cam(&self, method: &dyn Method, predictions: &[Prediction]) -> Result<Figure> {
-        self.cam_for(method, predictions, None)
-    }
-
-    /// The same for the class of this name, whatever was predicted.
-    pub fn cam_of(&self, method: &dyn Method, class: &str, predictions: &[Prediction]) -> Result<Figure> {
-        self.cam_for(method, predictions, Some(self.info.class(class)?))
-    }
-
-    fn cam_for(&self, method: &dyn Method, predictions: &[Prediction], class: Option<usize>) -> Result<Figure> {
-        self.project.check_origin()?;
-        let model = self.trained()?;
-        let ModelInfo { preprocess, classes, .. } = &self.info;
-        let figure = report::cam(method, &model, preprocess, classes, predictions, class)?;
-        figure.save(self.project.visualizations.join(format!("{}_example.png", method.name())))
     }
 
     /// The photos of these parts by their loss, the largest first, to be kept, relabelled or dropped: [`Cleaner`].

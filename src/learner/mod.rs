@@ -7,6 +7,7 @@ mod build;
 mod calibrate;
 mod compare;
 mod cross_validate;
+mod explain;
 mod export;
 mod fit;
 mod halving;

@@ -14,6 +14,7 @@ pub mod model;
 mod network;
 mod onnx;
 mod ops;
+mod randomized;
 pub mod registry;
 mod summary;
 mod trust;

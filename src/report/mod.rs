@@ -21,6 +21,7 @@
 //! | [`cleaner`] | views of photos that are likely in the wrong class |
 //! | [`runs`] | views of a run, its page, all runs side by side |
 //! | [`card`] | model cards |
+//! | [`mod@explained`] | photos with their heat maps on one page |
 //! | [`progress`] | the lines that a training prints |
 //! | [`cache`] | views of the cache's files |
 //! | [`bar`], [`growing`], [`telling`], `calls` | long work while it is done: a bar, a training, the calls on photos that have one |
@@ -33,6 +34,7 @@ pub mod bar;
 pub mod cache;
 mod calls;
 pub mod cam;
+mod cam_check;
 pub mod card;
 pub mod cleaner;
 mod cleaner_buttons;
@@ -41,6 +43,7 @@ pub mod curves;
 pub mod data;
 pub mod duplicates;
 pub mod evaluation;
+pub mod explained;
 pub mod figure;
 pub mod gallery;
 pub mod growing;
@@ -70,6 +73,7 @@ pub mod words;
 
 pub use bar::Bar;
 pub use cam::cam;
+pub use explained::{ExplainedPage, ToExplain, explained};
 pub use figure::Figure;
 pub use predictions::{all_predicted, predicted};
 pub use table::Table;

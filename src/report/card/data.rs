@@ -1,6 +1,6 @@
 //! What a card says of the photos: how many, whose, what was left out, and whether the parts know each other.
 
-use super::Card;
+use super::made_from::Card;
 use super::markup::{markdown, table};
 use crate::base::config::Duplicates;
 use crate::data::Split;
@@ -13,12 +13,19 @@ const UNKNOWN: &str = "Not recorded: an earlier version of petal trained this mo
 /// Photos of each class and part, whose they are, what was left out.
 pub(super) fn photos(card: &Card) -> String {
     let Some(photos) = &card.record.made_by.photos else { return UNKNOWN.into() };
+    let licence = markdown(&photos.licence);
     let from = match &photos.source {
-        Origins::TfFlowers => "The TF Flowers photos".into(),
-        Origins::Synthetic => "Flowers that petal has drawn, not photos: the numbers here say nothing of photos".into(),
-        Origins::Own(folder) => format!("Photos of one's own, from the folder “{}”", markdown(folder)),
+        Origins::TfFlowers => format!("The TF Flowers photos: {licence}."),
+        Origins::Synthetic => {
+            "Flowers that petal has drawn, not photos: the numbers here say nothing of photos.".into()
+        }
+        // That they are somebody's own is all that is known.
+        Origins::Own(folder) => format!(
+            "Photos of one's own, from the folder “{}”. Whose they are and what may be done with them was not recorded.",
+            markdown(folder)
+        ),
     };
-    let mut text = format!("{from}. Whose they are and what may be done with them: {}.\n\n", markdown(&photos.licence));
+    let mut text = format!("{from}\n\n");
     let number = |count: usize| thousands(count as u64);
     let rows = photos.classes.iter().map(|class| {
         let [train, val, test] = [class.train, class.val, class.test].map(number);

@@ -1,34 +1,30 @@
 //! Model cards: what a model is, as the Hugging Face hub's `MODEL_CARD.md` (Mitchell et al. 2019, arXiv:1810.03993), written from what was recorded and
 //! measured.
 //!
-//! A card is a head that machines read, and [`SECTIONS`]: each a function of what the run's folder tells. One more is one line there. What a run does not
+//! A card is a head that machines read, and `SECTIONS`: each a function of what the run's folder tells. One more is one line there. What a run does not
 //! tell is not in its card, and the card says so where a reader would look for it. No path is in it but file names: cards are published.
 
 mod data;
 mod file;
 mod front;
+mod made_from;
 mod markup;
 mod results;
 mod training;
 mod using;
 
-use crate::eval::Evaluation;
+use made_from::Card;
+
+use crate::base::files::signed::sign;
 use crate::train::run::RunRecord;
 
 pub use file::Written;
 
-/// What a card is made from.
-pub(super) struct Card<'a> {
-    /// What the run's folder tells.
-    pub(super) record: &'a RunRecord,
-    /// The name of the model file that the card is for.
-    pub(super) file: &'a str,
-    /// That file's SHA-256; empty where no phase is finished yet.
-    pub(super) sha256: &'a str,
-}
+/// What a section says: Markdown.
+type Says = fn(&Card) -> String;
 
 /// The sections of a card, in order: a heading, and the Markdown below it. A section that says nothing is left out, heading and all.
-const SECTIONS: [(&str, fn(&Card) -> String); 8] = [
+const SECTIONS: [(&str, Says); 9] = [
     ("How to use it", using::load),
     ("What it is for", using::purpose),
     ("How good it is", results::measured),
@@ -37,6 +33,7 @@ const SECTIONS: [(&str, fn(&Card) -> String); 8] = [
     ("Split and leaks", data::split),
     ("How it was trained", training::trained),
     ("What it was not tested for", using::untested),
+    ("Licence", using::licence),
 ];
 
 impl RunRecord {
@@ -59,11 +56,6 @@ impl RunRecord {
         let said =
             sections.filter(|(_, text)| !text.is_empty()).map(|(heading, text)| format!("\n## {heading}\n\n{text}"));
         let text = format!("{}\n{}{}", front::front(&card), using::begin(&card), said.collect::<String>());
-        crate::base::files::signed::sign(file, &text)
+        sign(file, &text)
     }
-}
-
-/// What was measured on these parts and holds for the model as it is now.
-fn measured_parts<'a>(record: &'a RunRecord, parts: &'a [&'a str]) -> impl Iterator<Item = (&'a str, Evaluation)> {
-    parts.iter().filter_map(|part| Some((*part, record.evaluation(part).ok()?)))
 }

@@ -1,7 +1,7 @@
 //! What a card says of how good the model is.
 
+use super::made_from::{Card, measured_parts};
 use super::markup::{markdown, table};
-use super::{Card, measured_parts};
 use crate::eval::{Interval, Scores, metrics};
 use crate::report::words::counted;
 

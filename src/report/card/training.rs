@@ -1,9 +1,9 @@
 //! What a card says of the training: settings, phases, time, memory, versions.
 
-use super::Card;
+use super::made_from::Card;
 use super::markup::{code, markdown, table};
-use crate::base::config::Fit;
-use crate::report::words::{bytes, duration};
+use crate::base::config::{Fit, Method};
+use crate::report::words::{bytes, counted, duration};
 
 /// The network, its phases, time and memory, and the versions that computed it.
 pub(super) fn trained(card: &Card) -> String {
@@ -30,7 +30,11 @@ pub(super) fn trained(card: &Card) -> String {
         let (first, epochs) = (&phase[0], phase.len());
         let ended = record.made_by.ended.iter().find(|(name, _)| *name == first.phase);
         let why = ended.map_or("not finished".into(), |(_, reason)| markdown(reason));
-        let said = format!("{epochs} epochs, learning rate {:.1e} at first; ended: {why}", first.learning_rate);
+        // A head that was solved for had no rate.
+        let is_solved = first.phase == "head" && config.head.method != Method::Steps;
+        let rate =
+            if is_solved { String::new() } else { format!(", learning rate {:.1e} at first", first.learning_rate) };
+        let said = format!("{}{rate}; ended: {why}", counted(epochs, "epoch"));
         facts.push((format!("phase {}", markdown(&first.phase)), said));
     }
     if let Some(best) = record.history.best() {

@@ -1,7 +1,7 @@
 //! What a card says first and last: what the model is, how it is loaded, what it is for, and what nobody has tested.
 
+use super::made_from::{Card, measured_parts};
 use super::markup::{code, markdown};
-use super::{Card, measured_parts};
 use crate::data::Split;
 use crate::eval::Interval;
 use crate::report::words::{counted, short_list};
@@ -78,6 +78,19 @@ pub(super) fn untested(card: &Card) -> String {
         lines.extend(lacking(photos));
     }
     lines.into_iter().map(|line| format!("- {line}\n")).collect()
+}
+
+/// What the licence in the head is, and what it is not.
+pub(super) fn licence(card: &Card) -> String {
+    let weights = card.record.made_by.weights.as_ref();
+    let known = weights.and_then(|weights| Some((markdown(&weights.name), markdown(weights.licence.as_deref()?))));
+    let first = match known {
+        Some((name, licence)) => format!("The pretrained weights, {name}, are under {licence}."),
+        None => "Nothing is recorded of a licence of its first weights.".into(),
+    };
+    format!(
+        "{first} The photos that it has learned from may have terms of their own. Whoever publishes the model chooses its licence, and writes it into the head of this card.\n"
+    )
 }
 
 /// Classes of which nothing is measured.
