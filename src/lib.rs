@@ -105,7 +105,7 @@ pub mod prelude {
     pub use crate::base::project::Project;
     pub use crate::base::seed::{Purpose, Seed, Stream};
     pub use crate::data::{Batch, Dataset, Decision, Decisions, Loader, Split, Splits};
-    pub use crate::eval::{Cleaner, Evaluation, Prediction, compare};
+    pub use crate::eval::{Audit, Cleaner, Evaluation, Prediction, audit, compare};
     pub use crate::explain;
     pub use crate::learner::{Background, Fitted, Learner, Predictions, compare_runs, sweep};
     pub use crate::models::{Cut, Model};

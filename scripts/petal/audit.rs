@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use petal::data::Dataset;
 use petal::eval::Audit;
-use petal::eval::audit::{Kind, TABLE};
+use petal::eval::audit::{Finding, Kind, TABLE};
 use petal::files::{cells, output};
 use petal::prelude::*;
 use serde_json::{Value, json};
 
 use crate::LimitOptions;
-use crate::output::{Output, lossy};
+use crate::output::Output;
 use crate::photos::Photos;
 use crate::progress::Bars;
 
@@ -88,7 +88,7 @@ const PAGE: output::Kind = output::Kind {
 fn told(audit: &Audit) -> Value {
     let name = |photo: usize| audit.photos[photo].sample.name.clone();
     let findings = |kind: Kind| -> Vec<Value> {
-        let one = |finding: &&petal::eval::audit::Finding| {
+        let one = |finding: &&Finding| {
             json!({
                 "photo": name(finding.photo),
                 "class": audit.classes[audit.photos[finding.photo].sample.target],
@@ -121,7 +121,6 @@ fn told(audit: &Audit) -> Value {
             "look_the_same": pair.is_shown(),
         })
     });
-    let unreadable = audit.unreadable.iter().map(|(path, why)| json!({ "path": lossy(path), "error": why.why }));
     json!({
         "photos": audit.photos.len(),
         "classes": audit.classes.to_vec(),
@@ -132,7 +131,7 @@ fn told(audit: &Audit) -> Value {
         "confident_joint": audit.told.as_ref().map(|told| &told.confident.joint),
         "circumstances": probes.collect::<Vec<_>>(),
         "pairs": pairs.collect::<Vec<_>>(),
-        "unreadable": unreadable.collect::<Vec<_>>(),
+        "left_out": audit.left_out,
         "not_asked": audit.not_asked,
     })
 }

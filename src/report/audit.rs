@@ -1,5 +1,6 @@
 //! What a look at the photos has found, with the photos.
 
+use super::data::left_out;
 use super::gallery::{Tile, columns, grid};
 use super::table::{Cells, Table};
 use super::words::{counted, short_list, thousands};
@@ -55,9 +56,15 @@ impl Audit {
         let mut view = View::new(title).facts(facts);
         if count > 0 {
             view = view.table_or_why(self.counts());
+            let measure = |kind: Kind| format!("{}: {}", kind.name(), kind.measure());
+            let others = Kind::Blurred.measure();
+            view = view.line(format!("how sure: {}; {}; others: {others}", measure(Kind::Label), measure(Kind::Twin)));
         }
         for probe in self.shortcuts() {
             view = view.line(self.shortcut(probe));
+        }
+        if !self.shortcuts().is_empty() {
+            view = view.line("A network may learn a shortcut instead of the content: ask whether it will be so in the photos to come.");
         }
         if !self.probes.is_empty() {
             view = view.table_or_why(self.circumstances());
@@ -68,14 +75,7 @@ impl Audit {
         if self.told.as_ref().is_some_and(|told| !told.alike.is_empty()) {
             view = view.table_or_why(self.pairs());
         }
-        if !self.unreadable.is_empty() {
-            let name = |path: &std::path::Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let names = short_list(self.unreadable.iter().map(|(path, why)| format!("{} ({})", name(path), why.why)));
-            view = view.line(format!(
-                "{} cannot be read, and were not looked at: {names}",
-                counted(self.unreadable.len(), "photo")
-            ));
-        }
+        view = left_out(view, &self.left_out, "audit.left_out");
         for what in &self.not_asked {
             view = view.line(format!("not asked: {what}"));
         }
@@ -102,13 +102,13 @@ impl Audit {
             let read = |&photo: &usize| photo::read(&self.photos[photo].sample.path, &Limits::NONE);
             let pictures = both.iter().map(read).collect::<Result<_>>()?;
             let mut lines: Vec<String> = both.iter().map(|photo| name(*photo)).collect();
-            lines.push(match kind {
-                Kind::Twin => format!("likeness {:.3}", finding.sure),
-                Kind::Label | Kind::Unlike => finding.says.clone(),
-                _ => format!("{}, {:.1} deviations", finding.says, finding.sure),
-            });
-            if kind == Kind::Label {
-                lines.push(format!("its label {:.1} %", 100.0 * (1.0 - finding.sure)));
+            match kind {
+                Kind::Twin => lines.push(format!("likeness {:.3}", finding.sure)),
+                Kind::Unlike => lines.push(finding.says.clone()),
+                Kind::Label => {
+                    lines.extend([finding.says.clone(), format!("its label {:.1} %", 100.0 * (1.0 - finding.sure))]);
+                }
+                _ => lines.extend([finding.says.clone(), format!("{:.1} deviations", finding.sure)]),
             }
             tiles.push(Tile { pictures, lines, right: None });
         }
@@ -140,8 +140,7 @@ impl Audit {
             ("finding", text(&|kind| kind.title().into())),
             ("photos", Cells::Counts(kinds.iter().map(|kind| self.of(*kind).len() as u64).collect())),
             ("the surest", text(&surest)),
-            ("sure", Cells::Numbers(kinds.iter().map(|kind| self.of(*kind)[0].sure).collect(), 3)),
-            ("in", text(&|kind| kind.measure().into())),
+            ("sure", Cells::Numbers(kinds.iter().map(|kind| self.of(*kind)[0].sure).collect(), 2)),
         ])
     }
 
@@ -149,27 +148,35 @@ impl Audit {
         let probes = &self.probes;
         let text = |value: &dyn Fn(&Probe) -> String| Cells::Text(probes.iter().map(value).collect());
         let p = |probe: &Probe| format!("{:.3}", probe.p_value);
-        let classes = |probe: &Probe| if probe.is_shown() { self.told_classes(probe) } else { String::new() };
+        let chance = probes.first().map_or(0.0, |probe| probe.chance);
         Ok(Table::new([
             ("circumstance", text(&|probe| probe.name.into())),
             ("tells", Cells::Shares(probes.iter().map(|probe| probe.told.value).collect())),
             ("95 %", text(&|probe| percents(probe.told))),
-            ("by guessing", Cells::Shares(probes.iter().map(|probe| probe.chance).collect())),
             ("p", text(&p)),
-            ("which classes", text(&classes)),
         ])?
-        .caption("Classes told by what is not the content (mean recall)"))
+        .caption(format!(
+            "Classes told by what is not the content (mean recall); guessing gives {:.1} %",
+            100.0 * chance
+        )))
     }
 
     fn shortcut(&self, probe: &Probe) -> String {
-        let content =
-            self.told.as_ref().map_or(String::new(), |told| format!(", the content {:.1} %", 100.0 * told.recall));
+        let Interval { value, .. } = probe.told;
+        // How much of the way from guessing to what the content tells.
+        let way = |content: f64| 100.0 * (value - probe.chance) / (content - probe.chance).max(f64::MIN_POSITIVE);
+        let content = match &self.told {
+            Some(told) if told.recall > value => {
+                format!(", the content {:.1} %: {:.0} % of the way", 100.0 * told.recall, way(told.recall))
+            }
+            Some(told) => format!(", the content {:.1} %: no more", 100.0 * told.recall),
+            None => String::new(),
+        };
         format!(
-            "shortcut: {} ({}) alone tells {:.1} % ({}) of the classes; guessing gives {:.1} %{content}. Told best: {}. A network may learn it instead of \
-             the content: look whether it is so in the photos to come",
+            "shortcut: {} ({}) alone tells {:.1} % ({}) of the classes; guessing gives {:.1} %{content}. Told best: {}",
             probe.name,
             probe.what,
-            100.0 * probe.told.value,
+            100.0 * value,
             percents(probe.told),
             100.0 * probe.chance,
             self.told_classes(probe)
@@ -178,8 +185,8 @@ impl Audit {
 
     fn told_classes(&self, probe: &Probe) -> String {
         let name = |class: usize| {
-            let recall = probe.recalls[class];
-            format!("{} {:.0} % ({})", self.classes[class], 100.0 * recall.value, percents(recall))
+            let [own, others] = [probe.recalls[class], probe.alarms[class]].map(|share| 100.0 * share.value);
+            format!("{} {own:.0} % (of others {others:.0} %)", self.classes[class])
         };
         short_list(probe.classes().into_iter().map(name).collect::<Vec<_>>().into_iter())
     }

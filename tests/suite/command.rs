@@ -41,11 +41,23 @@ fn all_steps_from_drawn_flowers_to_features() {
     let again = json(folder, &["split-dataset"]);
     assert_eq!(split, again);
 
+    // A look at the photos: the same twice, with a table and a page that replace their own and nothing else.
+    let look = ["audit", "--csv", "audit.csv", "--out", "audit.html"];
+    let audited = json(folder, &look);
+    assert_eq!((audited["photos"].as_u64(), json(folder, &look) == audited), (Some(60), true));
+    assert_eq!(audited["findings"].as_object().unwrap().len(), 9);
+    assert_eq!(std::fs::read_to_string(folder.join("audit.csv")).unwrap().lines().count(), 61);
+    assert!(std::fs::read_to_string(folder.join("audit.html")).unwrap().contains("map of 60 photos"));
+    let refused = petal(folder, &["audit", "--out", "petal.toml"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("is not a page of an audit"));
+
     let trained = json(folder, &["train", "--config", "petal.toml"]);
     assert_eq!(trained["epochs"].as_array().unwrap().len(), 4);
     let model = trained["model"].as_str().unwrap();
     let evaluated = json(folder, &["evaluate", "--model", model]);
     assert_eq!(evaluated["accuracy"], trained["test"]["accuracy"]);
+    // Of five photos, nothing is shown.
+    assert!(evaluated["slices"]["all"].as_array().unwrap().len() > 5 && evaluated["slices"]["weakest"].is_null());
     let baseline = json(folder, &["train", "--config", "petal.toml", "--model", "baseline"]);
     assert_eq!(baseline["epochs"].as_array().unwrap().len(), 1);
     // It has a file of its own: the transfer model is still what it was.

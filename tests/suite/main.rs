@@ -2,6 +2,7 @@
 
 mod advice;
 mod asked;
+mod audit;
 mod bad_input;
 mod budget;
 mod cache;
@@ -36,6 +37,7 @@ mod recipes;
 mod report;
 mod runs;
 mod shown;
+mod slices;
 mod support;
 mod techniques;
 mod training;

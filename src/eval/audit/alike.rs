@@ -5,7 +5,7 @@ use crate::eval::Interval;
 use crate::eval::metrics::wilson;
 
 /// Two classes whose photos are mixed up in a larger share than this, at the lower end of the interval, look alike. Where nothing tells them, it is half.
-pub const BOUND: f64 = 0.15;
+pub const BOUND: f64 = 0.2;
 
 /// How often two classes are mixed up.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -32,11 +32,9 @@ impl Circumstance {
 }
 
 /// All circumstances of photos that are known of their files, none of which is about what a photo shows.
-pub(super) fn circumstances(facts: &[&Facts]) -> Vec<Circumstance> {
-    let number =
-        |value: &dyn Fn(&Facts) -> Option<f64>| ranges(&facts.iter().map(|one| value(one)).collect::<Vec<_>>());
-    let word =
-        |value: &dyn Fn(&Facts) -> Option<String>| words(&facts.iter().map(|one| value(one)).collect::<Vec<_>>());
+pub fn circumstances(facts: &[Facts]) -> Vec<Circumstance> {
+    let number = |value: &dyn Fn(&Facts) -> Option<f64>| ranges(&facts.iter().map(value).collect::<Vec<_>>());
+    let word = |value: &dyn Fn(&Facts) -> Option<String>| words(&facts.iter().map(value).collect::<Vec<_>>());
     let days = |one: &Facts| one.origin.taken.map(|taken| taken as f64);
     let hours = |one: &Facts| one.origin.taken.map(|taken| taken.rem_euclid(86_400) as f64);
     vec![

@@ -100,7 +100,7 @@ fn times(rows: &Rows, axes: &[Vec<f64>]) -> Vec<Vec<f64>> {
 
 /// Gram and Schmidt, twice, so that rounding leaves nothing of one in another. Gives the length of each before.
 fn orthonormal(axes: &mut [Vec<f64>]) -> Vec<f64> {
-    let mut lengths = vec![0.0; axes.len()];
+    let mut lengths = Vec::with_capacity(axes.len());
     for axis in 0..axes.len() {
         let (before, rest) = axes.split_at_mut(axis);
         let Some(own) = rest.first_mut() else { continue };
@@ -111,7 +111,7 @@ fn orthonormal(axes: &mut [Vec<f64>]) -> Vec<f64> {
             }
             let length = dot(own, own).sqrt();
             if round == 0 {
-                lengths[axis] = length;
+                lengths.push(length);
             }
             let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
             own.iter_mut().for_each(|x| *x *= scale);

@@ -63,10 +63,10 @@ impl Audit {
     }
 
     /// Writes a row a photo, the least probable labels first: name, class, what a head says that has not learned from it, what was found, and the numbers that
-    /// it was found by.
+    /// it was found by; at the end what the head says of each class.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if another file is there than such a table; [`ErrorKind::Io`] where it cannot be written.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if another file is there than such a table; [`ErrorKind::Io`](crate::ErrorKind::Io) where it cannot be written.
     pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
         let row = |photo: usize| {
             let (sample, facts) = (&self.photos[photo].sample, &self.facts[photo]);
@@ -79,7 +79,7 @@ impl Audit {
                 .map(Kind::name)
                 .collect();
             kinds.dedup();
-            [
+            let mut row = vec![
                 sample.name.clone(),
                 self.classes[sample.target].clone(),
                 number(told.map(|p| p[sample.target])),
@@ -93,9 +93,13 @@ impl Audit {
                 number(Some(facts.look.sharpness)),
                 number(Some(facts.look.lightness)),
                 number(Some(facts.look.entropy)),
-            ]
+            ];
+            row.extend((0..self.classes.len()).map(|class| number(told.map(|p| p[class]))));
+            row
         };
-        let bytes = cells::table(&HEAD, self.ranking().into_iter().map(row))?;
+        let each: Vec<String> = self.classes.iter().map(|class| format!("p({class})")).collect();
+        let head: Vec<&str> = HEAD.into_iter().chain(each.iter().map(String::as_str)).collect();
+        let bytes = cells::table(&head, self.ranking().into_iter().map(row))?;
         output::write(path.as_ref(), TABLE, &bytes)
     }
 }

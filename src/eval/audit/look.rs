@@ -1,6 +1,6 @@
 //! One pass over all photos: each is read and decoded once, for all that is asked of it.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
@@ -22,7 +22,7 @@ pub(super) struct Pass {
     pub(super) checked: Vec<Checked>,
     pub(super) facts: Vec<Facts>,
     pub(super) features: Rows,
-    pub(super) bad: Vec<(PathBuf, LeftOut)>,
+    pub(super) bad: BTreeMap<String, LeftOut>,
 }
 
 /// Looks at every photo of a set, in its order. What cannot be read is listed.
@@ -35,7 +35,7 @@ pub(super) fn at_all(
     let (size, device) = (preprocess.size, model.device());
     let frozen = model.frozen(Cut::Features, size, size)?;
     let features = Rows { width: model.features(), values: Vec::new() };
-    let mut pass = Pass { checked: Vec::new(), facts: Vec::new(), features, bad: Vec::new() };
+    let mut pass = Pass { checked: Vec::new(), facts: Vec::new(), features, bad: BTreeMap::new() };
     let mut work = Work::new("looking at every photo", Unit::Photos, photos.samples.len() as u64);
     for (number, samples) in photos.samples.chunks(AT_ONCE).enumerate() {
         work.at((number * AT_ONCE) as u64, progress)?;
@@ -50,7 +50,7 @@ pub(super) fn at_all(
                 }
                 Err(error) => {
                     let bytes = photo::size_of(&sample.path);
-                    pass.bad.push((sample.path.clone(), LeftOut::after(&error).of(bytes)));
+                    pass.bad.insert(sample.name.clone(), LeftOut::after(&error).of(bytes));
                 }
             }
         }

@@ -11,7 +11,7 @@
 //! | `unlike` | photos that are unlike all others, by their features |
 //! | `labels` | confident learning: labels that are likely wrong |
 //! | `alike` | classes that look the same |
-//! | `circumstances`, `shortcut` | facts beside the content, and whether a small probe tells the classes by them |
+//! | `circumstances`, `ridge`, `shortcut` | facts beside the content, and whether a small probe tells the classes by them |
 //! | `components` | the map of all photos |
 //! | `finding` | what is said of a photo |
 
@@ -23,16 +23,16 @@ mod labels;
 mod list;
 mod look;
 mod quality;
+mod ridge;
 mod robust;
 mod shortcut;
 mod unlike;
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use alike::{Alike, BOUND, alike};
-pub use circumstances::Circumstance;
+pub use circumstances::{Circumstance, circumstances};
 pub use components::{Map, principal};
 pub use finding::{Finding, Kind};
 pub use labels::{Confident, confident, ranking};
@@ -82,8 +82,8 @@ pub struct Audit {
     pub photos: Vec<Checked>,
     /// What is known of each beside what it shows.
     pub facts: Vec<Facts>,
-    /// Those that cannot be read, and why.
-    pub unreadable: Vec<(PathBuf, LeftOut)>,
+    /// What was not looked at, by name, and why: what lies among the photos and is none, and photos that cannot be read.
+    pub left_out: BTreeMap<String, LeftOut>,
     /// What a person should look at, the kinds in their order ([`Kind::ALL`]), the surest first.
     pub findings: Vec<Finding>,
     /// Photos that are (nearly) the same as an earlier one of their class.
@@ -124,14 +124,14 @@ impl Audit {
     ) -> Result<Self> {
         let look::Pass { checked, facts, features, bad } = look::at_all(photos, model, preprocess, progress)?;
         if checked.is_empty() {
-            let why = bad.first().map_or("there are none".into(), |(_, why)| why.why.clone());
+            let why = bad.values().next().map_or("there are none".into(), |why| why.why.clone());
             let what = format!("no photo can be read: {why}");
             return Err(Error::new(ErrorKind::Dataset, what).at(&photos.root).mend("name a folder of photos"));
         }
         let mut audit = Self {
             classes: photos.classes.clone(),
             network: config.backbone.name().into(),
-            unreadable: bad,
+            left_out: photos.left_out.clone().into_iter().chain(bad).collect(),
             findings: Vec::new(),
             copies: 0,
             told: None,
@@ -142,25 +142,23 @@ impl Audit {
             facts,
         };
         let count = audit.photos.len();
-        let mut work = Work::new("comparing photos with each other", Unit::Photos, 4 * count as u64);
-        let mut step = |done: usize| work.at((done * count) as u64, progress);
-        step(0)?;
+        let mut begin = |name: &'static str| Work::new(name, Unit::Photos, count as u64).at(0, progress);
+        begin("comparing photos with each other")?;
         let groups = audit.compare(config);
-        step(1)?;
         audit.places = principal(&features);
         if count < LEAST {
             audit.not_asked.push(format!("whether photos are unusual: there are {count}, and {LEAST} are needed"));
         } else {
+            begin("looking for photos that are unlike all others")?;
             audit.ask_unlike(&features, &groups, Seed(config.seed));
-            let facts: Vec<&Facts> = audit.facts.iter().collect();
-            audit.findings.extend(quality::findings(&facts));
+            audit.findings.extend(quality::findings(&audit.facts));
         }
-        step(2)?;
+        begin("asking heads that have not learned from the photos")?;
         audit.ask_heads(&features, &groups, Seed(config.seed))?;
-        step(3)?;
+        begin("looking for shortcuts")?;
         audit.probe(&groups, Seed(config.seed));
         audit.findings.sort_by_key(|finding| finding.kind);
-        step(4)?;
+        Work::new("looking for shortcuts", Unit::Photos, count as u64).end(progress)?;
         Ok(audit)
     }
 
@@ -281,8 +279,7 @@ impl Audit {
             ));
             return;
         }
-        let facts: Vec<&Facts> = self.facts.iter().collect();
         let folds = deal(&targets, groups, FOLDS, seed);
-        self.probes = probes(&circumstances::circumstances(&facts), &targets, &folds, classes, seed);
+        self.probes = probes(&circumstances(&self.facts), &targets, &folds, classes, seed);
     }
 }

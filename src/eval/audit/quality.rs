@@ -10,8 +10,8 @@ pub const FAR: f64 = 3.5;
 const BLURRED: f64 = 0.1;
 /// Dark, bright: all but 1 % of the pixels are on one side of this grey level.
 const MIDDLE: f64 = 128.0;
-/// Little in it: the greys' entropy is below so many bits, what eight equally frequent levels have.
-const PLAIN: f64 = 3.0;
+/// Little in it: the greys' entropy is below so many bits, what four equally frequent levels have.
+const PLAIN: f64 = 2.0;
 /// Of an odd shape: the longer side is at least so many times the shorter one.
 const LONG: f64 = 2.0;
 /// Of an odd size: at least so many times fewer or more pixels than the median.
@@ -20,8 +20,8 @@ const TIMES: f64 = 4.0;
 const LEAST: f64 = 1e-3;
 
 /// What is unusual in these photos, the kinds in order, the surest first.
-pub(super) fn findings(facts: &[&Facts]) -> Vec<Finding> {
-    let values = |value: &dyn Fn(&Facts) -> f64| facts.iter().map(|one| value(one)).collect::<Vec<f64>>();
+pub(super) fn findings(facts: &[Facts]) -> Vec<Finding> {
+    let values = |value: &dyn Fn(&Facts) -> f64| facts.iter().map(value).collect::<Vec<f64>>();
     let sharpness = values(&|one| (one.look.sharpness + LEAST).ln());
     let pixels = values(&|one| (one.pixels().max(1) as f64).ln());
     let (usual_sharpness, usual_pixels) = (median(sharpness.clone()).exp(), median(pixels.clone()).exp());
@@ -31,7 +31,7 @@ pub(super) fn findings(facts: &[&Facts]) -> Vec<Finding> {
             .into_iter()
             .enumerate()
             .filter(|(_, sure)| *sure > FAR)
-            .filter_map(|(photo, sure)| Some(Finding { kind, photo, other: None, sure, says: says(facts[photo])? }))
+            .filter_map(|(photo, sure)| Some(Finding { kind, photo, other: None, sure, says: says(&facts[photo])? }))
             .collect();
         own.sort_by(|a, b| b.sure.total_cmp(&a.sure).then(a.photo.cmp(&b.photo)));
         found.extend(own);

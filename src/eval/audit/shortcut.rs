@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::circumstances::Circumstance;
+use super::ridge::{Hits, Ready};
 use crate::base::seed::{Purpose, Seed};
 use crate::eval::Interval;
 use crate::eval::compare::interval;
@@ -10,8 +11,6 @@ use crate::eval::metrics::wilson;
 
 /// Times that the labels are drawn anew.
 const DRAWINGS: u64 = 999;
-/// How strongly the probe's weights are held back, in photos.
-const HELD: f64 = 1.0;
 
 /// What a small probe tells of the classes by one circumstance alone.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +29,8 @@ pub struct Probe {
     pub p_value: f64,
     /// The recall of each class, with Wilson's interval.
     pub recalls: Vec<Interval>,
+    /// The share of all other photos that are told as this class, with Wilson's interval.
+    pub alarms: Vec<Interval>,
 }
 
 impl Probe {
@@ -38,11 +39,13 @@ impl Probe {
         self.p_value <= 1.0 / (DRAWINGS + 1) as f64 && self.told.low > self.chance
     }
 
-    /// The classes that it tells, the surest first: those whose recall is above chance at the lower end.
+    /// The classes that it tells, best first: those of which more photos are told so than of all others, at the near ends of both intervals. A class that
+    /// everything is taken for is told as little as one that nothing is.
     pub fn classes(&self) -> Vec<usize> {
+        let more = |class: usize| self.recalls[class].value - self.alarms[class].value;
         let mut found: Vec<usize> =
-            (0..self.recalls.len()).filter(|&class| self.recalls[class].low > self.chance).collect();
-        found.sort_by(|&a, &b| self.recalls[b].value.total_cmp(&self.recalls[a].value).then(a.cmp(&b)));
+            (0..self.recalls.len()).filter(|&class| self.recalls[class].low > self.alarms[class].high).collect();
+        found.sort_by(|&a, &b| more(b).total_cmp(&more(a)).then(a.cmp(&b)));
         found
     }
 }
@@ -61,9 +64,9 @@ pub fn probes(
 ) -> Vec<Probe> {
     let circumstances: Vec<&Circumstance> = circumstances.iter().filter(|own| !own.is_constant()).collect();
     let ready: Vec<Ready> = circumstances.iter().map(|own| Ready::of(own, folds)).collect();
-    let share = |hits: &[(usize, usize)]| {
+    let share = |hits: &[Hits]| {
         let shares: Vec<f64> =
-            hits.iter().filter(|(_, all)| *all > 0).map(|(own, all)| *own as f64 / *all as f64).collect();
+            hits.iter().filter(|own| own.all > 0).map(|own| own.hits as f64 / own.all as f64).collect();
         shares.iter().sum::<f64>() / shares.len().max(1) as f64
     };
     let drawing = |number: u64| -> Vec<f64> {
@@ -105,7 +108,8 @@ pub fn probes(
                 chance: 1.0 / with_photos.max(1) as f64,
                 deviations,
                 p_value: (1 + as_good) as f64 / (count + 1.0),
-                recalls: hits.iter().map(|&(hits, all)| wilson(hits, all)).collect(),
+                recalls: hits.iter().map(|own| wilson(own.hits, own.all)).collect(),
+                alarms: hits.iter().map(|own| wilson(own.alarms, targets.len() - own.all)).collect(),
             }
         })
         .collect();
@@ -114,108 +118,58 @@ pub fn probes(
 }
 
 /// The mean recall with its bootstrap, which draws as many photos of each class as there are.
-fn bootstrapped(share: f64, hits: &[(usize, usize)]) -> Interval {
+fn bootstrapped(share: f64, hits: &[Hits]) -> Interval {
     let mut stream = Seed(0).stream(Purpose::Bootstrap, 1, 0);
-    let there: Vec<(usize, usize)> = hits.iter().copied().filter(|(_, all)| *all > 0).collect();
+    let there: Vec<&Hits> = hits.iter().filter(|own| own.all > 0).collect();
     interval(share, &mut || {
         let recall =
-            |&(hits, all): &(usize, usize)| (0..all).filter(|_| stream.below(all) < hits).count() as f64 / all as f64;
+            |own: &&Hits| (0..own.all).filter(|_| stream.below(own.all) < own.hits).count() as f64 / own.all as f64;
         there.iter().map(recall).sum::<f64>() / there.len().max(1) as f64
     })
 }
 
-/// A circumstance whose regression is prepared but for the labels: for each fold, the inverse of what the others' photos are weighed by.
-struct Ready<'a> {
-    columns: &'a [Vec<usize>],
-    width: usize,
-    folds: &'a [usize],
-    inverses: Vec<Vec<f64>>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl<'a> Ready<'a> {
-    fn of(own: &'a Circumstance, folds: &'a [usize]) -> Self {
-        let (columns, width) = (own.columns.as_slice(), own.width);
-        let count = folds.iter().max().map_or(0, |most| most + 1);
-        let inverse = |fold: usize| {
-            let mut matrix = vec![0.0; width * width];
-            (0..width).for_each(|place| matrix[place * (width + 1)] = HELD);
-            for (columns, _) in columns.iter().zip(folds).filter(|(_, own)| **own != fold) {
-                for &row in columns {
-                    columns.iter().for_each(|&column| matrix[row * width + column] += 1.0);
-                }
-            }
-            inverted(matrix, width)
-        };
-        Self { columns, width, folds, inverses: (0..count).map(inverse).collect() }
+    /// A circumstance of so many columns, drawn; where `planted`, the last class has a column of its own.
+    fn drawn(name: &'static str, targets: &[usize], width: usize, planted: bool, seed: u64) -> Circumstance {
+        let mut stream = Seed(seed).stream(Purpose::Examples, width as u64, 0);
+        let last = targets.iter().max().copied().unwrap_or(0);
+        let columns = targets.iter().map(|&target| {
+            let column = stream.below(width - 1);
+            vec![if planted && target == last { width - 1 } else { column }]
+        });
+        Circumstance { name, what: "", columns: columns.collect(), width }
     }
 
-    /// For each class, how many of its photos are told, and how many there are.
-    fn hits(&self, targets: &[usize], classes: usize) -> Vec<(usize, usize)> {
-        let Self { columns, width, folds, inverses } = self;
-        let folds_count = inverses.len();
-        // By fold, what the labels of its photos add, and how many there are of each class.
-        let mut sums = vec![vec![0.0; width * classes]; folds_count];
-        let mut counts = vec![vec![0usize; classes]; folds_count];
-        for ((columns, &fold), &target) in columns.iter().zip(folds.iter()).zip(targets) {
-            columns.iter().for_each(|column| sums[fold][column * classes + target] += 1.0);
-            counts[fold][target] += 1;
+    /// Sets of 40 and 90 photos in classes of unequal sizes: 1 in 1,000 would be told by chance.
+    #[test]
+    fn f92_by_chance_no_circumstance_is_told_of_hundreds_of_sets() {
+        for seed in 0..200 {
+            let count = if seed % 2 == 0 { 40 } else { 90 };
+            let targets: Vec<usize> = (0..count).map(|photo| [0, 0, 0, 1, 1, 2][photo % 6]).collect();
+            let folds: Vec<usize> = (0..count).map(|photo| photo / 6 % 5).collect();
+            let both = [drawn("one", &targets, 9, false, seed), drawn("other", &targets, 4, false, seed)];
+            let found = probes(&both, &targets, &folds, 3, Seed(seed));
+            assert!(found.iter().all(|probe| !probe.is_shown()), "seed {seed}: {found:?}");
+            assert!(found.iter().all(|probe| (probe.told.value - probe.chance).abs() < 0.35));
         }
-        let weights: Vec<Vec<f64>> = (0..folds_count)
-            .map(|fold| {
-                let others =
-                    |place: usize| (0..folds_count).filter(|&o| o != fold).map(|o| sums[o][place]).sum::<f64>();
-                let others: Vec<f64> = (0..width * classes).map(others).collect();
-                let mut weights = vec![0.0; width * classes];
-                for (row, to) in weights.chunks_exact_mut(classes).enumerate() {
-                    for (column, from) in others.chunks_exact(classes).enumerate() {
-                        let share = inverses[fold][row * width + column];
-                        to.iter_mut().zip(from).for_each(|(to, from)| *to += share * from);
-                    }
-                }
-                weights
-            })
-            .collect();
-        let shares: Vec<Vec<f64>> = (0..folds_count)
-            .map(|fold| {
-                let of =
-                    |class: usize| (0..folds_count).filter(|&o| o != fold).map(|o| counts[o][class]).sum::<usize>();
-                (0..classes).map(|class| of(class) as f64).collect()
-            })
-            .collect();
-        let mut hits = vec![(0, 0); classes];
-        for ((columns, &fold), &target) in columns.iter().zip(folds.iter()).zip(targets) {
-            let told = |class: usize| {
-                let sum: f64 = columns.iter().map(|column| weights[fold][column * classes + class]).sum();
-                // A class that is in no other fold cannot be told.
-                if shares[fold][class] > 0.0 { sum / shares[fold][class] } else { f64::NEG_INFINITY }
-            };
-            let best = (1..classes).fold((0, told(0)), |best, class| {
-                let own = told(class);
-                if own > best.1 { (class, own) } else { best }
-            });
-            hits[target].1 += 1;
-            hits[target].0 += usize::from(best.0 == target);
-        }
-        hits
     }
-}
 
-/// The inverse of a symmetric matrix that is positive definite, by Gauss and Jordan: no row has to be exchanged.
-fn inverted(mut matrix: Vec<f64>, width: usize) -> Vec<f64> {
-    let mut inverse = vec![0.0; width * width];
-    (0..width).for_each(|place| inverse[place * (width + 1)] = 1.0);
-    for pivot in 0..width {
-        let scale = 1.0 / matrix[pivot * (width + 1)];
-        for half in [&mut matrix, &mut inverse] {
-            half[pivot * width..][..width].iter_mut().for_each(|x| *x *= scale);
-        }
-        for row in (0..width).filter(|&row| row != pivot) {
-            let share = matrix[row * width + pivot];
-            for half in [&mut matrix, &mut inverse] {
-                let own: Vec<f64> = half[pivot * width..][..width].to_vec();
-                half[row * width..][..width].iter_mut().zip(own).for_each(|(x, y)| *x -= share * y);
-            }
-        }
+    #[test]
+    fn a_planted_circumstance_is_told_and_names_its_class_and_one_thread_gives_the_same() {
+        let targets: Vec<usize> = (0..90).map(|photo| photo % 3).collect();
+        let folds: Vec<usize> = (0..90).map(|photo| photo / 3 % 5).collect();
+        let all = [drawn("noise", &targets, 6, false, 1), drawn("planted", &targets, 6, true, 1)];
+        let found = probes(&all, &targets, &folds, 3, Seed(1));
+        assert_eq!((found[0].name, found[0].is_shown(), found[0].classes()[0]), ("planted", true, 2));
+        assert_eq!((found[0].recalls[2].value, found[0].alarms[2].value, found[0].p_value), (1.0, 0.0, 0.001));
+        assert!(!found[1].is_shown() && found[0].told.low > found[0].chance);
+        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        assert_eq!(one.install(|| probes(&all, &targets, &folds, 3, Seed(1))), found);
+        // What is the same in all photos cannot tell anything.
+        let constant = Circumstance { name: "constant", what: "", columns: vec![vec![0]; 90], width: 1 };
+        assert_eq!(probes(&[constant], &targets, &folds, 3, Seed(1)), []);
     }
-    inverse
 }
