@@ -116,3 +116,57 @@ impl SetMaker {
         Some(set)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::measure;
+
+    /// Told of so many photos of two classes, the second of which is harder.
+    fn told(photos: usize) -> (Vec<Told>, Vec<usize>) {
+        let one = |i: usize| {
+            let is_easy = i.is_multiple_of(2);
+            let sure = if is_easy { 3.0 } else { 0.5 + 1.5 * (i as f32 * 0.7).sin() };
+            let logits = if is_easy { vec![sure, 0.0] } else { vec![0.0, sure] };
+            Told { energy: -sure, logits, features: Some(vec![1.0, i as f32]) }
+        };
+        ((0..photos).map(one).collect(), (0..photos).map(|i| i % 2).collect())
+    }
+
+    #[test]
+    fn sets_are_never_empty_and_by_class_each_class_has_its_own_threshold() {
+        let (told, targets) = told(200);
+        let trust = measure(&told, &targets, 2, None);
+        let covered = |sets: Sets, coverage: f64, class: usize| {
+            let answers = Judge::new(&trust, TrustConfig { sets, coverage, ..TrustConfig::default() }).judge(&told);
+            let own = answers.iter().zip(&targets).filter(|(_, target)| **target == class);
+            let sets: Vec<&Vec<usize>> = own.map(|((_, said), _)| said.one_of.as_ref().unwrap()).collect();
+            assert!(sets.iter().all(|set| !set.is_empty()));
+            sets.iter().filter(|set| set.contains(&class)).count() as f64 / sets.len() as f64
+        };
+        // Half the photos are easy: one threshold for all is theirs, and the hard ones pay for it.
+        let (lac, by_class) = (covered(Sets::Lac, 0.75, 1), covered(Sets::ByClass, 0.75, 1));
+        assert!(lac < 0.7 && by_class >= 0.75, "{lac} {by_class}");
+        for sets in Sets::ALL {
+            assert!(covered(sets, 0.9, 0) + covered(sets, 0.9, 1) >= 1.8, "{sets:?}");
+        }
+    }
+
+    #[test]
+    fn sets_made_again_are_those_that_were_asked_for() {
+        let (told, targets) = told(60);
+        let trust = measure(&told, &targets, 2, None);
+        let judge = |coverage: f64| Judge::new(&trust, TrustConfig { coverage, ..TrustConfig::default() });
+        let said = |judge: &Judge| -> Vec<Prediction> {
+            let answers = judge.judge(&told).into_iter();
+            let prediction = |(probabilities, judgement)| Prediction {
+                judgement: Some(judgement),
+                ..Prediction::new("1.jpg", None, probabilities)
+            };
+            answers.map(prediction).collect()
+        };
+        let (some, more) = (said(&judge(0.6)), said(&judge(0.95)));
+        assert_ne!(some, more);
+        assert_eq!(judge(0.95).with_sets(&some), more);
+    }
+}

@@ -73,5 +73,5 @@ pub(super) fn bank(bytes: &[u8]) -> Result<Option<Bank>> {
         [_, width] => width,
         ref dims => return Err(refused(format!("{BANK} has the shape {dims:?}; expected [photos, features]"))),
     };
-    Ok(Some(Bank { width, values: rows.flatten_all()?.to_vec1()? }))
+    Ok(Some(Bank { width, values: rows.flatten_all()?.to_vec1()?.into() }))
 }

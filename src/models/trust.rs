@@ -1,5 +1,7 @@
 //! What a model knows of how far it can be trusted: measured when its training ends, and kept in its file.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::config::TestConfig;
@@ -111,8 +113,8 @@ impl Kept {
 pub struct Bank {
     /// Numbers a photo.
     pub width: usize,
-    /// Row by row; each number is one that an f16 can hold.
-    pub values: Vec<f32>,
+    /// Row by row; each number is one that an f16 can hold. Shared, since descriptions of models are copied.
+    pub values: Arc<[f32]>,
 }
 
 impl Bank {

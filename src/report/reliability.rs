@@ -93,6 +93,7 @@ fn counts(area: &DrawingArea<Scaled, Shift>, bins: &[Bin], colour: RGBColor) -> 
         .disable_mesh()
         .axis_style(SOFT)
         .x_desc("confidence, %")
+        .y_desc("photos")
         .x_labels(6)
         .x_label_formatter(&|share| format!("{:.0}", 100.0 * share))
         .y_labels(0)

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::event::Event;
 use super::inputs::Inputs;
 use super::job::Job;
-use crate::base::config::TrustConfig;
+use crate::base::config::{TestConfig, TrustConfig};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::Seed;
 use crate::base::work::{Progress, Unit, Work};
@@ -149,12 +149,16 @@ pub fn asked<'a>(model: &'a Model, info: &'a ModelInfo, how: TrustConfig) -> Res
 
 /// Why a network is asked for its raw probabilities; none where it isn't.
 pub fn why_raw(info: &ModelInfo, how: TrustConfig) -> Option<&'static str> {
+    // The size that it was trained with has two names.
+    let way = |test: TestConfig| (if test.size == 0 { info.preprocess.size } else { test.size }, test.views);
     match &info.trust {
         _ if how.raw => Some("as they were asked for"),
         None => Some(
             "this model carries no calibration (an earlier petal made it); petal calibrate, or learner.calibrate(), measures one",
         ),
-        Some(trust) if trust.test != info.test => Some("the calibration was measured with another size or other views"),
+        Some(trust) if way(trust.test) != way(info.test) => {
+            Some("the calibration was measured with another size or other views")
+        }
         Some(trust) if !export::trust::fits(trust, info) => {
             Some("the calibration was measured with other class names or another preprocessing")
         }

@@ -44,6 +44,21 @@ fn ten_views_are_the_mean_over_ten_crops() {
 }
 
 #[test]
+fn asked_for_its_features_too_it_tells_the_same_bytes() {
+    let model = Model::new(&LITE0, Seed(3), &Device::Cpu).unwrap();
+    let preprocess = Preprocess { size: 35, ..registry::weights(Backbone::EfficientnetLite0).preprocess };
+    let images = Tensor::rand(0f32, 1.0, (2, 3, 40, 40), &Device::Cpu).unwrap();
+    for views in [TestViews::One, TestViews::Flip, TestViews::Crops] {
+        let asked = || Asked::new(&model, &preprocess, &TestConfig { size: 0, views }).unwrap();
+        let side = asked().preprocess().size;
+        let images = images.narrow(2, 0, side).unwrap().narrow(3, 0, side).unwrap().contiguous().unwrap();
+        let both = asked().with_features(&model).unwrap();
+        assert_eq!(asked().probabilities(&images).unwrap(), both.probabilities(&images).unwrap());
+        assert_eq!(both.told(&images).unwrap()[1].features.as_ref().unwrap().len(), 1280);
+    }
+}
+
+#[test]
 fn another_size_is_for_networks_that_take_any() {
     let preprocess = |size| Preprocess { size, ..registry::weights(Backbone::EfficientnetLite0).preprocess };
     let larger = TestConfig { size: 48, ..TestConfig::default() };

@@ -19,6 +19,7 @@ fn sliced(count: usize, seed: u64, is_right: impl Fn(f64, f64) -> bool) -> Slice
             path: PathBuf::from(format!("{photo}.jpg")),
             target: Some(target),
             probabilities,
+            judgement: None,
         });
         let look = Look {
             sharpness: 100.0,

@@ -43,5 +43,5 @@ pub fn bank(features: &[Vec<f32>]) -> Option<Bank> {
     let rows = features.iter().map(|row| unit(row));
     // A photo without any feature lies nowhere.
     let values: Vec<f32> = rows.filter(|row| row.iter().any(|v| *v != 0.0)).flatten().collect();
-    (!values.is_empty()).then_some(Bank { width, values })
+    (!values.is_empty()).then(|| Bank { width, values: values.into() })
 }

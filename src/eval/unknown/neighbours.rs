@@ -21,7 +21,7 @@ pub fn unit(features: &[f32]) -> Vec<f32> {
 /// use petal::eval::unknown::neighbours::distances;
 /// use petal::models::Bank;
 ///
-/// let bank = Bank { width: 2, values: vec![1.0, 0.0, 0.0, 1.0] };
+/// let bank = Bank { width: 2, values: [1.0, 0.0, 0.0, 1.0].into() };
 /// let found = distances(&bank, &[vec![3.0, 0.0]], 2);
 /// assert!((found[0] - 2f32.sqrt()).abs() < 1e-6);
 /// ```
@@ -57,7 +57,7 @@ mod tests {
         let found = distances(&bank, &(50..60).map(row).collect::<Vec<_>>(), K);
         assert!(found.iter().zip(EXPECTED).all(|(a, b): (&f32, f32)| (a - b).abs() < 1e-3), "{found:?}");
         // A bank of fewer photos measures to its farthest.
-        let few = Bank { width: 24, values: bank.values[..24].to_vec() };
+        let few = Bank { width: 24, values: bank.values[..24].into() };
         assert!(distances(&few, &[row(0)], K)[0] < 1e-6);
     }
 

@@ -26,7 +26,8 @@ impl Run {
 
 /// Files of a run that tell of a training; gone when it is forgotten.
 fn remove_told(folder: &Path) -> Result<()> {
-    const BEGINNINGS: [&str; 5] = ["plan.json", "predictions_", "confusion_matrix_", "top_losses_", "curves.png"];
+    const BEGINNINGS: [&str; 6] =
+        ["plan.json", "predictions_", "confusion_matrix_", "reliability_", "top_losses_", "curves.png"];
     let is_told = |name: &str| {
         [MADE_BY, METRICS, REPORT].contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
     };
