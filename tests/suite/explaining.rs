@@ -142,7 +142,7 @@ fn f96_a_page_names_what_could_not_be_read_and_takes_no_other_files_place() {
 
 /// Eigen-CAM asks nothing of the head: that is what the check has to find. Grad-CAM does, and so its maps are others.
 #[test]
-fn f99_a_map_that_does_not_hang_on_what_was_learned_is_found_and_few_photos_are_told() {
+fn f89_a_map_that_does_not_hang_on_what_was_learned_is_found_and_few_photos_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let learner = learner(folder.path());
     let predictions = learner.evaluate(Split::Train).unwrap().predictions;

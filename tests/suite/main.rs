@@ -27,6 +27,7 @@ mod lr_find;
 mod model_card;
 mod odd_photos;
 mod onnx;
+mod onnx_calibrated;
 mod own_photos;
 mod parity;
 mod phases;

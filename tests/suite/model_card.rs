@@ -19,7 +19,7 @@ fn run(folder: &Path, names: [&str; 3], source: &str) -> RunRecord {
         let (target, right) = (photo / 4, photo % 4 != 3);
         let predicted = if right { target } else { (target + 1) % 3 };
         let probabilities = (0..3).map(|class| if class == predicted { 0.8 } else { 0.1 }).collect();
-        predictions.push(Prediction::new(&format!("{photo}.jpg"), Some(target), probabilities));
+        predictions.push(Prediction::new(format!("{photo}.jpg"), Some(target), probabilities));
     }
     let classes: Vec<String> = names.map(String::from).to_vec();
     let evaluation = Evaluation::new("m", classes.clone().into(), predictions).unwrap();

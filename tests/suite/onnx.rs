@@ -17,8 +17,8 @@ use crate::faults::petal;
 use crate::formulas::{lively, numbers};
 use crate::support::photos;
 
-/// Both sum up some thousand f32 numbers in another order, through some fifty layers. Measured is 2e-7 to 2e-6.
-const TOLERANCE: f64 = 1e-4;
+/// Both sum up some thousand f32 numbers in another order, through some fifty layers. Measured is 1e-7 to 1e-6.
+pub(crate) const TOLERANCE: f64 = 1e-4;
 
 /// A test for each network: `onnx::resnet50`, say.
 macro_rules! networks {
@@ -41,6 +41,8 @@ networks! {
     lite3: transfer(Backbone::EfficientnetLite3), 65;
     lite4: transfer(Backbone::EfficientnetLite4), 65;
     mobilenetv4: transfer(Backbone::Mobilenetv4ConvMedium), 65;
+    b0: transfer(Backbone::EfficientnetB0), 65;
+    mobilenetv3: transfer(Backbone::Mobilenetv3Large), 65;
 }
 
 /// One picture and three at once, as bytes and as floats.
@@ -123,8 +125,8 @@ fn fewer_bits_are_smaller_files_with_nearly_the_same_answers() {
     let files: Vec<_> = (10..26).map(file).collect();
     let ranges = onnx::ranges(&model, &info, &files, &Limits::default(), &mut Unheard).unwrap();
     let whole = onnx::to_bytes(&model, &info, "", &Options::default()).unwrap().len() as f64;
-    // Measured: 4e-4 and 0.05 of the largest logit.
-    for (weights, part, tolerance) in [(Weights::F16, 0.51, 2e-3), (Weights::Int8(ranges), 0.30, 0.15)] {
+    // Measured: 1e-4 and 3e-3 of the largest logit.
+    for (weights, part, tolerance) in [(Weights::F16, 0.51, 1e-3), (Weights::Int8(ranges), 0.30, 2e-2)] {
         let options = Options { weights, ..Options::default() };
         let bytes = onnx::to_bytes(&model, &info, "", &options).unwrap();
         assert_eq!(bytes, onnx::to_bytes(&model, &info, "", &options).unwrap());
@@ -216,12 +218,12 @@ fn real_photos_get_the_same_answers() {
     assert!(count > 50 && worst < TOLERANCE, "{count} photos: {worst:e}");
 }
 
-fn transfer(backbone: Backbone) -> Architecture {
+pub(crate) fn transfer(backbone: Backbone) -> Architecture {
     Architecture::Transfer { backbone, hidden: 16, dropout: 0.3, classes: 5 }
 }
 
 /// A network with weights by formula, and what its model file says.
-fn by_formula(architecture: &Architecture, size: usize) -> (Model, ModelInfo) {
+pub(crate) fn by_formula(architecture: &Architecture, size: usize) -> (Model, ModelInfo) {
     let model = Model::new(architecture, Seed(0), &Device::Cpu).unwrap();
     let shapes = model.params().shapes("").into_iter();
     let values = shapes.map(|(name, shape)| {
@@ -252,23 +254,23 @@ fn by_formula(architecture: &Architecture, size: usize) -> (Model, ModelInfo) {
     (model, info)
 }
 
-fn picture(number: usize, side: usize) -> Rgb {
+pub(crate) fn picture(number: usize, side: usize) -> Rgb {
     let data = numbers(&format!("picture.{number}"), side * side * 3);
     Rgb { width: side, height: side, data: data.into_iter().map(|value| ((value + 0.5) * 255.0) as u8).collect() }
 }
 
-fn seen(info: &ModelInfo, pictures: &[Rgb]) -> Tensor {
+pub(crate) fn seen(info: &ModelInfo, pictures: &[Rgb]) -> Tensor {
     let side = pictures[0].width;
     let values: Vec<f32> = pictures.iter().flat_map(|picture| info.preprocess.normalize(picture)).collect();
     Tensor::from_vec(values, (pictures.len(), side, side, 3), &Device::Cpu).unwrap().permute((0, 3, 1, 2)).unwrap()
 }
 
-fn read(model: &Model, info: &ModelInfo, options: &Options) -> rten::Model {
+pub(crate) fn read(model: &Model, info: &ModelInfo, options: &Options) -> rten::Model {
     rten::Model::load(onnx::to_bytes(model, info, "", options).unwrap()).unwrap()
 }
 
 /// Logits and probabilities, row by row.
-fn run(model: &rten::Model, pictures: &[Rgb], input: Pixels) -> (Vec<f32>, Vec<f32>) {
+pub(crate) fn run(model: &rten::Model, pictures: &[Rgb], input: Pixels) -> (Vec<f32>, Vec<f32>) {
     let side = pictures[0].width;
     let channel = |picture: &Rgb, c| picture.data.iter().skip(c).step_by(3).copied().collect::<Vec<u8>>();
     let data: Vec<u8> = pictures.iter().flat_map(|picture| (0..3).flat_map(|c| channel(picture, c))).collect();
@@ -284,7 +286,7 @@ fn run(model: &rten::Model, pictures: &[Rgb], input: Pixels) -> (Vec<f32>, Vec<f
 }
 
 /// The largest difference, as a part of the largest expected number.
-fn distance(got: &[f32], expected: &Tensor) -> f64 {
+pub(crate) fn distance(got: &[f32], expected: &Tensor) -> f64 {
     let expected: Vec<f32> = expected.flatten_all().unwrap().to_vec1().unwrap();
     assert_eq!(got.len(), expected.len());
     let largest = expected.iter().fold(0.0, |most: f64, value| most.max(f64::from(value.abs())));

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Options;
+use super::{Options, temperature};
 use crate::base::config::Fit;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::export::ModelInfo;
@@ -46,6 +46,7 @@ pub(super) fn entries(
     if let Some(run) = &info.run {
         add("run", run.clone());
     }
+    add("temperature", text(&temperature(info))?);
     if !info.metrics.is_empty() {
         add("metrics", text(&info.metrics)?);
     }

@@ -97,6 +97,7 @@ pub fn write(model: &Model, info: &ModelInfo, sha256: &str, options: &Options, p
 ///     backbone_weights: None,
 ///     metrics: Default::default(),
 ///     run: None,
+///     trust: None,
 /// };
 /// let bytes = onnx::to_bytes(&model, &info, "", &onnx::Options::default())?;
 /// // Numbers of 32 bits, and little besides.
@@ -115,7 +116,7 @@ pub fn to_bytes(model: &Model, info: &ModelInfo, sha256: &str, options: &Options
     let images = normalised(&mut graph, images, &preprocess, options.input, None)?;
     let logits = model.onnx(&mut graph, images)?;
     let logits = graph.output(logits, "logits", "what the network says of each class, before softmax")?;
-    probabilities(&mut graph, &logits)?;
+    probabilities(&mut graph, &logits, temperature(info))?;
     let file = schema::Model {
         ir_version: IR_VERSION,
         producer_name: "petal".into(),
@@ -183,10 +184,21 @@ fn normalised(
     graph.settle(images)
 }
 
-/// Softmax. A temperature divides the logits here.
-fn probabilities(graph: &mut Graph, logits: &Value) -> Result<()> {
-    let made = (logits.shape.clone(), None);
-    let softmax = graph.node("Softmax", "softmax", &[&logits.name], &[("axis", Attribute::Int(1))], made);
+/// What the logits are divided by before softmax: the temperature that the model carries, where it was measured as the file asks; else 1.
+fn temperature(info: &ModelInfo) -> f64 {
+    let measured = info.trust.as_ref().filter(|trust| trust.test == info.test && super::trust::fits(trust, info));
+    measured.map_or(1.0, |trust| trust.temperature.value)
+}
+
+/// Softmax of the logits over the temperature.
+fn probabilities(graph: &mut Graph, logits: &Value, temperature: f64) -> Result<()> {
+    let made = || (logits.shape.clone(), None);
+    let mut name = logits.name.clone();
+    if temperature.to_bits() != 1f64.to_bits() {
+        let temperature = graph.tensor("temperature", &[], &[temperature as f32]);
+        name = graph.node("Div", "calibrated", &[&name, &temperature], &[], made()).name;
+    }
+    let softmax = graph.node("Softmax", "softmax", &[&name], &[("axis", Attribute::Int(1))], made());
     graph.output(softmax, "probabilities", "the probability of each class; they sum up to 1")?;
     Ok(())
 }

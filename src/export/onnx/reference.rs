@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 
-use super::{Options, Weights, asked};
+use super::{Options, Weights, asked, temperature};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::output;
 use crate::base::seed::Seed;
@@ -51,7 +51,8 @@ impl Reference {
         let images = Tensor::from_vec(values, (1, side, side, 3), &Device::Cpu)?.permute((0, 3, 1, 2))?;
         let is_plain = model.device().is_cpu() && model.precision().is_f32();
         let logits = if is_plain { model.logits(&images)? } else { plain(model)?.logits(&images)? };
-        let probabilities = candle_nn::ops::softmax(&logits, 1)?.squeeze(0)?.to_vec1()?;
+        let calibrated = (&logits / temperature(info))?;
+        let probabilities = candle_nn::ops::softmax(&calibrated, 1)?.squeeze(0)?.to_vec1()?;
         let logits = logits.squeeze(0)?.to_vec1()?;
         let tolerance = match options.weights {
             Weights::F32 => Some(1e-4),

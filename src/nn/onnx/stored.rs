@@ -66,7 +66,7 @@ impl Graph {
     /// A value that all who read it read alike: rounded to 8 bits where weights are, and measured where it has a sample.
     ///
     /// # Errors
-    /// [`ErrorKind::Bug`] for one whose range is not known; what reading a tensor can give.
+    /// [`ErrorKind::Bug`] for one whose range is not known; [`ErrorKind::Weights`] for a range that is not finite; what reading a tensor can give.
     pub fn settle(&mut self, value: Value) -> Result<Value> {
         if let Some(sample) = &value.sample {
             let sample = sample.flatten_all()?;
@@ -79,6 +79,10 @@ impl Graph {
         };
         // 0 is a number of them: it is what convolutions are padded with.
         let (low, high) = (low.min(0.0), high.max(0.0));
+        if !(high - low).is_finite() {
+            let what = format!("{} lies between {low} and {high}, which 8 bits cannot be spread over", value.name);
+            return Err(Error::new(ErrorKind::Weights, what).mend("store the weights as f32"));
+        }
         let scale = ((high - low) / 255.0).max(f32::MIN_POSITIVE);
         let zero = (-low / scale).round().clamp(0.0, 255.0) as u8;
         let name = &value.name;
