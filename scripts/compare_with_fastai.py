@@ -4,8 +4,9 @@
     petal split-dataset --seed 0
     venv/bin/python scripts/compare_with_fastai.py data models/pretrained/FILE [--epochs 5] [--seed 0]
 
-fastai's own defaults: a frozen epoch for the new head, then all layers by one-cycle at rates by depth (base rate 2e-3), `aug_transforms`, batches of 64,
-photos at 256 pixels cut to 224; the photos in train/ to learn from, those in val/ to watch, those in test/ to test, once, at the end.
+fastai's own defaults: a frozen epoch for the new head, then all layers by one-cycle at rates by depth (base rate 2e-3),
+`aug_transforms`, batches of 64, photos at 256 pixels cut to 224; the photos in train/ to learn from, those in val/ to watch,
+those in test/ to test, once, at the end.
 """
 
 import argparse

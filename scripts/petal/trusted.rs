@@ -7,7 +7,7 @@ use petal::eval::calibration::{Calibration, temperature};
 use petal::eval::unknown::Detection;
 use petal::eval::{Coverage, Evaluation, Interval, Judge, Prediction};
 use petal::models::Trust;
-use petal::report::evaluation::with_interval;
+use petal::report::words::with_interval;
 use serde_json::{Value, json};
 
 use crate::output::shown;

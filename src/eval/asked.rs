@@ -2,7 +2,8 @@
 
 use candle_core::Tensor;
 
-use super::judge::{Judge, Judgement};
+use super::judge::Judge;
+use super::judgement::Judgement;
 use super::told::{Told, mean_of_views};
 use super::trusted::Trusted;
 use super::unknown::bank::MOST_FEATURES;

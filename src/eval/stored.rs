@@ -1,18 +1,17 @@
-//! Predictions as a table: written, and read back.
+//! Predictions as a table.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use super::{Evaluation, Judgement, Prediction};
-use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::files::{self, cells, output};
+use super::{Judgement, Prediction};
+use crate::base::error::Result;
+use crate::base::files::{cells, output};
 
 /// A table of predictions, so that an earlier one is told from other files.
 pub const PREDICTIONS: output::Kind =
     output::Kind { name: "a table of predictions", is: |bytes| bytes.starts_with(b"path,target,predicted") };
 
 /// What stands behind the probabilities, where something is said beside them.
-const BESIDE: [&str; 4] = ["unknown", "one of", "distance", "energy"];
+pub(super) const BESIDE: [&str; 4] = ["unknown", "one of", "distance", "energy"];
 
 /// Writes predictions as CSV: path, true class (empty where it is not known), predicted class, the probability of each; where something is said
 /// beside them ([`Judgement`]), then whether the photo is unknown (`yes`, `no`), the classes that it is one of, its distance and its energy. What a
@@ -61,40 +60,13 @@ pub fn has_marked_cells(classes: &[String], predictions: &[Prediction]) -> bool 
     paths || classes.iter().any(|class| cells::is_marked(class))
 }
 
-/// The evaluation in a file that [`Evaluation::write_csv`] wrote, under this name of the model. The probabilities are the very same; what was said beside
-/// them is not read.
-///
-/// # Errors
-/// [`ErrorKind::Dataset`] if it is not such a file, or a photo's true class is not known.
-pub fn read_predictions(path: &Path, model: &str) -> Result<Evaluation> {
-    let broken = |what: String| {
-        Error::new(ErrorKind::Dataset, format!("these predictions cannot be read: {what}"))
-            .at(path)
-            .mend("evaluate again: it writes them anew")
-    };
-    let cells::Read { head, rows } = cells::read(&files::read(path)?).map_err(|error| broken(error.what().into()))?;
-    if head.len() < 3 || head[..3] != ["path", "target", "predicted"] {
-        return Err(broken("the columns are not path, target, predicted and one a class".into()));
-    }
-    let beside = if head.ends_with(&BESIDE.map(String::from)) { BESIDE.len() } else { 0 };
-    let classes: Arc<[String]> = head[3..head.len() - beside].to_vec().into();
-    let mut predictions = Vec::new();
-    for (_, row) in rows {
-        let target = classes.iter().position(|class| *class == row[1]);
-        if target.is_none() {
-            return Err(broken(format!("{:?} is no class", row[1])));
-        }
-        let told = &row[3..3 + classes.len()];
-        let probabilities: std::result::Result<Vec<f32>, _> = told.iter().map(|cell| cell.parse()).collect();
-        let probabilities = probabilities.map_err(|cause| broken(format!("a probability is {cause}")))?;
-        predictions.push(Prediction::new(row[0].as_str(), target, probabilities));
-    }
-    Evaluation::new(model, classes, predictions).map_err(|error| broken(error.what().into()))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::base::files;
+    use crate::eval::{Evaluation, read_predictions};
 
     #[test]
     fn what_was_written_is_read_to_the_bit() {

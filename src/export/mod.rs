@@ -1,6 +1,7 @@
 //! Models as files that need nothing else.
 
 pub mod onnx;
+mod refused;
 pub mod safetensors;
 pub mod trust;
 

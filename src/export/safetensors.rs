@@ -7,9 +7,10 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::refused::refused;
 use super::trust;
 use crate::base::config::{Precision, TestConfig};
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, Result};
 use crate::base::files::{self, output};
 use crate::base::seed::Seed;
 use crate::models::{Architecture, Model, Origin, Trust, registry, weights};
@@ -237,8 +238,4 @@ fn sorted_json(stored: &Stored) -> Result<String> {
     let mut value: Value = serde_json::from_str(&serde_json::to_string(stored).map_err(failed)?).map_err(failed)?;
     value.sort_all_objects();
     serde_json::to_string(&value).map_err(failed)
-}
-
-pub(super) fn refused(what: String) -> Error {
-    Error::new(ErrorKind::Weights, what)
 }

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 use serde_json::json;
 
 use super::ModelInfo;
-use super::safetensors::refused;
+use super::refused::refused;
 use crate::base::error::Result;
 use crate::base::files;
 use crate::models::{Bank, Model, Trust};

@@ -8,7 +8,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::data::{Sample, Split};
 use crate::eval::metrics::mean_and_spread;
 use crate::eval::{Evaluation, Prediction};
-use crate::report::evaluation::with_interval;
+use crate::report::words::with_interval;
 use crate::report::{Bar, View, shows};
 use crate::train::{self, Cache};
 

@@ -43,8 +43,8 @@ impl Learner {
     /// As [`Learner::export_onnx`].
     pub fn export_onnx_as(&self, path: impl AsRef<Path>, options: &Options) -> Result<Exported> {
         let model = self.trained()?;
-        let sha256 = files::sha256(&export::to_bytes(&model, &self.info)?);
-        onnx::write(&model, &self.info, &sha256, options, path.as_ref())
+        let sha256 = files::sha256(&export::to_bytes(&model, model.info())?);
+        onnx::write(&model, model.info(), &sha256, options, path.as_ref())
     }
 
     /// Between which numbers the network's maps lie on some of the photos that it learns from: what 8 bits are spread over ([`onnx::ranges`]).
@@ -53,6 +53,7 @@ impl Learner {
     /// Those of [`onnx::ranges`]; [`ErrorKind::Config`](crate::ErrorKind::Config) if this run has not finished a phase yet.
     pub fn onnx_ranges(&self) -> Result<Ranges> {
         let photos: Vec<_> = self.splits.train.samples.iter().map(|sample| sample.path.clone()).collect();
-        onnx::ranges(&*self.trained()?, &self.info, &photos, &self.config.limits, &mut Bar::new())
+        let model = self.trained()?;
+        onnx::ranges(&model, model.info(), &photos, &self.config.limits, &mut Bar::new())
     }
 }

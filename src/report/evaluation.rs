@@ -1,7 +1,7 @@
 //! Views of an evaluation, a comparison, a prediction.
 
 use super::table::{Cells, Table};
-use super::words::{counted, duration};
+use super::words::{counted, duration, with_interval};
 use super::{View, shows, trust};
 use crate::base::error::Result;
 use crate::eval::{Comparison, Evaluation, Interval, OverSeeds, Prediction, Scores, metrics};
@@ -182,10 +182,4 @@ fn gained(gain: Interval, how: &str, is_shown: bool) -> String {
     let [value, low, high] = [gain.value, gain.low, gain.high].map(|share| format!("{:+.1}", 100.0 * share));
     let found = if is_shown { "a difference is shown" } else { "no difference shown" };
     format!("{value} points (95 % interval {low} to {high}{how}): {found}")
-}
-
-/// `91.2 % (95 % interval 87.0 to 94.1 %)`
-pub fn with_interval(interval: Interval) -> String {
-    let Interval { value, low, high } = interval;
-    format!("{:.1} % (95 % interval {:.1} to {:.1} %)", 100.0 * value, 100.0 * low, 100.0 * high)
 }

@@ -2,9 +2,8 @@
 
 use super::audit::percents;
 use super::bar::Bar;
-use super::evaluation::with_interval;
 use super::table::{Cells, Table};
-use super::words::counted;
+use super::words::{counted, with_interval};
 use super::{View, shows};
 use crate::base::error::Result;
 use crate::eval::slices::LEAST;

@@ -1,7 +1,6 @@
 //! How far a model can be trusted, in words.
 
-use super::evaluation::with_interval;
-use super::words::{bytes, counted};
+use super::words::{bytes, counted, with_interval};
 use super::{View, shows};
 use crate::eval::calibration::Calibration;
 use crate::eval::conformal::photos_needed;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::eval::Interval;
+
 /// A count with its thousands apart: `11,169,605`.
 pub fn thousands(count: u64) -> String {
     let digits = count.to_string();
@@ -13,6 +15,12 @@ pub fn thousands(count: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// `91.2 % (95 % interval 87.0 to 94.1 %)`
+pub fn with_interval(interval: Interval) -> String {
+    let Interval { value, low, high } = interval;
+    format!("{:.1} % (95 % interval {:.1} to {:.1} %)", 100.0 * value, 100.0 * low, 100.0 * high)
 }
 
 /// A count with its noun: `1 photo`, `3,670 photos`. For nouns that take an s.

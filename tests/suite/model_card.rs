@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use petal::Seed;
-use petal::config::{Config, Duplicates, TestConfig};
-use petal::eval::{Evaluation, Prediction};
+use petal::config::{Config, Duplicates, TestConfig, TrustConfig};
+use petal::eval::{Evaluation, Prediction, Trusted};
 use petal::files::signed::{Standing, standing};
-use petal::models::Origin;
+use petal::models::{Origin, Temperature};
 use petal::prelude::*;
 use petal::seed::Purpose;
 use petal::train::run::{Epoch, History, MadeBy, Measured, OfClass, Origins, PhotosUsed};
@@ -245,4 +245,28 @@ fn f97_names_of_any_kind_are_themselves_in_a_card() {
         }
         assert_eq!(standing(card.as_bytes()), Standing::Unchanged("best.safetensors".into()), "{name:?}");
     }
+}
+
+/// Probabilities of 0.8 and 0.1 that were told at the temperature 2 were 0.9697 and 0.0152 before: 9 of 12 right is 0.2197 from it, and 0.05 from 0.8.
+#[test]
+fn a_card_says_how_far_to_trust_a_model_that_was_calibrated_and_nothing_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut record = run(folder.path(), ["daisy", "roses", "tulips"], "my_photos");
+    assert!(!record.card().contains("## How far to trust it"));
+    let value = 2.0;
+    let temperature =
+        Temperature { value, fitted: value, low: 1.5, high: 3.0, photos: 40, loss_raw: 1.0, loss_out_of_fold: 0.9 };
+    let trusted = Trusted { temperature, how: TrustConfig::default(), has_bank: false, has_limit: false };
+    record.metrics.get_mut("test").unwrap().trusted = Some(trusted);
+    let card = record.card();
+    for words in [
+        "## How far to trust it",
+        "logits are divided by 2.00, fitted on 40 validation photos",
+        "calibration error 22.0 % (",
+        "before and 5.0 % (",
+    ] {
+        assert!(card.contains(words), "{words} in {card}");
+    }
+    // Nothing was judged, so nothing is said of sets and unknown photos.
+    assert!(!card.contains("Sets of classes") && !card.contains("Unknown:"));
 }

@@ -2,13 +2,14 @@
 //! `export`'s.
 
 mod graph;
+mod rounded;
 pub(crate) mod schema;
 mod stored;
 mod value;
 
 pub use graph::{Attribute, Graph, Pixels, ints};
 pub use stored::{Ranges, Stored};
-pub use value::{Site, Value};
+pub use value::Value;
 
 use crate::base::error::{Error, ErrorKind};
 

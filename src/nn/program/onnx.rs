@@ -5,8 +5,8 @@ use candle_core::Device;
 use super::build::Program;
 use crate::base::error::Result;
 use crate::nn::Params;
-use crate::nn::onnx::{Graph, Site, Value};
-use crate::nn::steps::Bound;
+use crate::nn::onnx::{Graph, Value};
+use crate::nn::steps::{Bound, Site};
 
 impl Program {
     /// Adds the program's steps, as they are without random numbers, to a graph, with the weights as they are now; gives the output of the last one.

@@ -3,11 +3,11 @@
 use candle_core::Tensor;
 use serde_json::json;
 
-use super::step::{Bound, Description, Draws, Grain, Left, Needs, Place, Ready, Size, Step, Sum, Wanted};
+use super::step::{Bound, Description, Draws, Grain, Left, Needs, Place, Ready, Site, Size, Step, Sum, Wanted};
 use crate::base::error::Result;
 use crate::base::seed::Stream;
 use crate::kernels::{self, Keeps, Memory, add_to, backward_activation, forward_activation};
-use crate::nn::onnx::{Graph, Site, Value};
+use crate::nn::onnx::{Graph, Value};
 
 /// An activation, number by number.
 ///

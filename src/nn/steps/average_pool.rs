@@ -3,11 +3,11 @@
 use candle_core::Tensor;
 use serde_json::json;
 
-use super::step::{Bound, Description, Draws, Left, Needs, Place, Ready, Size, Step, Wanted};
+use super::step::{Bound, Description, Draws, Left, Needs, Place, Ready, Site, Size, Step, Wanted};
 use crate::base::error::Result;
 use crate::base::seed::Stream;
 use crate::kernels::{Memory, pool};
-use crate::nn::onnx::{Graph, Site, Value};
+use crate::nn::onnx::{Graph, Value};
 
 /// The average of each channel over the whole picture: `[B, h, w, C]` to `[B, 1, 1, C]`.
 ///

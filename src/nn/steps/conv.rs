@@ -5,14 +5,14 @@ use serde_json::json;
 
 use super::activation;
 use super::norm::{Folded, Norm};
-use super::step::{Bound, Description, Draws, Left, Needs, Parameter, Place, Ready, Size, Step, Sum, Wanted};
+use super::step::{Bound, Description, Draws, Left, Needs, Parameter, Place, Ready, Site, Size, Step, Sum, Wanted};
 use crate::base::error::Result;
 use crate::base::seed::Stream;
 use crate::kernels::conv::{self, BackwardWeights, ForwardWeights, InputGradient, WeightGradient};
 use crate::kernels::{
     self, Activation, Buffer, Keeps, Memory, Padding, Precision, backward_activation, forward_activation,
 };
-use crate::nn::onnx::{Attribute, Graph, Site, Value, ints};
+use crate::nn::onnx::{Attribute, Graph, Value, ints};
 use crate::nn::operation::with_values;
 use crate::nn::workspace::Workspace;
 

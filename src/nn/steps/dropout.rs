@@ -3,11 +3,11 @@
 use candle_core::Tensor;
 use serde_json::json;
 
-use super::step::{Bound, Description, Draws, Grain, Left, Needs, Place, Ready, Size, Step, Sum, Wanted};
+use super::step::{Bound, Description, Draws, Grain, Left, Needs, Place, Ready, Site, Size, Step, Sum, Wanted};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::Stream;
 use crate::kernels::Memory;
-use crate::nn::onnx::{Graph, Site, Value};
+use crate::nn::onnx::{Graph, Value};
 
 /// Sets numbers to 0 with probability `p`, and multiplies the others by `1 / (1 − p)`. Without random numbers it is not there.
 ///

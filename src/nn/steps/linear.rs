@@ -3,11 +3,13 @@
 use candle_core::Tensor;
 use serde_json::json;
 
-use super::step::{Bound, Description, Draws, Grain, Left, Needs, Parameter, Place, Ready, Size, Step, Sums, Wanted};
+use super::step::{
+    Bound, Description, Draws, Grain, Left, Needs, Parameter, Place, Ready, Site, Size, Step, Sums, Wanted,
+};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::Stream;
 use crate::kernels::{Buffer, Memory, add_to, linear};
-use crate::nn::onnx::{Attribute, Graph, Site, Value};
+use crate::nn::onnx::{Attribute, Graph, Value};
 use crate::nn::operation::with_values;
 use crate::nn::workspace::Workspace;
 

@@ -3,11 +3,11 @@
 use candle_core::{D, Tensor};
 use serde_json::json;
 
-use super::step::{Bound, Description, Draws, Left, Needs, Place, Ready, Size, Step, Wanted};
+use super::step::{Bound, Description, Draws, Left, Needs, Place, Ready, Site, Size, Step, Wanted};
 use crate::base::error::Result;
 use crate::base::seed::Stream;
 use crate::kernels::{self, Memory, pool};
-use crate::nn::onnx::{Graph, Site, Value, ints};
+use crate::nn::onnx::{Graph, Value, ints};
 
 /// The maximum of each square window.
 ///

@@ -8,6 +8,7 @@ pub mod linear;
 pub mod max_pool;
 mod norm;
 pub mod pair;
+mod sampled;
 pub mod squeeze_excite;
 pub mod step;
 
@@ -20,7 +21,9 @@ pub use max_pool::MaxPool;
 pub use norm::Norm;
 pub use pair::Pair;
 pub use squeeze_excite::SqueezeExcite;
-pub use step::{Bound, Description, Draws, Grain, Left, Needs, Parameter, Place, Ready, Size, Step, Sum, Sums, Wanted};
+pub use step::{
+    Bound, Description, Draws, Grain, Left, Needs, Parameter, Place, Ready, Site, Size, Step, Sum, Sums, Wanted,
+};
 
 /// Makes one step of two neighbours, for pictures of this size before the first; nothing where they are better two.
 pub(super) type Fusion = fn(&dyn Step, &dyn Step, Size) -> Option<std::sync::Arc<dyn Step>>;

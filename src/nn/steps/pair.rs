@@ -7,13 +7,13 @@ use candle_core::Tensor;
 use serde_json::json;
 
 use super::conv::{Conv, ReadyConv};
-use super::step::{Bound, Description, Draws, Left, Needs, Parameter, Place, Ready, Size, Step, Sums, Wanted};
+use super::step::{Bound, Description, Draws, Left, Needs, Parameter, Place, Ready, Site, Size, Step, Sums, Wanted};
 use crate::base::error::Result;
 use crate::base::seed::Stream;
 use crate::kernels::conv::WeightGradient;
 use crate::kernels::conv::pair::{self, Layer};
 use crate::kernels::{Activation, Buffer, Keeps, Memory, backward_activation};
-use crate::nn::onnx::{Graph, Site, Value};
+use crate::nn::onnx::{Graph, Value};
 use crate::nn::workspace::Workspace;
 
 /// `depthwise(pointwise(x)) + residual`, each with its norm and activation.

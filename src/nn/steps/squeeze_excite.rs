@@ -5,11 +5,13 @@ use serde_json::json;
 
 use super::activation;
 use super::linear::weight_gradients;
-use super::step::{Bound, Description, Draws, Left, Needs, Parameter, Place, Ready, Size, Step, Sum, Sums, Wanted};
+use super::step::{
+    Bound, Description, Draws, Left, Needs, Parameter, Place, Ready, Site, Size, Step, Sum, Sums, Wanted,
+};
 use crate::base::error::Result;
 use crate::base::seed::Stream;
 use crate::kernels::{Activation, Buffer, Keeps, Memory, backward_activation, forward_activation, linear, pool, scale};
-use crate::nn::onnx::{Graph, Site, Value, ints};
+use crate::nn::onnx::{Graph, Value, ints};
 use crate::nn::operation::with_values;
 use crate::nn::workspace::Workspace;
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::base::error::Result;
 use crate::base::seed::Stream;
 use crate::kernels::{Activation, Buffer, Memory, Precision, add_to};
-use crate::nn::onnx::{Graph, Site, Value};
+use crate::nn::onnx::{Graph, Value};
 use crate::nn::workspace::Workspace;
 
 /// A picture's size at one place of a network: rows, columns, channels. Numbers without a place are one pixel of many channels.
@@ -111,6 +111,26 @@ pub struct Bound {
     pub tensor: Tensor,
     /// Whether it trains.
     pub trains: bool,
+}
+
+/// Where in a graph a step stands.
+#[derive(Debug)]
+pub struct Site<'a> {
+    /// What stands before the names of its tensors.
+    pub prefix: &'a str,
+    /// What it reads.
+    pub input: &'a Value,
+    /// What it adds before its activation.
+    pub residual: Option<&'a Value>,
+    /// Its tensors, on the CPU, in its order.
+    pub tensors: &'a [Bound],
+}
+
+impl Site<'_> {
+    /// A name of the step's in the network.
+    pub fn name(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
 }
 
 /// Random numbers for a batch that trains.

@@ -11,6 +11,7 @@ mod made_from;
 mod markup;
 mod results;
 mod training;
+mod trusted;
 mod using;
 
 use made_from::Card;
@@ -24,11 +25,12 @@ pub use file::Written;
 type Says = fn(&Card) -> String;
 
 /// The sections of a card, in order: a heading, and the Markdown below it. A section that says nothing is left out, heading and all.
-const SECTIONS: [(&str, Says); 9] = [
+const SECTIONS: [(&str, Says); 10] = [
     ("How to use it", using::load),
     ("What it is for", using::purpose),
     ("How good it is", results::measured),
     ("Class by class", results::by_class),
+    ("How far to trust it", trusted::trusted),
     ("The photos", data::photos),
     ("Split and leaks", data::split),
     ("How it was trained", training::trained),

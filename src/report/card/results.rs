@@ -83,6 +83,6 @@ pub(super) fn by_class(card: &Card) -> String {
 /// With fewer photos than this, the interval of any share is at least 40 points wide in its middle.
 const FEW: usize = 20;
 
-fn percent(Interval { value, low, high }: Interval) -> String {
+pub(super) fn percent(Interval { value, low, high }: Interval) -> String {
     format!("{:.1} % ({:.1}–{:.1})", 100.0 * value, 100.0 * low, 100.0 * high)
 }

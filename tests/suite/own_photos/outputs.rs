@@ -117,7 +117,7 @@ fn f61_pipes_devices_links_and_the_standard_output_are_written_to() {
     let predict = |csv: &str| petal(root, &["predict", "--model", MODEL, "p/cat/000.jpg", "--csv", csv]);
     assert!(predict("plain.csv").status.success());
     let table = fs::read(root.join("plain.csv")).unwrap();
-    assert!(table.starts_with(b"path,target,predicted,cat,dog\np/cat/000.jpg,,"));
+    assert!(table.starts_with(b"path,target,predicted,cat,dog,unknown,one of,distance,energy\np/cat/000.jpg,,"));
 
     assert!(std::process::Command::new("mkfifo").arg(root.join("pipe")).status().unwrap().success());
     let pipe = root.join("pipe");
