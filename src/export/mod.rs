@@ -1,8 +1,10 @@
 //! Models as files that need nothing else.
 
+mod model_info;
 pub mod onnx;
 mod refused;
 pub mod safetensors;
 pub mod trust;
 
-pub use safetensors::{MODEL_FILE, ModelInfo, info, load, load_untrusted, save, to_bytes};
+pub use model_info::ModelInfo;
+pub use safetensors::{MODEL_FILE, info, load, load_untrusted, save, to_bytes};
