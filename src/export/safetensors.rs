@@ -34,7 +34,7 @@ struct Stored {
 /// Writes a model file. Equal models give equal bytes: nothing in it speaks of time or place.
 ///
 /// # Errors
-/// [`ErrorKind::Weights`] if the description does not fit the model, or a number is not finite; what
+/// [`ErrorKind::Weights`](crate::ErrorKind::Weights) if the description does not fit the model, or a number is not finite; what
 /// [`files::write_atomic`] says.
 pub fn save(model: &Model, info: &ModelInfo, path: &Path) -> Result<()> {
     let bytes = to_bytes(model, info).map_err(|error| error.at(path))?;
@@ -44,7 +44,7 @@ pub fn save(model: &Model, info: &ModelInfo, path: &Path) -> Result<()> {
 /// Reads a model file, and checks all of it before anything is built.
 ///
 /// # Errors
-/// [`ErrorKind::Weights`] for what is not a model file, was written by a newer petal, or holds other tensors than its
+/// [`ErrorKind::Weights`](crate::ErrorKind::Weights) for what is not a model file, was written by a newer petal, or holds other tensors than its
 /// network has.
 pub fn load(path: &Path, device: &Device) -> Result<(Model, ModelInfo)> {
     let bytes = codec::read_bytes(path)?;
@@ -68,7 +68,7 @@ pub const MODEL_FILE: output::Kind = output::Kind {
 /// The bytes of a model file. Equal models give equal bytes: nothing in it speaks of time or place.
 ///
 /// # Errors
-/// [`ErrorKind::Weights`] if the description does not fit the model, or a number is not finite.
+/// [`ErrorKind::Weights`](crate::ErrorKind::Weights) if the description does not fit the model, or a number is not finite.
 pub fn to_bytes(model: &Model, info: &ModelInfo) -> Result<Vec<u8>> {
     if &info.architecture != model.architecture() {
         return Err(refused(format!(
@@ -96,7 +96,7 @@ pub fn to_bytes(model: &Model, info: &ModelInfo) -> Result<Vec<u8>> {
 /// What a model file says beside its weights, which are not built.
 ///
 /// # Errors
-/// [`ErrorKind::Weights`] for what is not a model file, or was written by a newer petal.
+/// [`ErrorKind::Weights`](crate::ErrorKind::Weights) for what is not a model file, or was written by a newer petal.
 pub fn info(path: &Path) -> Result<ModelInfo> {
     read_info(&codec::read_bytes(path)?).map_err(|error| error.at(path))
 }
