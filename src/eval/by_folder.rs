@@ -10,7 +10,7 @@ use super::Prediction;
 /// ```
 /// use petal::eval::{Prediction, by_folder};
 ///
-/// let photo = |path: &str| Prediction { path: path.into(), target: None, probabilities: vec![0.9, 0.1] };
+/// let photo = |path: &str| Prediction::new(path, None, vec![0.9, 0.1]);
 /// let mut found = ["home/daisy/new/roses/old/1.jpg", "home/daisy/new/2.jpg"].map(photo);
 /// let classes = ["daisy".to_string(), "roses".to_string()];
 /// assert_eq!(by_folder(&["home/daisy/new".into()], &classes, &mut found), 1);
