@@ -46,19 +46,8 @@ impl Learner {
         self.record_begin()?;
         let record = self.run.record()?;
         evaluation.write_csv(&record.predictions(split.name()))?;
-        let accuracy = evaluation.accuracy();
-        let measured = Measured {
-            test: self.info.test,
-            epoch: record.history.best().map_or(0, |epoch| epoch.epoch),
-            photos: evaluation.predictions.len(),
-            accuracy: accuracy.value,
-            accuracy_low: accuracy.low,
-            accuracy_high: accuracy.high,
-            loss: evaluation.loss(),
-            macro_f1: evaluation.macro_average().f1,
-            calibration_error: evaluation.calibration_error(),
-            trusted: evaluation.trusted,
-        };
+        let epoch = record.history.best().map_or(0, |epoch| epoch.epoch);
+        let measured = Measured::of(evaluation, self.info.test, epoch);
         self.run.save_metrics(split.name(), &measured)?;
         self.record_told()
     }

@@ -9,6 +9,7 @@ mod frozen;
 mod head;
 pub mod hub;
 mod init;
+mod inverted;
 mod linear_head;
 pub mod model;
 mod network;

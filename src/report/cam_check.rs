@@ -103,13 +103,13 @@ impl CamCheck {
         let blurred = *self.insertion.by_map.first().unwrap_or(&0.0);
         let drawn = draw((1000, 430), |canvas| {
             let (left, right) = canvas.area.split_horizontally(500);
-            // Falling lines leave the upper right free, rising ones the lower right.
+            // Falling lines leave the lower left free, whichever falls later; rising ones the lower right.
             panel(
                 &left,
                 "deletion: pixels go, the warmest first",
                 &self.deletion,
                 blurred,
-                SeriesLabelPosition::UpperRight,
+                SeriesLabelPosition::LowerLeft,
             )?;
             panel(
                 &right,

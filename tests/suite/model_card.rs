@@ -34,19 +34,7 @@ fn run(folder: &Path, names: [&str; 3], source: &str) -> RunRecord {
         best: true,
         seconds: 61.0,
     };
-    let accuracy = evaluation.accuracy();
-    let measured = Measured {
-        test: TestConfig::default(),
-        epoch: 1,
-        photos: 12,
-        accuracy: accuracy.value,
-        accuracy_low: accuracy.low,
-        accuracy_high: accuracy.high,
-        loss: evaluation.loss(),
-        macro_f1: evaluation.macro_average().f1,
-        calibration_error: evaluation.calibration_error(),
-        trusted: None,
-    };
+    let measured = Measured::of(&evaluation, TestConfig::default(), 1);
     let of = |class: &String| OfClass { class: class.clone(), train: 1000, val: 4, test: 4 };
     let photos = PhotosUsed {
         source: Origins::Own(source.into()),
@@ -252,7 +240,7 @@ fn f97_names_of_any_kind_are_themselves_in_a_card() {
 fn a_card_says_how_far_to_trust_a_model_that_was_calibrated_and_nothing_of_another() {
     let folder = tempfile::tempdir().unwrap();
     let mut record = run(folder.path(), ["daisy", "roses", "tulips"], "my_photos");
-    assert!(!record.card().contains("## How far to trust it"));
+    assert!(!record.card().contains("## How far to trust it") && record.card().contains("for any picture whatever"));
     let value = 2.0;
     let temperature =
         Temperature { value, fitted: value, low: 1.5, high: 3.0, photos: 40, loss_raw: 1.0, loss_out_of_fold: 0.9 };
@@ -260,6 +248,7 @@ fn a_card_says_how_far_to_trust_a_model_that_was_calibrated_and_nothing_of_anoth
     record.metrics.get_mut("test").unwrap().trusted = Some(trusted);
     let card = record.card();
     for words in [
+        "Its probabilities are calibrated by photos that it has not learned from",
         "## How far to trust it",
         "logits are divided by 2.00, fitted on 40 validation photos",
         "calibration error 22.0 % (",

@@ -1,6 +1,5 @@
 //! How far a network can be trusted is measured when its training ends, kept in its file, used wherever it is asked, and never taken for another network's.
 
-use std::collections::HashMap;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -13,11 +12,10 @@ use petal::pixels::{Rgb, encode_jpeg};
 use petal::prelude::*;
 use petal::train::{Ended, Event};
 use petal::{ErrorKind, export};
-use safetensors::{SafeTensors, serialize};
 use serde_json::Value;
 
 use crate::faults::petal;
-use crate::support::{flowers, small_for};
+use crate::support::{described_otherwise, flowers, small_for};
 use crate::training::{bytes_of, numbers};
 
 /// Drawn flowers with validation photos enough for 95 %.
@@ -50,17 +48,6 @@ fn noise(path: &Path) {
     fs::write(path, encode_jpeg(&Rgb { width: 96, height: 96, data }, 95).unwrap()).unwrap();
 }
 
-/// A model file with this change to its description.
-fn rewritten(path: &Path, change: impl FnOnce(&mut Value)) {
-    let bytes = fs::read(path).unwrap();
-    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
-    let mut description = serde_json::from_str(&header.metadata().as_ref().unwrap()["petal"]).unwrap();
-    change(&mut description);
-    let metadata = HashMap::from([("petal".to_owned(), description.to_string())]);
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    fs::write(path, serialize(tensors.iter(), Some(metadata)).unwrap()).unwrap();
-}
-
 #[test]
 fn f83_a_calibration_of_other_weights_or_classes_is_refused_and_a_file_without_one_loads() {
     let folder = tempfile::tempdir().unwrap();
@@ -86,7 +73,7 @@ fn f83_a_calibration_of_other_weights_or_classes_is_refused_and_a_file_without_o
         stored["preprocess"]["crop"] = 1.0.into()
     }] {
         saved();
-        rewritten(&path, change);
+        described_otherwise(&path, change);
         let error = refusal();
         assert_eq!((error.kind(), error.path()), (ErrorKind::Weights, Some(path.as_path())));
         assert!(error.what().contains("measured with other class names or another preprocessing"), "{error}");
@@ -151,7 +138,7 @@ fn f86_a_calibration_that_makes_no_sense_is_refused() {
         |trust| trust["more"] = 1.into(),
     ] {
         learner.save(&path).unwrap();
-        rewritten(&path, |stored| change(&mut stored["trust"]));
+        described_otherwise(&path, |stored| change(&mut stored["trust"]));
         let error = export::load(&path, &Device::Cpu).unwrap_err();
         assert_eq!((error.kind(), error.path()), (ErrorKind::Weights, Some(path.as_path())), "{error}");
         assert!(error.what().contains("makes no sense") || error.what().contains("unknown field"), "{error}");

@@ -14,7 +14,7 @@ use safetensors::tensor::serialize;
 
 use crate::formulas::{calm, fixture};
 use crate::support::server::{Server, fetch, hub};
-use crate::support::some_bytes;
+use crate::support::{described_otherwise, some_bytes};
 
 fn hub_of(server: &Server) -> Hub {
     hub(format!("http://127.0.0.1:{}", server.port), server.folder.path())
@@ -100,13 +100,7 @@ pub(crate) fn small_model() -> (Model, ModelInfo) {
 fn changed_file(path: &Path, change: impl Fn(&mut serde_json::Value)) {
     let (model, info) = small_model();
     export::save(&model, &info, path).unwrap();
-    let bytes = fs::read(path).unwrap();
-    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
-    let mut description = serde_json::from_str(&header.metadata().as_ref().unwrap()["petal"]).unwrap();
-    change(&mut description);
-    let metadata = HashMap::from([("petal".to_owned(), description.to_string())]);
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    fs::write(path, serialize(tensors.iter(), Some(metadata)).unwrap()).unwrap();
+    described_otherwise(path, change);
 }
 
 #[test]

@@ -5,9 +5,9 @@ use crate::base::config::Backbone;
 use crate::kernels::Activation;
 use crate::models::family::{Build, IMAGENET, Member, Weights};
 use crate::models::init;
+use crate::models::inverted::{Inverted, Squeeze};
 use crate::models::network::{Network, NetworkStage, channels};
 use crate::nn::program::{Conv, Program};
-use crate::nn::steps::SqueezeExcite;
 use crate::pixels::{Filter, Preprocess};
 
 #[allow(non_upper_case_globals)]
@@ -68,8 +68,8 @@ const fn member(backbone: Backbone, weights: Weights, build: Build) -> Member {
     Member { backbone, also: &[], weights, classifier: "classifier.", embedded: None, build, init: init::convolutional }
 }
 
-/// Stage by stage, of B0: repeats, kernel, stride, expansion, output channels.
-const STAGES: [(usize, usize, usize, usize, usize); 7] = [
+/// Stage by stage, of B0 and of Lite0: repeats, kernel, stride, expansion, output channels.
+pub(super) const STAGES: [(usize, usize, usize, usize, usize); 7] = [
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
     (2, 5, 2, 6, 40),
@@ -98,7 +98,10 @@ fn efficientnet(width: f64, depth: f64) -> Network {
         for block in 0..(depth * repeats as f64).ceil() as usize {
             let name = format!("blocks.{stage}.{block}");
             let stride = if block == 0 { stride } else { 1 };
-            x = inverted(&mut program, &name, x, (in_c, out_c), (kernel, stride), expansion);
+            let squeeze = Squeeze { reduced: in_c / SQUEEZE, act: Activation::Silu, gate: Activation::Sigmoid };
+            let (channels, wide, act) = ((in_c, out_c), in_c * expansion, Activation::Silu);
+            let block = Inverted { channels, wide, kernel, stride, act, squeeze: Some(squeeze) };
+            x = block.add(&mut program, &name, x, convolution);
             in_c = out_c;
         }
         stages.push(NetworkStage::new(&format!("blocks.{stage}"), &program));
@@ -109,38 +112,6 @@ fn efficientnet(width: f64, depth: f64) -> Network {
     let maps = program.steps.len();
     program.average_pool(x);
     Network { program, maps, stages, upper, upper_trainable: upper, features }
-}
-
-/// Expand, depthwise, squeeze and excite, project. Without expansion timm numbers the tensors from the depthwise convolution.
-fn inverted(
-    program: &mut Program,
-    name: &str,
-    x: usize,
-    (in_c, out_c): (usize, usize),
-    (kernel, stride): (usize, usize),
-    expansion: usize,
-) -> usize {
-    let wide = in_c * expansion;
-    let part = |conv: &str, norm: &str, channels, kernel, stride| {
-        convolution(&format!("{name}.{conv}"), &format!("{name}.{norm}"), channels, kernel, stride)
-    };
-    let (mut y, norms, project) =
-        if expansion == 1 { (x, ["bn1", "bn2"], "conv_pw") } else { (x, ["bn2", "bn3"], "conv_pwl") };
-    if expansion > 1 {
-        y = program.conv(y, silu(part("conv_pw", "bn1", (in_c, wide), 1, 1)));
-    }
-    y = program.conv(y, Conv { depthwise: true, ..silu(part("conv_dw", norms[0], (wide, wide), kernel, stride)) });
-    let squeeze = SqueezeExcite {
-        reduce: format!("{name}.se.conv_reduce"),
-        expand: format!("{name}.se.conv_expand"),
-        channels: wide,
-        reduced: in_c / SQUEEZE,
-        act: Activation::Silu,
-        gate: Activation::Sigmoid,
-    };
-    y = program.add(squeeze, y, None);
-    let residual = (stride == 1 && in_c == out_c).then_some(x);
-    program.add(part(project, norms[1], (wide, out_c), 1, 1), y, residual)
 }
 
 fn silu(step: Conv) -> Conv {

@@ -1,10 +1,12 @@
 //! EfficientNet-Lite0 to -Lite4 (Tan & Le 2019, <https://arxiv.org/abs/1905.11946>, in TensorFlow's "lite" form: no squeeze-and-excitation,
 //! ReLU6), with the names and numbers of timm's `tf_efficientnet_lite0` and so on.
 
+use super::efficientnet::STAGES;
 use crate::base::config::Backbone;
 use crate::kernels::Activation;
 use crate::models::family::{Build, IMAGENET, Member, Weights};
 use crate::models::init;
+use crate::models::inverted::Inverted;
 use crate::models::network::{Network, NetworkStage, channels};
 use crate::nn::program::{Conv, Pad, Program};
 use crate::pixels::{Filter, Preprocess};
@@ -80,22 +82,11 @@ const fn sized(member: Member, size: usize, crop: f64, filter: Filter) -> Member
     Member { weights: Weights { preprocess, ..member.weights }, ..member }
 }
 
-/// Stage by stage, of Lite0: repeats, kernel, stride, expansion, output channels.
-const STAGES: [(usize, usize, usize, usize, usize); 7] = [
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-];
-
 /// Builds the body: Lite0, wider and deeper by these factors. Its stem and head keep their width, the first and last stage their
 /// depth. In phase 2, `blocks.5`, `blocks.6`, `conv_head` and `bn2` train.
 fn efficientnet_lite(width: f64, depth: f64) -> Network {
     let mut program = Program::default();
-    let mut x = program.conv(0, convolution("conv_stem", "bn1", (3, 32), 3, 2, Activation::Relu6));
+    let mut x = program.conv(0, relu6(convolution("conv_stem", "bn1", (3, 32), 3, 2)));
     let mut stages = vec![NetworkStage::new("conv_stem", &program)];
     let mut in_c = 32;
     let mut upper = 0;
@@ -109,44 +100,26 @@ fn efficientnet_lite(width: f64, depth: f64) -> Network {
         for block in 0..repeats {
             let name = format!("blocks.{stage}.{block}");
             let stride = if block == 0 { stride } else { 1 };
-            let wide = in_c * expansion;
-            let residual = (stride == 1 && in_c == out_c).then_some(x);
-            let mut y = x;
-            // Without expansion the block is depthwise, then pointwise, and timm numbers its tensors from there.
-            let (project, last_norm) = if expansion == 1 {
-                ("conv_pw", "bn2")
-            } else {
-                let (conv, norm) = (format!("{name}.conv_pw"), format!("{name}.bn1"));
-                y = program.conv(y, convolution(&conv, &norm, (in_c, wide), 1, 1, Activation::Relu6));
-                ("conv_pwl", "bn3")
-            };
-            let norm = if expansion == 1 { "bn1" } else { "bn2" };
-            let (conv, norm) = (format!("{name}.conv_dw"), format!("{name}.{norm}"));
-            let depthwise = convolution(&conv, &norm, (wide, wide), kernel, stride, Activation::Relu6);
-            y = program.conv(y, Conv { depthwise: true, ..depthwise });
-            let (conv, norm) = (format!("{name}.{project}"), format!("{name}.{last_norm}"));
-            let pointwise = convolution(&conv, &norm, (wide, out_c), 1, 1, Activation::None);
-            x = program.add(pointwise, y, residual);
+            let (channels, wide, act) = ((in_c, out_c), in_c * expansion, Activation::Relu6);
+            let block = Inverted { channels, wide, kernel, stride, act, squeeze: None };
+            x = block.add(&mut program, &name, x, convolution);
             in_c = out_c;
         }
         stages.push(NetworkStage::new(&format!("blocks.{stage}"), &program));
     }
-    x = program.conv(x, convolution("conv_head", "bn2", (in_c, 1280), 1, 1, Activation::Relu6));
+    x = program.conv(x, relu6(convolution("conv_head", "bn2", (in_c, 1280), 1, 1)));
     stages.push(NetworkStage::new("conv_head", &program));
     let maps = program.steps.len();
     program.average_pool(x);
     Network { program, maps, stages, upper, upper_trainable: upper, features: 1280 }
 }
 
-fn convolution(
-    name: &str,
-    norm: &str,
-    channels: (usize, usize),
-    kernel: usize,
-    stride: usize,
-    act: Activation,
-) -> Conv {
-    Conv { pad: Pad::Same, act, ..Conv::new(name, channels, kernel, stride).with_norm(norm, 1e-3) }
+fn relu6(step: Conv) -> Conv {
+    Conv { act: Activation::Relu6, ..step }
+}
+
+fn convolution(name: &str, norm: &str, channels: (usize, usize), kernel: usize, stride: usize) -> Conv {
+    Conv { pad: Pad::Same, ..Conv::new(name, channels, kernel, stride).with_norm(norm, 1e-3) }
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use crate::base::config::Backbone;
 use crate::kernels::Activation::{self, HardSigmoid, HardSwish, Relu};
 use crate::models::family::{Build, IMAGENET, Member, Weights};
 use crate::models::init;
+use crate::models::inverted::{Inverted, Squeeze};
 use crate::models::network::{Network, NetworkStage, channels};
 use crate::nn::program::{Conv, Program};
-use crate::nn::steps::SqueezeExcite;
 use crate::pixels::{Filter, Preprocess};
 
 #[allow(non_upper_case_globals)]
@@ -52,72 +52,35 @@ const LARGE: [(Activation, &[Block]); 6] = [
 /// sees the maps before it.
 fn large() -> Network {
     let mut program = Program::default();
-    let mut x = program.conv(0, convolution("conv_stem", Some("bn1"), (3, 16), 3, 2, HardSwish));
+    let mut x = program.conv(0, hard_swish(convolution("conv_stem", "bn1", (3, 16), 3, 2)));
     let mut stages = vec![NetworkStage::new("conv_stem", &program)];
     let (mut in_c, mut upper) = (16, 0);
     for (stage, (act, blocks)) in LARGE.into_iter().enumerate() {
         upper = program.steps.len();
-        for (number, &block) in blocks.iter().enumerate() {
-            x = inverted(&mut program, &format!("blocks.{stage}.{number}"), x, in_c, block, act);
-            in_c = block.2;
+        for (number, &(kernel, wide, out_c, squeezes, stride)) in blocks.iter().enumerate() {
+            let squeeze = Squeeze { reduced: channels(wide as f64 / 4.0), act: Relu, gate: HardSigmoid };
+            let squeeze = squeezes.then_some(squeeze);
+            let block = Inverted { channels: (in_c, out_c), wide, kernel, stride, act, squeeze };
+            x = block.add(&mut program, &format!("blocks.{stage}.{number}"), x, convolution);
+            in_c = out_c;
         }
         stages.push(NetworkStage::new(&format!("blocks.{stage}"), &program));
     }
-    x = program.conv(x, convolution("blocks.6.0.conv", Some("blocks.6.0.bn1"), (in_c, 960), 1, 1, HardSwish));
+    x = program.conv(x, hard_swish(convolution("blocks.6.0.conv", "blocks.6.0.bn1", (in_c, 960), 1, 1)));
     stages.push(NetworkStage::new("blocks.6", &program));
     let maps = program.steps.len();
     x = program.average_pool(x);
-    program.conv(x, convolution("conv_head", None, (960, 1280), 1, 1, HardSwish));
+    program.conv(x, hard_swish(Conv::new("conv_head", (960, 1280), 1, 1)));
     stages.push(NetworkStage::new("conv_head", &program));
     Network { program, maps, stages, upper, upper_trainable: upper, features: 1280 }
 }
 
-/// Expand, depthwise, squeeze and excite, project. Without expansion timm numbers the tensors from the depthwise convolution.
-fn inverted(
-    program: &mut Program,
-    name: &str,
-    x: usize,
-    in_c: usize,
-    (kernel, wide, out_c, squeezes, stride): Block,
-    act: Activation,
-) -> usize {
-    let part = |conv: &str, norm: &str, channels, kernel, stride, act| {
-        convolution(&format!("{name}.{conv}"), Some(&format!("{name}.{norm}")), channels, kernel, stride, act)
-    };
-    let (mut y, expands) = (x, wide != in_c);
-    let (norms, project) = if expands { (["bn2", "bn3"], "conv_pwl") } else { (["bn1", "bn2"], "conv_pw") };
-    if expands {
-        y = program.conv(y, part("conv_pw", "bn1", (in_c, wide), 1, 1, act));
-    }
-    y = program.conv(y, Conv { depthwise: true, ..part("conv_dw", norms[0], (wide, wide), kernel, stride, act) });
-    if squeezes {
-        let squeeze = SqueezeExcite {
-            reduce: format!("{name}.se.conv_reduce"),
-            expand: format!("{name}.se.conv_expand"),
-            channels: wide,
-            reduced: channels(wide as f64 / 4.0),
-            act: Relu,
-            gate: HardSigmoid,
-        };
-        y = program.add(squeeze, y, None);
-    }
-    let residual = (stride == 1 && in_c == out_c).then_some(x);
-    program.add(part(project, norms[1], (wide, out_c), 1, 1, Activation::None), y, residual)
+fn hard_swish(step: Conv) -> Conv {
+    Conv { act: HardSwish, ..step }
 }
 
-fn convolution(
-    name: &str,
-    norm: Option<&str>,
-    channels: (usize, usize),
-    kernel: usize,
-    stride: usize,
-    act: Activation,
-) -> Conv {
-    let conv = Conv { act, ..Conv::new(name, channels, kernel, stride) };
-    match norm {
-        Some(norm) => conv.with_norm(norm, 1e-5),
-        None => conv,
-    }
+fn convolution(name: &str, norm: &str, channels: (usize, usize), kernel: usize, stride: usize) -> Conv {
+    Conv::new(name, channels, kernel, stride).with_norm(norm, 1e-5)
 }
 
 #[cfg(test)]

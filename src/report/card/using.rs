@@ -62,7 +62,15 @@ pub(super) fn purpose(card: &Card) -> String {
     if !classes.is_empty() {
         text += ", where one of its classes fills the photo";
     }
-    text + ". It names one of its classes for any picture whatever, also for one that shows none of them. Its probabilities are those of its last layer.\n"
+    let is_calibrated =
+        measured_parts(card.record, &["test", "val"]).any(|(_, evaluation)| evaluation.trusted.is_some());
+    text += if is_calibrated {
+        ". Its probabilities are calibrated by photos that it has not learned from, and it may call a picture that shows none of its classes unknown: not every one, and some that \
+         show one (“How far to trust it”).\n"
+    } else {
+        ". It names one of its classes for any picture whatever, also for one that shows none of them. Its probabilities are those of its last layer.\n"
+    };
+    text
 }
 
 /// What nobody has measured. It hangs on what the run tells.

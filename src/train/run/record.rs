@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::Run;
 use super::history::{Epoch, History};
+use super::measured::Measured;
 use super::photos::PhotosUsed;
-use crate::base::config::{Config, TestConfig};
+use crate::base::config::Config;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{self, cells};
 use crate::base::project::peak_memory;
 use crate::data::Splits;
-use crate::eval::Trusted;
 use crate::export::ModelInfo;
 use crate::models::Origin;
 use crate::train::versions::versions;
@@ -41,33 +41,6 @@ pub struct MadeBy {
     /// Most bytes of memory that a process which trained or measured it has held, where the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_memory: Option<u64>,
-}
-
-/// What was measured on one part of the photos: an entry of `metrics.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Measured {
-    /// How the network was asked.
-    #[serde(default, skip_serializing_if = "TestConfig::is_plain")]
-    pub test: TestConfig,
-    /// The best epoch then: the measured weights are its.
-    pub epoch: usize,
-    /// Photos.
-    pub photos: usize,
-    /// The fraction that is right.
-    pub accuracy: f64,
-    /// Lower end of its 95 % interval.
-    pub accuracy_low: f64,
-    /// Upper end of its 95 % interval.
-    pub accuracy_high: f64,
-    /// Mean cross-entropy in nats.
-    pub loss: f64,
-    /// Mean F1 over classes.
-    pub macro_f1: f64,
-    /// Expected calibration error, 15 bins.
-    pub calibration_error: f64,
-    /// How the probabilities were calibrated; none where they were raw.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trusted: Option<Trusted>,
 }
 
 /// A run as its folder tells of it.

@@ -3,7 +3,7 @@
 
 pub(crate) mod server;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use petal::config::{Backbone, Config, PhaseConfig, Source, WeightsFrom};
 use petal::data::{Dataset, Splits};
 use petal::pixels::Rgb;
 use petal::project::{DeviceChoice, Project};
-use safetensors::SafeTensors;
+use safetensors::{SafeTensors, serialize};
 
 /// Waits for something that another process does.
 pub(crate) fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
@@ -111,4 +111,15 @@ pub(crate) fn small_for(head: usize, fine_tune: usize, baseline: usize) -> Confi
     let mut config = small();
     (config.head.epochs, config.fine_tune.epochs, config.baseline.epochs) = (head, fine_tune, baseline);
     config
+}
+
+/// Makes this change to what a model file says of itself; its tensors stay.
+pub(crate) fn described_otherwise(path: &Path, change: impl FnOnce(&mut serde_json::Value)) {
+    let bytes = fs::read(path).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let mut description = serde_json::from_str(&header.metadata().as_ref().unwrap()["petal"]).unwrap();
+    change(&mut description);
+    let metadata = HashMap::from([("petal".to_owned(), description.to_string())]);
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    fs::write(path, serialize(tensors.iter(), Some(metadata)).unwrap()).unwrap();
 }
