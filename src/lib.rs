@@ -111,6 +111,6 @@ pub mod prelude {
     pub use crate::models::{Cut, Model};
     pub use crate::nn::{loss, optim::Adam};
     pub use crate::recipe::{fine_tune, train_baseline};
-    pub use crate::report::{Figure, Table, View};
+    pub use crate::report::{Figure, Networks, Table, View};
     pub use crate::train::{Cache, Inputs, LrFind, Phase, RunRecord, Runs, Steps, Sweep};
 }

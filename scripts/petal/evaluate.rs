@@ -51,7 +51,7 @@ impl Options {
         let splits = Splits::open(&project.data)?;
         check_classes(&splits, &info, &self.model)?;
         let asked = trust::asked(&model, &info, how)?;
-        let loader = Loader::new(splits.get(self.split), *asked.preprocess(), 32, &project.device);
+        let loader = Loader::new(splits.get(self.split), *asked.preprocess(), 32, &project.device).with_facts();
         let evaluation = eval::evaluate(&asked, &loader, &info.name(), &mut Bars::default())?;
         let slices = evaluation.slices_with(&mut Bars::default())?;
         let note = csv.write(&evaluation.classes, &evaluation.predictions)?;

@@ -16,6 +16,7 @@ mod explain;
 mod export;
 mod interrupt;
 mod model;
+mod networks;
 mod output;
 mod photos;
 mod predict;
@@ -122,6 +123,8 @@ enum Command {
     Runs(runs::Options),
     /// Show what the cache holds of frozen layers, or empty it.
     Cache(cache::Options),
+    /// List the pretrained networks, to choose one.
+    Networks(networks::Options),
     /// Measure this machine's speed in photos a second.
     Bench(bench::Options),
 }
@@ -149,6 +152,7 @@ fn run(cli: Cli) -> Result<Output> {
         Command::Embed(options) => options.run(&project, limits),
         Command::Runs(options) => options.run(&project),
         Command::Cache(options) => options.run(&project),
+        Command::Networks(options) => options.run(&project),
         Command::Bench(options) => options.run(&project),
     }
 }

@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use candle_core::Tensor;
 use rayon::prelude::*;
 
-use super::{Sample, Subset, photo};
+use super::{Facts, Sample, Subset, photo};
 use crate::base::config::AugmentConfig;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
@@ -23,6 +23,8 @@ pub struct Batch {
     pub targets: Tensor,
     /// Index of each photo in its [`Subset`].
     pub indices: Vec<usize>,
+    /// What is known of each photo beside what it shows; of none, but from a loader that was asked for it ([`Loader::with_facts`]).
+    pub facts: Vec<Facts>,
 }
 
 /// Makes batches of a [`Subset`]. The last, smaller batch is never dropped; a photo that cannot be read, or is not the one that
@@ -34,6 +36,7 @@ pub struct Loader {
     batch_size: usize,
     device: Device,
     augment: Option<(AugmentConfig, Seed)>,
+    tells_facts: bool,
 }
 
 impl Loader {
@@ -45,6 +48,7 @@ impl Loader {
             batch_size: batch_size.max(1),
             device: device.clone(),
             augment: None,
+            tells_facts: false,
         }
     }
 
@@ -53,6 +57,12 @@ impl Loader {
     #[must_use]
     pub fn augmented(self, augment: AugmentConfig, seed: Seed) -> Self {
         Self { augment: Some((augment, seed)), ..self }
+    }
+
+    /// Says in each [`Batch`] what is known of its photos, too, so that they need not be read again for it.
+    #[must_use]
+    pub fn with_facts(self) -> Self {
+        Self { tells_facts: true, ..self }
     }
 
     /// All photos in the subset's own order.
@@ -80,15 +90,26 @@ impl Loader {
 
     /// What the network sees of a photo, before normalization.
     pub fn photo(&self, index: usize, view: u64) -> Result<Rgb> {
+        Ok(self.told(index, view, false)?.0)
+    }
+
+    /// The same, and what is known of the photo where that is wanted.
+    fn told(&self, index: usize, view: u64, wants_facts: bool) -> Result<(Rgb, Option<Facts>)> {
         let Subset { samples, hashes, .. } = &self.subset;
         let known = samples.get(index).zip(hashes.get(index));
         let (Sample { path, .. }, hash) = known.ok_or_else(|| no_photo(index, samples.len()))?;
-        let photo = photo::read_known(path, hash)?;
-        let square = match &self.augment {
-            Some((config, seed)) => self.varied(photo, config, &mut seed.stream(Purpose::Augment, view, index as u64)),
-            None => self.preprocess.square(&photo),
+        let (photo, bytes) = photo::known(path, hash)?;
+        let told = || {
+            let facts = if wants_facts { Some(Facts::of_picture(photo.clone(), &bytes)?) } else { None };
+            let square = match &self.augment {
+                None => self.preprocess.square(&photo),
+                Some((config, seed)) => {
+                    self.varied(photo, config, &mut seed.stream(Purpose::Augment, view, index as u64))
+                }
+            };
+            Ok((square?, facts))
         };
-        square.map_err(|error| error.at(path))
+        told().map_err(|error: Error| error.at(path))
     }
 
     /// A variation of a photo. What came later into the settings is drawn after what was there before.
@@ -160,16 +181,21 @@ impl Loader {
         &self.device
     }
 
-    fn pixels(&self, indices: &[usize], view: u64) -> (Vec<usize>, Result<Vec<Vec<f32>>>) {
-        let photo = |&index: &usize| Ok(self.preprocess.normalize(&self.photo(index, view)?));
+    fn pixels(&self, indices: &[usize], view: u64) -> Pixels {
+        let photo = |&index: &usize| {
+            let (photo, facts) = self.told(index, view, self.tells_facts)?;
+            Ok((self.preprocess.normalize(&photo), facts))
+        };
         (indices.to_vec(), indices.par_iter().map(photo).collect())
     }
 
-    fn batch(&self, indices: Vec<usize>, pixels: Vec<Vec<f32>>) -> Result<Batch> {
+    fn batch(&self, indices: Vec<usize>, photos: Vec<(Vec<f32>, Option<Facts>)>) -> Result<Batch> {
+        let (pixels, facts): (Vec<_>, Vec<_>) = photos.into_iter().unzip();
         let (count, side) = (indices.len(), self.preprocess.size);
         let targets: Vec<u32> = indices.iter().map(|&index| self.subset.samples[index].target as u32).collect();
         let images = Tensor::from_vec(pixels.concat(), (count, side, side, 3), &self.device)?.permute((0, 3, 1, 2))?;
-        Ok(Batch { images, targets: Tensor::from_vec(targets, count, &self.device)?, indices })
+        let targets = Tensor::from_vec(targets, count, &self.device)?;
+        Ok(Batch { images, targets, indices, facts: facts.into_iter().flatten().collect() })
     }
 }
 
@@ -177,8 +203,8 @@ fn no_photo(index: usize, len: usize) -> Error {
     Error::new(ErrorKind::Dataset, format!("there is no photo {index}: this part has {len}"))
 }
 
-/// What the thread hands over: the photos' indices and their pixels.
-type Pixels = (Vec<usize>, Result<Vec<Vec<f32>>>);
+/// What the thread hands over: the photos' indices, their pixels, and what is known of them.
+type Pixels = (Vec<usize>, Result<Vec<(Vec<f32>, Option<Facts>)>>);
 
 struct Batches {
     loader: Loader,

@@ -4,6 +4,7 @@ pub mod archive;
 pub mod dataset;
 pub mod decisions;
 pub mod duplicates;
+pub mod facts;
 mod fetch;
 mod labels;
 mod last_copies;
@@ -27,6 +28,7 @@ pub mod verify;
 
 pub use dataset::Dataset;
 pub use decisions::{Decided, Decision, Decisions};
+pub use facts::Facts;
 pub use left_out::{LeftOut, Reason};
 pub use loader::{Batch, Loader};
 pub use sample::{Sample, Split};

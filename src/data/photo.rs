@@ -21,6 +21,11 @@ pub fn read(path: &Path, limits: &Limits) -> Result<Rgb> {
 /// # Errors
 /// Those of [`read`]; [`ErrorKind::Dataset`] for other bytes.
 pub fn read_known(path: &Path, sha256: &str) -> Result<Rgb> {
+    Ok(known(path, sha256)?.0)
+}
+
+/// The same with the file's bytes.
+pub(super) fn known(path: &Path, sha256: &str) -> Result<(Rgb, Vec<u8>)> {
     // It is the very photo that was admitted when the split was made.
     let limits = Limits::NONE;
     let bytes = bytes(path, &limits)?;
@@ -28,7 +33,7 @@ pub fn read_known(path: &Path, sha256: &str) -> Result<Rgb> {
         let what = "this photo was changed since the split was made";
         return Err(Error::new(ErrorKind::Dataset, what).at(path).mend(format!("put it back as it was, or {RESPLIT}")));
     }
-    Ok(decode(path, &bytes, &limits)?.picture)
+    Ok((decode(path, &bytes, &limits)?.picture, bytes))
 }
 
 /// Bytes of a file; 0 where it cannot be found.

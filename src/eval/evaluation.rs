@@ -10,7 +10,7 @@ use super::trusted::Trusted;
 use super::{Confusion, Prediction};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::work::{Progress, Unit, Work};
-use crate::data::Loader;
+use crate::data::{Facts, Loader};
 
 /// Predictions over a split, and the numbers drawn from them.
 ///
@@ -34,6 +34,8 @@ pub struct Evaluation {
     pub predictions: Vec<Prediction>,
     /// How the probabilities were calibrated, and what was asked of what is said beside them; none where they are raw.
     pub trusted: Option<Trusted>,
+    /// What is known of each photo beside what it shows; of none where it was not asked for, or the predictions come from a table.
+    pub facts: Vec<Facts>,
 }
 
 impl Evaluation {
@@ -58,7 +60,7 @@ impl Evaluation {
             let what = format!("a prediction does not fit {} classes: {target:?}, {probabilities:?}", classes.len());
             return Err(Error::new(ErrorKind::Dataset, what).at(&prediction.path));
         }
-        Ok(Self { model: model.into(), classes, predictions, trusted: None })
+        Ok(Self { model: model.into(), classes, predictions, trusted: None, facts: Vec::new() })
     }
 
     /// The same under another name, for tables of models that are told by something else than their network.
@@ -160,16 +162,18 @@ impl Evaluation {
     }
 }
 
-/// Predicts every photo of a loader, whose photos are brought to what [`Asked::preprocess`] says, in order.
+/// Predicts every photo of a loader, whose photos are brought to what [`Asked::preprocess`] says, in order. What the loader says of them beside
+/// ([`Loader::with_facts`]) is kept, for [slices](Evaluation::slices).
 ///
 /// # Errors
 /// What reading photos can give; [`ErrorKind::Interrupted`] if `progress` ends it.
 pub fn evaluate(asked: &Asked, loader: &Loader, name: &str, progress: &mut dyn Progress) -> Result<Evaluation> {
-    let mut predictions = Vec::with_capacity(loader.len());
+    let (mut predictions, mut facts) = (Vec::with_capacity(loader.len()), Vec::new());
     let mut work = Work::new("evaluating", Unit::Photos, loader.len() as u64);
     for batch in loader.batches() {
         work.at(predictions.len() as u64, progress)?;
         let batch = batch?;
+        facts.extend(batch.facts);
         for (index, (probabilities, judgement)) in batch.indices.into_iter().zip(asked.answers(&batch.images)?) {
             let sample = &loader.subset().samples[index];
             let prediction = Prediction::new(&sample.path, Some(sample.target), probabilities);
@@ -178,7 +182,7 @@ pub fn evaluate(asked: &Asked, loader: &Loader, name: &str, progress: &mut dyn P
     }
     work.end(progress)?;
     let evaluation = Evaluation::new(name, loader.subset().classes.clone(), predictions)?;
-    Ok(Evaluation { trusted: asked.trusted(), ..evaluation })
+    Ok(Evaluation { trusted: asked.trusted(), facts, ..evaluation })
 }
 
 #[cfg(test)]

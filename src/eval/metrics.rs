@@ -1,9 +1,11 @@
 //! Numbers that are drawn from counts.
 
+use serde::{Deserialize, Serialize};
+
 use super::Confusion;
 
 /// A fraction with its 95 % interval.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The fraction itself, 0 to 1.
     pub value: f64,

@@ -1,11 +1,13 @@
 //! Where a model is worse than elsewhere: its accuracy by class, light, size and source.
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
+use super::Evaluation;
 use super::metrics::{Interval, wilson};
-use super::{Evaluation, Facts};
 use crate::base::error::Result;
 use crate::base::work::{Progress, Unit, Work};
+use crate::data::Facts;
 
 /// Parts of about equal size that lights and sizes are cut into.
 const PARTS: usize = 4;
@@ -15,10 +17,10 @@ pub const LEAST: usize = 10;
 const AT_ONCE: usize = 128;
 
 /// Photos that have something in common.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Slice {
     /// What is looked at: `light`.
-    pub by: &'static str,
+    pub by: String,
     /// Which of it: `grey level 0 to 80`.
     pub name: String,
     /// Photos.
@@ -50,7 +52,7 @@ impl Slice {
 /// }
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Slices {
     /// Name of the model.
     pub model: String,
@@ -87,11 +89,15 @@ impl Slices {
 }
 
 impl Evaluation {
-    /// Accuracy by class, light, size and source. The photos are read again for it.
+    /// Accuracy by class, light, size and source. The photos are read again for it where nothing but what they show is known of them
+    /// ([`Evaluation::facts`]).
     ///
     /// # Errors
     /// What reading a photo can give; [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted) if `progress` ends it.
     pub fn slices_with(&self, progress: &mut dyn Progress) -> Result<Slices> {
+        if self.facts.len() == self.predictions.len() {
+            return Ok(Slices::new(self, &self.facts));
+        }
         let mut work = Work::new("looking at the photos", Unit::Photos, self.predictions.len() as u64);
         let mut facts = Vec::with_capacity(self.predictions.len());
         for some in self.predictions.chunks(AT_ONCE) {
@@ -127,7 +133,7 @@ impl Slicer<'_> {
         }
         let is_compared = photos >= LEAST && all > photos;
         self.slices.push(Slice {
-            by,
+            by: by.into(),
             name,
             photos,
             accuracy: wilson(hits, photos),
@@ -227,7 +233,7 @@ mod tests {
     #[test]
     fn probabilities_are_corrected_as_by_statsmodels() {
         let slice = |p: Option<f64>| Slice {
-            by: "class",
+            by: "class".into(),
             name: String::new(),
             photos: 10,
             accuracy: wilson(5, 10),

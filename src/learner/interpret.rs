@@ -18,7 +18,7 @@ impl Learner {
     pub fn evaluate(&self, split: Split) -> Result<Evaluation> {
         let model = self.trained()?;
         let (asked, loader) = self.asking(&model, self.config.trust, split)?;
-        let evaluation = eval::evaluate(&asked, &loader, &self.name_asked(&asked), &mut Bar::new())?;
+        let evaluation = eval::evaluate(&asked, &loader.with_facts(), &self.name_asked(&asked), &mut Bar::new())?;
         self.record_evaluation(split, &evaluation)?;
         Ok(evaluation)
     }

@@ -28,6 +28,9 @@ pub struct Weights {
     pub features: usize,
     /// Numbers that the backbone consists of, batch norm's statistics not counted.
     pub parameters: usize,
+    /// The share of ImageNet-1k's validation photos that it tells with its own classifier, at its own size, in percent, as timm's results say it
+    /// (`results/results-imagenet.csv`); none where it comes without a classifier.
+    pub top1: Option<f32>,
     /// The paper.
     pub paper: &'static str,
 }

@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use super::families::FAMILIES;
-use super::family::Member;
 pub use super::family::Weights;
+use super::family::{Build, Member};
 use crate::base::config::Backbone;
 use crate::base::error::{Error, Result};
 
@@ -13,6 +13,27 @@ use crate::base::error::{Error, Result};
 /// Preprocessing is the one that timm records with each set.
 pub fn weights(backbone: Backbone) -> Weights {
     member(backbone).weights
+}
+
+/// Whether all layers of a backbone can train, and not its head alone.
+pub fn trains(backbone: Backbone) -> bool {
+    matches!(member(backbone).build, Build::Steps(_))
+}
+
+/// About how large the published file of its weights is, in bytes: its numbers in f32, batch norm's statistics and ImageNet's classifier among them.
+pub fn file_bytes(backbone: Backbone) -> usize {
+    let member = member(backbone);
+    let shapes = match member.build {
+        Build::Steps(build) => {
+            let network = build();
+            network.tensors(0, network.program.steps.len())
+        }
+        Build::Whole(whole) => (whole.shapes)(),
+    };
+    let own: usize = shapes.into_values().map(|shape| shape.iter().product::<usize>()).sum();
+    // What comes without a classifier has no share of ImageNet's photos that it tells.
+    let classifier = if member.weights.top1.is_some() { 1_000 * (member.weights.features + 1) } else { 0 };
+    4 * (own + classifier)
 }
 
 /// What its family says of a backbone.
@@ -78,7 +99,7 @@ fn letters(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::family::{Build, Whole};
+    use crate::models::family::Whole;
 
     #[test]
     fn every_backbone_has_weights_of_its_own() {
@@ -132,10 +153,12 @@ mod tests {
             groups.collect::<Vec<_>>().join(",")
         };
         for member in members() {
-            let Weights { name, preprocess, features, parameters, licence, .. } = member.weights;
+            let Weights { name, preprocess, features, parameters, licence, top1, .. } = member.weights;
+            let megabytes = (file_bytes(member.backbone) as f64 / 1e6).round();
+            let top1 = top1.map_or("–".into(), |top1| format!("{top1:.1}"));
             let (features, parameters) = (thousands(features), thousands(parameters));
             let row = format!(
-                "| `{}` | {name} | {} | {features} | {parameters} | {licence} |",
+                "| `{}` | {name} | {} | {features} | {parameters} | {megabytes} | {top1} | {licence} |",
                 member.backbone, preprocess.size
             );
             assert!(readme.lines().any(|line| line == row), "README.md lacks: {row}");

@@ -58,7 +58,7 @@ impl Slices {
         };
         let is = |slice: &Slice| if slice.is_worse() { "weaker" } else { "" };
         Table::new([
-            ("by", text(&|slice| slice.by.into())),
+            ("by", text(&|slice| slice.by.clone())),
             ("slice", text(&|slice| slice.name.clone())),
             ("photos", Cells::Counts(self.slices.iter().map(|slice| slice.photos as u64).collect())),
             ("right", Cells::Shares(self.slices.iter().map(|slice| slice.accuracy.value).collect())),

@@ -121,7 +121,7 @@ impl<'a> Inputs<'a> {
                 Ok(AtCut::new(cached.rows(indices, device)?, targets, indices.to_vec()))
             }))),
             None => Ok(Box::new(self.loader.batches_of(order, view).map(move |batch| {
-                let Batch { images, targets, indices } = batch?;
+                let Batch { images, targets, indices, .. } = batch?;
                 let values = match &self.frozen {
                     None => images,
                     Some(frozen) => file::round(&frozen.run(&images)?, self.cut)?,

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use petal::data::{Dataset, Decision, Decisions, photo};
+use petal::data::{Dataset, Decision, Decisions, Facts, photo};
+use petal::eval::Audit;
 use petal::eval::audit::{Kind, circumstances, probes};
-use petal::eval::{Audit, Facts};
 use petal::nn::convex::deal;
 use petal::pixels::{Limits, Rgb, encode_jpeg, encode_png};
 use petal::project::{DeviceChoice, Project};

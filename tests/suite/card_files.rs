@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use petal::eval::Evaluation;
 use petal::prelude::*;
 
 use crate::support::{flowers, small_for};
@@ -17,8 +18,15 @@ fn f98_a_card_that_somebody_has_changed_stays_and_each_model_has_its_own() {
     let own = learner.run().folder.join("MODEL_CARD.md");
     let text = |path: &Path| fs::read_to_string(path).unwrap();
     assert!(text(&own).contains("was not measured"), "{}", text(&own));
-    learner.evaluate(Split::Test).unwrap();
+    let tested = learner.evaluate(Split::Test).unwrap();
     assert!(text(&own).contains("| test | 5 |"), "{}", text(&own));
+    // What is known of the photos was taken down while they were read: it is what reading them again gives.
+    assert_eq!(tested.facts.len(), 5);
+    let read_again = Evaluation { facts: Vec::new(), ..tested.clone() }.slices().unwrap();
+    assert_eq!(tested.slices().unwrap(), read_again);
+    let weaker = text(&own).split_once("## Where it is weaker").unwrap().1.to_string();
+    assert!(weaker.contains("On the test photos. No slice is shown to be weaker"), "{weaker}");
+    assert!(weaker.contains("| light | grey level ") && weaker.contains("| too few |"), "{weaker}");
 
     // Beside a model file; a second model in the folder has a card of its own name.
     let [best, other] =

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use petal::Seed;
 use petal::config::{Config, Duplicates, TestConfig, TrustConfig};
-use petal::eval::{Evaluation, Prediction, Trusted};
+use petal::eval::{Evaluation, Prediction, Slice, Slices, Trusted, metrics};
 use petal::files::signed::{Standing, standing};
 use petal::models::{Origin, Temperature};
 use petal::prelude::*;
@@ -258,4 +258,46 @@ fn a_card_says_how_far_to_trust_a_model_that_was_calibrated_and_nothing_of_anoth
     }
     // Nothing was judged, so nothing is said of sets and unknown photos.
     assert!(!card.contains("Sets of classes") && !card.contains("Unknown:"));
+}
+
+#[test]
+fn a_card_says_where_a_model_is_weaker_and_nothing_of_cameras() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut record = run(folder.path(), ["daisy", "roses", "tulips"], "my_photos");
+    assert!(!record.card().contains("Where it is weaker"));
+    let slice = |by: &str, name: &str, hits, photos, p_value| Slice {
+        by: by.into(),
+        name: name.into(),
+        photos,
+        accuracy: metrics::wilson(hits, photos),
+        elsewhere: 0.95,
+        p_value,
+    };
+    let dark = slice("light", "grey level 10 to 40", 25, 50, Some(0.000_4));
+    let camera = slice("camera", "My own *camera*", 3, 12, Some(0.000_2));
+    let slices = vec![
+        slice("class", "roses", 40, 50, Some(0.2)),
+        dark.clone(),
+        slice("format", "<b>", 4, 5, None),
+        camera.clone(),
+    ];
+    let mut card_of = |slices: Vec<Slice>| {
+        let slices = Slices { model: "m".into(), accuracy: metrics::wilson(9, 12), slices };
+        record.metrics.get_mut("test").unwrap().slices = Some(slices);
+        let card = record.card();
+        let (_, text) = card.split_once("## Where it is weaker\n\n").unwrap();
+        text.split("\n## ").next().unwrap().to_string()
+    };
+    // scipy.stats.binomtest(25, 50).proportion_ci(method="wilson") is 0.3664 to 0.6336.
+    let row = "| light | grey level 10 to 40 | 50 | 50.0 % (36.6–63.4) | 95.0 % | < 0.001 |";
+    let weakest = "weakest by light, grey level 10 to 40: 50.0 % (36.6–63.4) right there, 95.0 % elsewhere.";
+    let text = card_of(vec![slices[0].clone(), dark, slices[2].clone()]);
+    for words in [row, weakest, "| format | &lt;b&gt; | 5 |", "| too few |", "corrected for 2 slices"] {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    assert!(!text.contains("roses"), "{text}");
+    let text = card_of(slices);
+    assert!(text.contains("weakest by camera") && !text.contains("My own"), "{text}");
+    let text = card_of(vec![Slice { p_value: Some(0.4), ..camera }]);
+    assert!(text.contains("No slice is shown to be weaker"), "{text}");
 }

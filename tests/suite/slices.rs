@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use petal::eval::{Evaluation, Facts, Prediction, Slices};
+use petal::data::Facts;
+use petal::eval::{Evaluation, Prediction, Slices};
 use petal::pixels::{Format, Look, Origin};
 use petal::{Purpose, Seed};
 
@@ -43,7 +44,7 @@ fn f94_the_weakest_slice_is_named_only_where_it_is_shown() {
     // Dark photos are told badly: that slice is the weakest.
     let slices = sliced(400, 1, |light, chance| chance < if light < 70.0 { 0.6 } else { 0.95 });
     let weakest = slices.weakest().unwrap();
-    assert_eq!((weakest.by, weakest.photos), ("light", 100));
+    assert_eq!((weakest.by.as_str(), weakest.photos), ("light", 100));
     assert!(weakest.name.starts_with("grey level 2"), "{}", weakest.name);
     assert!(weakest.accuracy.high < weakest.elsewhere && weakest.p_value.unwrap() < 1e-6);
     let said = slices.view().text();

@@ -1,8 +1,7 @@
 //! Facts about photos in classes of their own: ranges of numbers, or words. What a small probe learns from.
 
+use crate::data::Facts;
 use std::collections::BTreeMap;
-
-use crate::eval::Facts;
 
 /// Ranges that a number's values are cut into, as many photos in each.
 const RANGES: usize = 8;

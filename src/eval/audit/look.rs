@@ -8,11 +8,10 @@ use rayon::prelude::*;
 use crate::base::error::Result;
 use crate::base::work::{Progress, Unit, Work};
 use crate::data::verify::Checked;
-use crate::data::{Dataset, LeftOut, Sample, photo};
-use crate::eval::Facts;
+use crate::data::{Dataset, Facts, LeftOut, Sample, photo};
 use crate::models::{Cut, Model};
 use crate::nn::convex::Rows;
-use crate::pixels::{Limits, Look, Origin, Preprocess};
+use crate::pixels::{Limits, Preprocess};
 
 /// Photos that go through the network at once, and between two safe points.
 const AT_ONCE: usize = 64;
@@ -70,7 +69,6 @@ fn one(sample: &Sample, preprocess: &Preprocess, limits: &Limits) -> Result<(Che
     let decoded = photo::decode(&sample.path, &bytes, limits)?;
     let checked = Checked::of(sample, &bytes, &decoded)?;
     let pixels = preprocess.normalize(&preprocess.square(&decoded.picture)?);
-    let (size, origin) = (checked.size, Origin::of(&bytes));
-    let look = Look::of(decoded.picture).map_err(|error| error.at(&sample.path))?;
-    Ok((checked, Facts { size, bytes: bytes.len() as u64, look, origin }, pixels))
+    let facts = Facts::of_picture(decoded.picture, &bytes).map_err(|error| error.at(&sample.path))?;
+    Ok((checked, facts, pixels))
 }

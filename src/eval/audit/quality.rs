@@ -2,7 +2,7 @@
 
 use super::finding::{Finding, Kind};
 use super::robust::{Side, deviations, median};
-use crate::eval::Facts;
+use crate::data::Facts;
 
 /// Beyond so many robust standard deviations a value is unusual (Iglewicz & Hoaglin 1993). Of normal values, one in 4,300 is, on each side.
 pub const FAR: f64 = 3.5;

@@ -28,6 +28,7 @@ pub(super) const MEMBERS: &[Member] = &[Member {
         revision: "main",
         file: "model.safetensors",
         licence: "Apache-2.0",
+        top1: Some(82.066),
         preprocess: Preprocess { filter: Filter::Bicubic, ..IMAGENET },
         features: 768,
         parameters: 27_820_128,

@@ -30,36 +30,37 @@ pub(super) const MEMBERS: &[Member] = &[
     Member {
         // Compiled in, so that neither a notebook nor an installed command depends on where the repository is.
         embedded: Some(include_bytes!("../../../models/pretrained/tf_efficientnet_lite0.in1k.f16.safetensors")),
-        ..lite0("timm/tf_efficientnet_lite0.in1k", 3_371_008)
+        ..lite0("timm/tf_efficientnet_lite0.in1k", 3_371_008, 74.846)
     },
     Member {
         backbone: Backbone::EfficientnetLite1,
         build: Build::Steps(|| efficientnet_lite(1.0, 1.1)),
-        ..sized(lite0("timm/tf_efficientnet_lite1.in1k", 4_135_680), 240, 0.882, Filter::Bicubic)
+        ..sized(lite0("timm/tf_efficientnet_lite1.in1k", 4_135_680, 76.674), 240, 0.882, Filter::Bicubic)
     },
     Member {
         backbone: Backbone::EfficientnetLite2,
         build: Build::Steps(|| efficientnet_lite(1.1, 1.2)),
-        ..sized(lite0("timm/tf_efficientnet_lite2.in1k", 4_811_072), 260, 0.89, Filter::Bicubic)
+        ..sized(lite0("timm/tf_efficientnet_lite2.in1k", 4_811_072, 77.47), 260, 0.89, Filter::Bicubic)
     },
     Member {
         backbone: Backbone::EfficientnetLite3,
         build: Build::Steps(|| efficientnet_lite(1.2, 1.4)),
-        ..sized(lite0("timm/tf_efficientnet_lite3.in1k", 6_916_096), 300, 0.904, Filter::Bilinear)
+        ..sized(lite0("timm/tf_efficientnet_lite3.in1k", 6_916_096, 79.808), 300, 0.904, Filter::Bilinear)
     },
     Member {
         backbone: Backbone::EfficientnetLite4,
         build: Build::Steps(|| efficientnet_lite(1.4, 1.8)),
-        ..sized(lite0("timm/tf_efficientnet_lite4.in1k", 11_725_568), 380, 0.92, Filter::Bilinear)
+        ..sized(lite0("timm/tf_efficientnet_lite4.in1k", 11_725_568, 81.54), 380, 0.92, Filter::Bilinear)
     },
 ];
 
-const fn lite0(name: &'static str, parameters: usize) -> Member {
+const fn lite0(name: &'static str, parameters: usize, top1: f32) -> Member {
     let weights = Weights {
         name,
         revision: "main",
         file: "model.safetensors",
         licence: "Apache-2.0",
+        top1: Some(top1),
         preprocess: Preprocess { filter: Filter::Bicubic, mean: [0.5; 3], std: [0.5; 3], ..IMAGENET },
         features: 1280,
         parameters,

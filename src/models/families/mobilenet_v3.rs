@@ -24,6 +24,7 @@ pub(super) const MEMBERS: &[Member] = &[Member {
         revision: "main",
         file: "model.safetensors",
         licence: "Apache-2.0",
+        top1: Some(76.310),
         preprocess: Preprocess { crop: 0.95, filter: Filter::Bicubic, mean: [0.5; 3], std: [0.5; 3], ..IMAGENET },
         features: 1280,
         parameters: 4_202_032,

@@ -23,6 +23,7 @@ pub(super) const MEMBERS: &[Member] = &[Member {
         revision: "main",
         file: "model.safetensors",
         licence: "Apache-2.0",
+        top1: Some(79.092),
         preprocess: Preprocess { crop: 0.95, filter: Filter::Bicubic, ..IMAGENET },
         features: 1280,
         parameters: 8_434_512,

@@ -28,31 +28,32 @@ pub(super) const MEMBERS: &[Member] = &[
     Member {
         build: Build::Steps(|| resnet(false, [2, 2, 2, 2])),
         init: |name, shape, stream| ending_in(".bn2.weight", name, shape, stream),
-        ..torchvision(Backbone::Resnet18, "timm/resnet18.tv_in1k", 512, 11_176_512)
+        ..torchvision(Backbone::Resnet18, "timm/resnet18.tv_in1k", 512, 11_176_512, 69.752)
     },
     Member {
         build: Build::Steps(|| resnet(false, [3, 4, 6, 3])),
         init: |name, shape, stream| ending_in(".bn2.weight", name, shape, stream),
-        ..torchvision(Backbone::Resnet34, "timm/resnet34.tv_in1k", 512, 21_284_672)
+        ..torchvision(Backbone::Resnet34, "timm/resnet34.tv_in1k", 512, 21_284_672, 73.298)
     },
-    torchvision(Backbone::Resnet50, "timm/resnet50.tv_in1k", 2048, 23_508_032),
+    torchvision(Backbone::Resnet50, "timm/resnet50.tv_in1k", 2048, 23_508_032, 76.156),
     Member {
         build: Build::Steps(|| resnet(true, [3, 4, 23, 3])),
-        ..torchvision(Backbone::Resnet101, "timm/resnet101.tv_in1k", 2048, 42_500_160)
+        ..torchvision(Backbone::Resnet101, "timm/resnet101.tv_in1k", 2048, 42_500_160, 77.404)
     },
     Member {
         build: Build::Steps(|| resnet(true, [3, 8, 36, 3])),
-        ..torchvision(Backbone::Resnet152, "timm/resnet152.tv_in1k", 2048, 58_143_808)
+        ..torchvision(Backbone::Resnet152, "timm/resnet152.tv_in1k", 2048, 58_143_808, 78.33)
     },
 ];
 
 /// A member, built as ResNet-50 is.
-const fn torchvision(backbone: Backbone, name: &'static str, features: usize, parameters: usize) -> Member {
+const fn torchvision(backbone: Backbone, name: &'static str, features: usize, parameters: usize, top1: f32) -> Member {
     let weights = Weights {
         name,
         revision: "main",
         file: "model.safetensors",
         licence: "BSD-3-Clause",
+        top1: Some(top1),
         preprocess: IMAGENET,
         features,
         parameters,

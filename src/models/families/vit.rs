@@ -29,6 +29,7 @@ pub(super) const MEMBERS: &[Member] = &[Member {
         revision: "main",
         file: "model.safetensors",
         licence: "Apache-2.0",
+        top1: None,
         preprocess: Preprocess { crop: 1.0, mean: [0.5; 3], std: [0.5; 3], ..IMAGENET },
         features: 768,
         parameters: 85_798_656,

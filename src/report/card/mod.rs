@@ -10,6 +10,7 @@ mod front;
 mod made_from;
 mod markup;
 mod results;
+mod slices;
 mod training;
 mod trusted;
 mod using;
@@ -25,11 +26,12 @@ pub use file::Written;
 type Says = fn(&Card) -> String;
 
 /// The sections of a card, in order: a heading, and the Markdown below it. A section that says nothing is left out, heading and all.
-const SECTIONS: [(&str, Says); 10] = [
+const SECTIONS: [(&str, Says); 11] = [
     ("How to use it", using::load),
     ("What it is for", using::purpose),
     ("How good it is", results::measured),
     ("Class by class", results::by_class),
+    ("Where it is weaker", slices::slices),
     ("How far to trust it", trusted::trusted),
     ("The photos", data::photos),
     ("Split and leaks", data::split),

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use super::photo;
 use crate::base::error::Result;
-use crate::data::photo;
-use crate::pixels::{Limits, Look, Origin};
+use crate::pixels::{Limits, Look, Origin, Rgb};
 
 /// What is known of a photo beside what it shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,9 +27,16 @@ impl Facts {
     pub fn of(path: &Path) -> Result<Self> {
         let bytes = photo::bytes(path, &Limits::NONE)?;
         let picture = photo::decode(path, &bytes, &Limits::NONE)?.picture;
-        let (size, origin) = ((picture.width, picture.height), Origin::of(&bytes));
-        let look = Look::of(picture).map_err(|error| error.at(path))?;
-        Ok(Self { size, bytes: bytes.len() as u64, look, origin })
+        Self::of_picture(picture, &bytes).map_err(|error| error.at(path))
+    }
+
+    /// The same of a picture that was decoded from these bytes.
+    ///
+    /// # Errors
+    /// Those of [`Look::of`].
+    pub fn of_picture(picture: Rgb, bytes: &[u8]) -> Result<Self> {
+        let (size, origin) = ((picture.width, picture.height), Origin::of(bytes));
+        Ok(Self { size, bytes: bytes.len() as u64, look: Look::of(picture)?, origin })
     }
 
     /// Pixels in all.
