@@ -107,7 +107,9 @@ pub mod prelude {
     pub use crate::data::{Batch, Dataset, Decision, Decisions, Loader, Split, Splits};
     pub use crate::eval::{Audit, Cleaner, Evaluation, Prediction, audit, compare};
     pub use crate::explain;
-    pub use crate::learner::{Background, Fitted, Learner, Predictions, compare_runs, sweep};
+    pub use crate::learner::{
+        Background, Fitted, Learner, Predictions, choose_network, compare_runs, networks_at_hand, sweep,
+    };
     pub use crate::models::{Cut, Model};
     pub use crate::nn::{loss, optim::Adam};
     pub use crate::recipe::{fine_tune, train_baseline};

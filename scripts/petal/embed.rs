@@ -18,10 +18,10 @@ use crate::progress::Bars;
 /// Which network and photos.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The pretrained network.
-    #[arg(long, value_parser = crate::parsed::<Backbone>)]
-    backbone: Backbone,
-    /// Its weights: hub, embedded (efficientnet-lite0 only), random, or a safetensors file.
+    /// The pretrained network, or a repository of timm's with weights of one: hf:owner/name.
+    #[arg(long, value_parser = crate::named)]
+    backbone: String,
+    /// Its weights: hub, embedded (efficientnet-lite0 only), random, hf:owner/name, or a safetensors file.
     #[arg(long, default_value = "hub", value_parser = crate::parsed::<WeightsFrom>)]
     weights: WeightsFrom,
     /// How a photo becomes the square that the network sees: crop, squash or pad.
@@ -41,7 +41,8 @@ impl Options {
             return Err(Error::new(ErrorKind::Dataset, "there is no such folder").at(&self.folder));
         }
         output::check_free(&self.out, FEATURES)?;
-        let config = Config { backbone: self.backbone, weights: self.weights, fit: self.fit, ..Config::seed() };
+        let config = Config { weights: self.weights, fit: self.fit, ..Config::seed() };
+        let config = config.with_network(&self.backbone, project)?;
         let (model, preprocess) = backbone_model(&config, project)?;
         let eval::predict::Named { photos, hidden } = eval::predict::photos(std::slice::from_ref(&self.folder))?;
         let (features, unreadable) = eval::predict::embed(
@@ -54,7 +55,7 @@ impl Options {
         )?;
         let names: Vec<_> = features.paths.iter().map(|p| lossy(p.strip_prefix(&self.folder).unwrap_or(p))).collect();
         let dims = features.values.dims().to_vec();
-        let metadata = json!({ "backbone": self.backbone.name(), "files": names }).to_string();
+        let metadata = json!({ "backbone": config.backbone.name(), "files": names }).to_string();
         let bytes = codec::to_bytes(&[("features".to_string(), features.values)].into(), &metadata)?;
         output::write(&self.out, FEATURES, &bytes)?;
         let mut text = format!("features {dims:?} of {} photos: {}\n", names.len(), shown(&self.out));

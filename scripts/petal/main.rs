@@ -129,6 +129,11 @@ enum Command {
     Bench(bench::Options),
 }
 
+/// Lets clap check how a network is named.
+fn named(text: &str) -> std::result::Result<String, String> {
+    parsed::<petal::config::Named>(text).map(|_| text.to_owned())
+}
+
 /// Lets clap parse what petal's own settings parse.
 fn parsed<T: std::str::FromStr<Err = Error>>(text: &str) -> std::result::Result<T, String> {
     text.parse().map_err(|error: Error| error.in_a_line())

@@ -17,9 +17,9 @@ pub(crate) struct Settings {
     /// Settings from a TOML file instead of a recipe.
     #[arg(long, conflicts_with = "recipe")]
     config: Option<PathBuf>,
-    #[arg(long, value_parser = crate::parsed::<Backbone>, help = format!("The pretrained network: {}", Backbone::ALL.map(Backbone::name).join(", ")))]
-    backbone: Option<Backbone>,
-    /// Its weights: hub, embedded (efficientnet-lite0 only), random, or a safetensors file.
+    #[arg(long, value_parser = crate::named, help = format!("The pretrained network: {}; a repository of timm's with weights of one of them, hf:owner/name; or auto: of those on this machine the one that knows most of the photos already", Backbone::ALL.map(Backbone::name).join(", ")))]
+    backbone: Option<String>,
+    /// Its weights: hub, embedded (efficientnet-lite0 only), random, hf:owner/name, or a safetensors file.
     #[arg(long, value_parser = crate::parsed::<WeightsFrom>)]
     weights: Option<WeightsFrom>,
     /// How a photo becomes the square that the network sees: crop (its middle), squash (all of it, squeezed) or pad (all of it, with a margin).
@@ -38,13 +38,13 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// The recipe or the file, but for what was given; `more` changes it before what --set says.
-    pub(crate) fn config(&self, photos: &Photos, more: impl FnOnce(&mut Config)) -> Result<Config> {
+    pub(crate) fn config(&self, project: &Project, photos: &Photos, more: impl FnOnce(&mut Config)) -> Result<Config> {
         let mut config = match &self.config {
             Some(path) => Config::load(path)?,
             None => Config::recipe(&self.recipe)?,
         };
-        if let Some(backbone) = self.backbone {
-            config.backbone = backbone;
+        if let Some(name) = self.backbone.as_ref().filter(|_| !self.is_auto()) {
+            config = config.with_network(name, project)?;
         }
         if let Some(weights) = &self.weights {
             config.weights = weights.clone();
@@ -55,6 +55,21 @@ impl Settings {
         config = photos.over(config);
         more(&mut config);
         config.with(&self.settings)
+    }
+
+    /// Whether the photos are to say which network it is.
+    fn is_auto(&self) -> bool {
+        self.backbone.as_deref() == Some("auto")
+    }
+
+    /// The settings with the network that knows most of these photos already, where that is asked for.
+    pub(crate) fn with_chosen_network(&self, config: Config, project: &Project, splits: &Splits) -> Result<Config> {
+        if !self.is_auto() {
+            return Ok(config);
+        }
+        let chosen = choose_network(project, splits, &config, &networks_at_hand()?)?;
+        eprintln!("{}", chosen.view().without_hints().text());
+        Ok(chosen.config)
     }
 
     /// What --set says, but for settings that are chosen among: a recipe that is tried does not take it back.

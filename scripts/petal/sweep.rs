@@ -41,14 +41,17 @@ pub(crate) struct Options {
 impl Options {
     /// Tries all, and tells what is best on the validation photos.
     pub(crate) fn run(self, project: &Project, limits: &LimitOptions) -> Result<Output> {
-        let mut config = self.settings.config(&self.photos, |_| {})?;
+        let mut config = self.settings.config(project, &self.photos, |_| {})?;
         config.limits = limits.over(config.limits);
+        // What is wrong with what to try is said before the photos are read.
+        config.grid(&self.over)?;
+        let splits = self.photos.splits(project, &mut config)?;
+        config = self.settings.with_chosen_network(config, project, &splits)?;
         let mut candidates = config.grid(&self.over)?;
         let set = self.settings.set_but(&self.over);
         for candidate in &mut candidates {
             candidate.config = candidate.config.with(&set)?;
         }
-        let splits = self.photos.splits(project, &mut config)?;
         let interrupt = Interrupt::watch()?;
         let mut training = Training::new(interrupt.clone());
         let mut last = String::new();

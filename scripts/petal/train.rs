@@ -63,13 +63,14 @@ impl Options {
     /// Trains all phases, then measures the best epoch on the test photos.
     pub(crate) fn run(self, project: &Project, limits: &LimitOptions) -> Result<Output> {
         let since = Instant::now();
-        let mut config = self.config()?;
+        let mut config = self.config(project)?;
         config.limits = limits.over(config.limits);
         let splits = self.photos.splits(project, &mut config)?;
         let kind = match self.model {
             Which::Baseline => Kind::Baseline,
             Which::Transfer => Kind::Transfer,
         };
+        config = self.settings.with_chosen_network(config, project, &splits)?;
         let mut learner = Learner::in_run(project, &splits, &config, kind, self.run.as_deref())?;
         let interrupt = Interrupt::watch()?;
         let mut training = Training::new(interrupt.clone());
@@ -151,8 +152,8 @@ impl Options {
         })
     }
 
-    fn config(&self) -> Result<Config> {
-        self.settings.config(&self.photos, |config| {
+    fn config(&self, project: &Project) -> Result<Config> {
+        self.settings.config(project, &self.photos, |config| {
             if let Some(epochs) = self.epochs_head {
                 (config.head.epochs, config.head.least_steps) = (epochs, 0);
             }

@@ -11,7 +11,7 @@ use crate::base::project::Project;
 use crate::base::seed::Seed;
 use crate::data::Splits;
 use crate::export::ModelInfo;
-use crate::models::{Architecture, Model, registry};
+use crate::models::{Architecture, Model};
 use crate::pixels::Preprocess;
 use crate::train::{Family, Phase};
 
@@ -35,30 +35,21 @@ impl Learner {
         project.check_origin()?;
         let config = &config.of_photos(splits.train.samples.len());
         let classes = splits.classes.len();
-        let (architecture, preprocess) = match kind {
-            Kind::Baseline => {
-                let preprocess = Preprocess { fit: config.fit, ..unit(config.image_size) };
-                (Architecture::Baseline { classes, image_size: config.image_size }, preprocess)
-            }
-            Kind::Transfer => {
-                let preprocess = registry::weights(config.backbone).preprocess;
-                let preprocess = Preprocess { size: config.image_size, fit: config.fit, ..preprocess };
-                (
-                    Architecture::Transfer {
-                        backbone: config.backbone,
-                        hidden: config.classifier.hidden,
-                        dropout: config.classifier.dropout,
-                        classes,
-                    },
-                    preprocess,
-                )
-            }
+        let architecture = match kind {
+            Kind::Baseline => Architecture::Baseline { classes, image_size: config.image_size },
+            Kind::Transfer => Architecture::Transfer {
+                backbone: config.backbone,
+                hidden: config.classifier.hidden,
+                dropout: config.classifier.dropout,
+                classes,
+            },
         };
         let model = Model::new(&architecture, Seed(config.seed), &project.device)?.in_precision(config.precision)?;
-        let mut origin = None;
-        if kind == Kind::Transfer {
-            origin = pretrain(&model, config, project)?;
-        }
+        let (preprocess, origin) = match kind {
+            Kind::Baseline => (unit(config.image_size), None),
+            Kind::Transfer => pretrain(&model, config, project)?,
+        };
+        let preprocess = Preprocess { size: config.image_size, fit: config.fit, ..preprocess };
         let info = ModelInfo {
             architecture,
             classes: splits.classes.to_vec(),

@@ -5,6 +5,7 @@ mod background;
 mod budget;
 mod build;
 mod calibrate;
+mod choose;
 mod compare;
 mod cross_validate;
 mod explain;
@@ -33,6 +34,7 @@ use crate::report::{self, Figure, Table};
 use crate::train::{Cache, Family, History, Job, Phase, Run, trust};
 
 pub use background::Background;
+pub use choose::{ChosenNetwork, TriedNetwork, choose_network, networks_at_hand};
 pub use compare::{compare_over_seeds, compare_runs};
 pub use cross_validate::CrossValidation;
 pub use fit::Fitted;

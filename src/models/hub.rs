@@ -3,6 +3,7 @@
 //! The cache is the one that the hub's own clients use, laid out by hf-hub.
 
 mod request;
+mod timm;
 
 use std::env;
 use std::fs;
@@ -15,6 +16,8 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
 use crate::base::work::Progress;
 use crate::nn::codec;
+
+pub use timm::Described;
 
 /// How to reach the hub.
 #[derive(Clone)]
@@ -117,6 +120,21 @@ impl Hub {
             None => request.download(&cache, file, progress)?,
         };
         Ok(Fetched { from_cache, ..verify(&path, records, &repo.folder_name())? })
+    }
+
+    /// Whether the cache on this machine has a file of a repository.
+    pub fn has(&self, repository: &str, revision: &str, file: &str) -> bool {
+        let repo = Repo::with_revision(repository.into(), RepoType::Model, revision.into());
+        Cache::new(self.cache.clone()).repo(repo).get(file).is_some()
+    }
+
+    /// What a repository of timm's says of its weights: its `config.json`.
+    ///
+    /// # Errors
+    /// Those of [`Hub::fetch`]; [`ErrorKind::Weights`] for a `config.json` that is not timm's, or tells of a network that petal does not have.
+    pub fn describe(&self, repository: &str, records: &Path, progress: &mut dyn Progress) -> Result<Described> {
+        let fetched = self.fetch(repository, "main", "config.json", records, progress)?;
+        timm::described(&fetched.bytes).map_err(|error| error.at(fetched.path))
     }
 }
 

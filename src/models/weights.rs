@@ -7,13 +7,14 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::hub::Hub;
+use super::hub::{Described, Hub};
 use super::{Model, registry};
 use crate::base::config::{Backbone, WeightsFrom};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files;
 use crate::base::work::Progress;
 use crate::nn::codec;
+use crate::pixels::Preprocess;
 
 /// Where weights came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,8 @@ pub struct Loaded {
     pub tensors: BTreeMap<String, Tensor>,
     /// Where they came from.
     pub origin: Origin,
+    /// What they were trained to see.
+    pub preprocess: Preprocess,
 }
 
 /// The pretrained weights of a backbone; `None` for [`WeightsFrom::Random`], which [`Model::new`] has drawn already.
@@ -56,6 +59,9 @@ pub fn load(
         WeightsFrom::Hub => load_from_hub(&Hub::from_env()?, backbone, device, models, progress).map(Some),
         WeightsFrom::Embedded => load_embedded(backbone, device).map(Some),
         WeightsFrom::File(path) => load_file(backbone, path, device).map(Some),
+        WeightsFrom::Repository(name) => {
+            load_from_repository(&Hub::from_env()?, backbone, name, device, models, progress).map(Some)
+        }
     }
 }
 
@@ -71,7 +77,31 @@ pub fn load_from_hub(
     let fetched = hub.fetch(weights.name, weights.revision, weights.file, &models.join("cache/weights"), progress)?;
     let tensors = parse(&fetched.bytes, device).map_err(|error| error.at(fetched.path))?;
     let origin = Origin { name: weights.name.into(), sha256: fetched.sha256, licence: Some(weights.licence.into()) };
-    Ok(Loaded { tensors: without_classifier(backbone, tensors), origin })
+    Ok(Loaded { tensors: without_classifier(backbone, tensors), origin, preprocess: weights.preprocess })
+}
+
+/// The same from another repository with weights of this network, as timm lays it out; what they were trained to see says its `config.json`.
+///
+/// # Errors
+/// [`ErrorKind::Weights`] for those of another network; what [`Hub::describe`] and [`Hub::fetch`] say.
+pub fn load_from_repository(
+    hub: &Hub,
+    backbone: Backbone,
+    name: &str,
+    device: &Device,
+    models: &Path,
+    progress: &mut dyn Progress,
+) -> Result<Loaded> {
+    let records = models.join("cache/weights");
+    let Described { backbone: own, preprocess, licence } = hub.describe(name, &records, progress)?;
+    if own != backbone {
+        let what = format!("{name} has weights of {own}: expected those of {backbone}");
+        return Err(Error::new(ErrorKind::Weights, what).mend(format!("set backbone to {own}, or weights to others")));
+    }
+    let fetched = hub.fetch(name, "main", "model.safetensors", &records, progress)?;
+    let tensors = parse(&fetched.bytes, device).map_err(|error| error.at(fetched.path))?;
+    let origin = Origin { name: name.into(), sha256: fetched.sha256, licence };
+    Ok(Loaded { tensors: without_classifier(backbone, tensors), origin, preprocess })
 }
 
 /// Sets a model's backbone. Everything is checked before anything is set.
@@ -147,6 +177,7 @@ fn load_file(backbone: Backbone, path: &Path, device: &Device) -> Result<Loaded>
     Ok(Loaded {
         tensors: without_classifier(backbone, tensors),
         origin: Origin { name, sha256: files::sha256(&bytes), licence: None },
+        preprocess: registry::weights(backbone).preprocess,
     })
 }
 
@@ -165,7 +196,8 @@ fn load_embedded(backbone: Backbone, device: &Device) -> Result<Loaded> {
         sha256: files::sha256(bytes),
         licence: Some(weights.licence.into()),
     };
-    Ok(Loaded { tensors: without_classifier(backbone, parse(bytes, device)?), origin })
+    let tensors = without_classifier(backbone, parse(bytes, device)?);
+    Ok(Loaded { tensors, origin, preprocess: weights.preprocess })
 }
 
 /// The 1000 classes of ImageNet go.

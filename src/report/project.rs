@@ -50,6 +50,7 @@ impl Config {
             WeightsFrom::Hub => format!("{} from the hub, {}", weights.name, weights.licence),
             WeightsFrom::Embedded => format!("{}, in the repository, {}", weights.name, weights.licence),
             WeightsFrom::Random => "random: it learns little".into(),
+            WeightsFrom::Repository(name) => format!("{name} from the hub"),
             WeightsFrom::File(path) => format!("the file {}", path.display()),
         };
         let phase = |phase: Phase, least_steps: usize| {

@@ -51,6 +51,11 @@ fn all_steps_from_drawn_flowers_to_features() {
     let refused = petal(folder, &["audit", "--out", "petal.toml"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("is not a page of an audit"));
 
+    let listed = json(folder, &["networks", "--only", "efficientnet-lite"]);
+    assert_eq!(listed["networks"].as_array().unwrap().len(), 5);
+    assert_eq!(listed["networks"][0]["imagenet_top1"].as_f64().map(|top1| (top1 * 1e3).round()), Some(74_846.0));
+    assert!(!petal(folder, &["networks", "--only", "swin"]).status.success());
+
     let trained = json(folder, &["train", "--config", "petal.toml"]);
     assert_eq!(trained["epochs"].as_array().unwrap().len(), 4);
     let model = trained["model"].as_str().unwrap();

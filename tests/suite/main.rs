@@ -7,6 +7,7 @@ mod bad_input;
 mod budget;
 mod cache;
 mod card_files;
+mod choosing;
 mod circles;
 mod command;
 mod comparing;

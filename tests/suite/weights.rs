@@ -55,6 +55,47 @@ fn a_backbone_is_loaded_from_the_hub() {
     assert!(error.path().is_some());
 }
 
+/// A repository as timm lays one out, of another training of a network that petal has.
+#[test]
+fn weights_of_another_repository_are_loaded_with_what_it_says_of_them() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let content = fs::read(root.join("models/pretrained/tf_efficientnet_lite0.in1k.f16.safetensors")).unwrap();
+    let server = Server::new(&content, []);
+    let config = r#"{"architecture": "tf_efficientnet_lite0", "num_classes": 1000, "pretrained_cfg": {"input_size": [3, 192, 192],
+        "interpolation": "bilinear", "crop_pct": 0.9, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.4], "license": "mit"}}"#;
+    server.state.lock().unwrap().small = config.into();
+    let records = server.folder.path();
+    let hub = Hub { token: Some("secret".into()), ..hub_of(&server) };
+    let load = |hub: &Hub, backbone| {
+        weights::load_from_repository(hub, backbone, "owner/mine", &Device::Cpu, records, &mut Unheard)
+    };
+    let own = hub.describe("owner/mine", &records.join("cache/weights"), &mut Unheard).unwrap();
+    assert_eq!(own.backbone, Backbone::EfficientnetLite0);
+    let loaded = load(&hub, Backbone::EfficientnetLite0).unwrap();
+    assert_eq!((loaded.origin.name.as_str(), loaded.origin.licence.as_deref()), ("owner/mine", Some("mit")));
+    assert_eq!(loaded.origin.sha256, files::sha256(&content));
+    assert_eq!((loaded.preprocess.size, loaded.preprocess.crop, loaded.preprocess.mean), (192, 0.9, [0.4, 0.5, 0.6]));
+    assert!(!loaded.tensors.contains_key("classifier.weight"));
+    assert!(server.log().iter().any(|line| line.starts_with("GET /owner/mine/resolve/main/config.json")));
+    assert!(server.log().iter().filter(|line| line.contains("config.json")).all(|line| line.contains("bearer secret")));
+
+    // Another network's are refused before they are downloaded; what is there is not asked for again, nor is the hub needed.
+    let asked = server.log().len();
+    let error = load(&hub, Backbone::Resnet18).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Weights);
+    assert!(error.what().contains("has weights of efficientnet-lite0: expected those of resnet18"), "{error}");
+    let again = load(&Hub { offline: true, ..hub }, Backbone::EfficientnetLite0).unwrap();
+    assert_eq!((again.preprocess, server.log().len()), (loaded.preprocess, asked));
+
+    // A page in the place of the description, and one without end.
+    for (small, says) in [(b"<html>".to_vec(), "no config.json of timm's"), (vec![b' '; 5 << 20], "more than")] {
+        let server = Server::new(&content, []);
+        server.state.lock().unwrap().small = small;
+        let error = hub_of(&server).describe("owner/mine", server.folder.path(), &mut Unheard).unwrap_err();
+        assert!(error.what().contains(says), "{error}");
+    }
+}
+
 /// Features near 1 in size; 1e-4 covers f32 sums in another order through 12 and 18 blocks.
 #[test]
 fn the_zoo_gives_the_features_that_timm_gives() {

@@ -4,6 +4,7 @@ mod backbone;
 mod best;
 mod check;
 mod grid;
+mod named;
 mod picture;
 mod recipes;
 mod set;
@@ -24,6 +25,7 @@ use crate::base::files;
 
 pub use backbone::Backbone;
 pub use grid::Candidate;
+pub use named::Named;
 pub use picture::{AugmentConfig, Fit};
 pub use source::{Limits, Source};
 pub use split::{Duplicates, SplitConfig};

@@ -4,7 +4,7 @@
 //! whatever a server answers to a file that it goes on with, and hands the token to the storage's host.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use hf_hub::CacheRepo;
@@ -12,6 +12,7 @@ use ureq::Agent;
 use ureq::http::StatusCode;
 
 use crate::base::error::{Error, Result};
+use crate::base::files;
 use crate::base::work::Progress;
 use crate::net::client::client;
 use crate::net::download::{Download, Failure, Tried, with_retries};
@@ -34,10 +35,14 @@ impl Request<'_> {
     /// Downloads it into the cache, and gives its place there.
     pub(super) fn download(&self, cache: &CacheRepo, file: &str, progress: &mut dyn Progress) -> Result<PathBuf> {
         let agent = client(self.endpoint);
-        let Description { commit, sha256, bytes } = with_retries(|| self.describe(&agent))?;
+        let Description { commit, hash, bytes } = with_retries(|| self.describe(&agent))?;
         // The names that hf-hub uses, so that two clients keep out of each other's way.
-        let blob = cache.blob_path(&sha256);
-        self.transfer(&sha256, bytes).to(&blob, progress)?;
+        let blob = cache.blob_path(&hash);
+        if is_sha256(&hash) {
+            self.transfer(&hash, bytes).to(&blob, progress)?;
+        } else {
+            files::write_bytes(&blob, &with_retries(|| self.small(&agent))?)?;
+        }
         let pointer = cache.pointer_path(&commit).join(file);
         link(&blob, &pointer).map_err(|cause| Error::io("create", &pointer, &cause))?;
         cache.create_ref(&commit).map_err(|cause| Error::io("write the revision of", &pointer, &cause))?;
@@ -46,6 +51,23 @@ impl Request<'_> {
 
     fn transfer<'a>(&'a self, sha256: &'a str, bytes: Option<u64>) -> Download<'a> {
         Download { url: &self.url, sha256, bytes, token: self.token, by_hand: self.by_hand() }
+    }
+
+    /// The content of a small file, which the hub keeps in git itself: its name there is no SHA-256 that could be compared.
+    fn small(&self, agent: &Agent) -> Tried<Vec<u8>> {
+        let transfer = self.transfer("", None);
+        let request = transfer.authorized(agent.get(&self.url));
+        let response = request.call().map_err(|cause| transfer.unreachable(&cause))?;
+        if !response.status().is_success() {
+            return Err(transfer.refused(&response));
+        }
+        let mut bytes = Vec::new();
+        let read = response.into_body().into_reader().take(SMALL + 1).read_to_end(&mut bytes);
+        read.map_err(|cause| Failure { again: true, ..transfer.fatal(&format!("lost the connection: {cause}")) })?;
+        if bytes.len() as u64 > SMALL {
+            return Err(transfer.fatal(&format!("gave more than {SMALL} bytes for a small file")));
+        }
+        Ok(bytes)
     }
 
     /// Asks for the headers alone. Redirects within the host are followed; the one to the storage says what we want.
@@ -63,15 +85,19 @@ impl Request<'_> {
                 }
                 (status, _) if status.is_redirection() || status.is_success() => {
                     let etag = text("x-linked-etag").or_else(|| text("etag")).unwrap_or_default();
-                    let sha256 = etag.trim_start_matches("W/").trim_matches('"').to_owned();
+                    let hash = etag.trim_start_matches("W/").trim_matches('"').to_owned();
                     let commit = text("x-repo-commit").unwrap_or_default().to_owned();
                     // Both become names of files.
-                    if !is_sha256(&sha256) || commit.is_empty() || !commit.bytes().all(|b| b.is_ascii_alphanumeric()) {
-                        return Err(transfer
-                            .fatal("the answer is not the hub's: it gives no commit and SHA-256; a proxy's page?"));
+                    if !(is_sha256(&hash) || is_git(&hash))
+                        || commit.is_empty()
+                        || !commit.bytes().all(|b| b.is_ascii_alphanumeric())
+                    {
+                        return Err(
+                            transfer.fatal("the answer is not the hub's: it gives no commit and hash; a proxy's page?")
+                        );
                     }
                     let bytes = text("x-linked-size").and_then(|size| size.parse().ok());
-                    return Ok(Description { commit, sha256, bytes });
+                    return Ok(Description { commit, hash, bytes });
                 }
                 (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => {
                     return Err(self.forbidden(transfer.refused(&response)));
@@ -106,13 +132,26 @@ impl Request<'_> {
 /// What the hub says of a file.
 struct Description {
     commit: String,
-    sha256: String,
+    /// SHA-256, or git's SHA-1 of a small file.
+    hash: String,
     bytes: Option<u64>,
 }
 
+/// Most bytes of a file that is kept in git itself.
+const SMALL: u64 = 4 << 20;
+
 /// Whether this is a SHA-256 in lower-case hex.
 pub(super) fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    is_hex(text, 64)
+}
+
+/// Whether this is git's name of a file.
+fn is_git(text: &str) -> bool {
+    is_hex(text, 40)
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Points from a snapshot to the content, as all clients of the hub do; a copy where links are not allowed.
