@@ -21,6 +21,7 @@ mod output;
 mod photos;
 mod predict;
 mod progress;
+mod push;
 mod runs;
 mod settings;
 mod split_dataset;
@@ -115,6 +116,8 @@ enum Command {
     Explain(explain::Options),
     /// Write a model for other programs, as ONNX.
     Export(export::Options),
+    /// Write a model as a folder for the Hugging Face hub, and send it there.
+    Push(push::Options),
     /// Name the class of photos.
     Predict(predict::Options),
     /// Write the backbone's features of a folder of photos.
@@ -157,6 +160,7 @@ fn run(cli: Cli) -> Result<Output> {
         Command::Embed(options) => options.run(&project, limits),
         Command::Runs(options) => options.run(&project),
         Command::Cache(options) => options.run(&project),
+        Command::Push(options) => options.run(&project),
         Command::Networks(options) => options.run(&project),
         Command::Bench(options) => options.run(&project),
     }

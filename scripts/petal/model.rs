@@ -7,6 +7,8 @@ use petal::config::TestViews;
 use petal::export::{self, ModelInfo};
 use petal::prelude::*;
 
+use crate::progress::Bars;
+
 /// How a model is asked.
 #[derive(Args)]
 pub(crate) struct TestOptions {
@@ -26,8 +28,15 @@ pub(crate) fn load(project: &Project, given: &Path, test: &TestOptions) -> Resul
     Ok((model, info))
 }
 
-/// The model file that a path or a run's name leads to: the file itself, the best model of a run's folder, the one that a folder of models keeps.
+/// The model file that a path or a run's name leads to: the file itself, the best model of a run's folder, the one that a folder of models keeps; for
+/// `hf:owner/name`, that of a repository on the hub.
 pub(crate) fn file(project: &Project, given: &Path) -> Result<PathBuf> {
+    if let Some(repository) = given.to_str().and_then(|given| given.strip_prefix("hf:")) {
+        WeightsFrom::repository(repository)?;
+        let records = project.models.join("cache/weights");
+        let hub = petal::models::Hub::from_env()?;
+        return Ok(hub.fetch(repository, "main", "model.safetensors", &records, &mut Bars::default())?.path);
+    }
     let run = project.models.join("runs").join(given);
     let folder = match given {
         path if path.is_file() => return Ok(path.to_path_buf()),

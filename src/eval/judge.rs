@@ -2,7 +2,7 @@
 
 use super::Prediction;
 use super::calibration::temperature;
-use super::conformal::{aps, lac, threshold};
+use super::conformal::{aps, lac};
 use super::judgement::Judgement;
 use super::told::Told;
 use super::trusted::Trusted;
@@ -33,7 +33,7 @@ impl<'a> Judge<'a> {
     pub fn limit(&self) -> Option<f32> {
         let Self { trust, how } = self;
         let scores = trust.distances.as_ref().unwrap_or(&trust.energies);
-        (how.false_alarms > 0.0).then(|| threshold(&[scores], 1.0 - how.false_alarms)).flatten()
+        (how.false_alarms > 0.0).then(|| Kept::threshold(&[scores], 1.0 - how.false_alarms)).flatten()
     }
 
     /// The same predictions with sets as this judge makes them: no photo is looked at again, and what is known or unknown stays.
@@ -73,14 +73,14 @@ enum SetMaker {
 
 impl SetMaker {
     fn of(trust: &Trust, how: TrustConfig) -> Self {
-        let all = |scores: &[Kept]| threshold(&scores.iter().collect::<Vec<_>>(), how.coverage);
+        let all = |scores: &[Kept]| Kept::threshold(&scores.iter().collect::<Vec<_>>(), how.coverage);
         let of_all = all(&trust.lac);
         match how.sets {
             Sets::Aps => Self::Aps(all(&trust.aps)),
             Sets::Lac => Self::Lac(vec![of_all; trust.lac.len()]),
             // Where a class has too few photos to tell, that of all photos.
             Sets::ByClass => {
-                Self::Lac(trust.lac.iter().map(|own| threshold(&[own], how.coverage).or(of_all)).collect())
+                Self::Lac(trust.lac.iter().map(|own| Kept::threshold(&[own], how.coverage).or(of_all)).collect())
             }
         }
     }

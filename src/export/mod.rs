@@ -1,5 +1,6 @@
 //! Models as files that need nothing else.
 
+pub mod hub;
 mod model_info;
 pub mod onnx;
 mod refused;

@@ -2,6 +2,7 @@
 //!
 //! The cache is the one that the hub's own clients use, laid out by hf-hub.
 
+pub mod push;
 mod request;
 mod timm;
 

@@ -102,6 +102,31 @@ impl Kept {
         self.values.iter().enumerate().map(move |(j, &value)| (value, rank(j + 1) - rank(j)))
     }
 
+    /// The number that a further photo exceeds at most this rarely: of n, of several lists together, the ⌈(n + 1) · coverage⌉-th, the smallest first (split
+    /// conformal prediction; Vovk et al. 2005). None where there are too few to tell: then no number is too high.
+    ///
+    /// ```
+    /// use petal::models::Kept;
+    ///
+    /// let scores = Kept::of((1..=19).map(|i| i as f32).collect(), 100);
+    /// assert_eq!(Kept::threshold(&[&scores], 0.9), Some(18.0));
+    /// assert_eq!(Kept::threshold(&[&scores], 0.95), Some(19.0));
+    /// assert_eq!(Kept::threshold(&[&scores], 0.96), None);
+    /// ```
+    pub fn threshold(all: &[&Self], coverage: f64) -> Option<f32> {
+        let photos: usize = all.iter().map(|kept| kept.photos).sum();
+        // A little less, so that 0.95 of 20 is 19 whatever the last bit says.
+        let rank = ((photos + 1) as f64 * coverage - 1e-9).ceil() as usize;
+        let mut weighed: Vec<(f32, usize)> = all.iter().flat_map(|kept| kept.weighed()).collect();
+        weighed.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut below = 0;
+        let reached = weighed.into_iter().find(|(_, photos)| {
+            below += photos;
+            below >= rank
+        });
+        reached.map(|(number, _)| number)
+    }
+
     fn is_sound(&self) -> bool {
         let bounded = self.values.len() <= self.photos && (self.photos == 0 || !self.values.is_empty());
         bounded && self.photos < 1 << 40 && self.values.iter().all(|v| v.is_finite()) && self.values.is_sorted()

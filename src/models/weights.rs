@@ -16,6 +16,9 @@ use crate::base::work::Progress;
 use crate::nn::codec;
 use crate::pixels::Preprocess;
 
+/// What stands before the names of a backbone's tensors in a model file.
+const PREFIX: &str = "backbone.";
+
 /// Where weights came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -109,7 +112,6 @@ pub fn load_from_repository(
 /// # Errors
 /// What [`check`] says.
 pub fn apply(model: &Model, loaded: &Loaded) -> Result<()> {
-    const PREFIX: &str = "backbone.";
     let wanted = model
         .params()
         .iter()
@@ -200,8 +202,12 @@ fn load_embedded(backbone: Backbone, device: &Device) -> Result<Loaded> {
     Ok(Loaded { tensors, origin, preprocess: weights.preprocess })
 }
 
-/// The 1000 classes of ImageNet go.
+/// The 1000 classes of ImageNet go. Of a model file of petal's, the backbone stays, whatever head it has.
 fn without_classifier(backbone: Backbone, mut tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+    if tensors.keys().any(|name| name.starts_with(PREFIX)) {
+        let own = |(name, tensor): (String, Tensor)| Some((name.strip_prefix(PREFIX)?.to_owned(), tensor));
+        return tensors.into_iter().filter_map(own).collect();
+    }
     let classifier = registry::member(backbone).classifier;
     tensors.retain(|name, _| !name.starts_with(classifier));
     tensors

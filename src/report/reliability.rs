@@ -16,11 +16,15 @@ const BINS: usize = 10;
 
 impl Evaluation {
     /// The reliability diagram: for photos of about the same confidence, how often the class is right, with Wilson's 95 % interval and the number of photos;
-    /// on the dashed line a probability says just that. Beside it the same before calibration, where the probabilities are calibrated.
+    /// on the dashed line a probability says just that. Beside it the same before calibration, where that changed them.
     pub fn reliability(&self) -> Result<Figure> {
-        let own = if self.trusted.is_some() { "calibrated" } else { "raw" };
+        let own = match self.trusted {
+            None => "raw",
+            Some(trusted) if trusted.temperature.value == 1.0 => "calibrated (no temperature helps)",
+            Some(_) => "calibrated",
+        };
         let mut panels = vec![(own, BLUE, self.clone())];
-        if self.trusted.is_some() {
+        if own == "calibrated" {
             panels.insert(0, ("raw", VERMILION, self.raw()));
         }
         let said: Vec<String> = panels

@@ -40,6 +40,9 @@ impl Slices {
                 100.0 * weakest.elsewhere,
                 weakest.p_value.unwrap_or(1.0)
             )),
+            None if compared == 0 => {
+                view.line(format!("no slice has enough photos to be compared: {LEAST} of them, and {LEAST} others"))
+            }
             None => view.line(format!("no slice is shown to be weaker than the rest ({how})")),
         }
     }

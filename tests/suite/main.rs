@@ -20,6 +20,7 @@ mod few_photos;
 mod formats;
 mod formulas;
 mod halving;
+mod hub;
 mod interpretation;
 mod layers;
 mod learner;

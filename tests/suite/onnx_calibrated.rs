@@ -2,9 +2,10 @@
 
 use petal::config::{Backbone, TestConfig};
 use petal::eval::calibration::temperature::tempered;
-use petal::export::onnx::{Options, Pixels, Reference};
+use petal::export::onnx::{Options, Pixels, Reference, to_bytes};
 use petal::export::trust::belonging;
 use petal::models::{Kept, Temperature, Trust};
+use serde_json::{Value, json};
 
 use crate::onnx::{TOLERANCE, by_formula, picture, read, run, transfer};
 
@@ -36,11 +37,28 @@ fn probabilities_are_calibrated_where_the_model_is() {
         apart(&probabilities, &expected).max(apart(&reference.probabilities, &told))
     };
     assert!(differs(value, &info) < TOLERANCE && differs(1.0, &info) > 0.01);
+    // Nineteen photos are enough for 95 % of them, and none is for nothing.
+    let thresholds = |info: &_| -> Option<Value> {
+        let file = to_bytes(&model, info, "", &options).unwrap();
+        let text = String::from_utf8_lossy(&file);
+        // The key, then the value with a byte or two for its length.
+        let (_, rest) = text.split_once("thresholds\u{12}")?;
+        let (from, to) = (rest.find('{')?, rest.find('}')?);
+        Some(serde_json::from_str::<Value>(&rest[from..=to]).unwrap())
+    };
+    let mut measured = info.clone();
+    let trust = measured.trust.as_mut().unwrap();
+    trust.lac[0] = Kept::of((0..19).map(|i| i as f32 / 32.0).collect(), 100);
+    trust.energies = Kept::of((0..19).map(|i| i as f32 - 20.0).collect(), 100);
+    let told = json!({ "coverage": 0.95, "least_probability": 0.4375, "false_alarms": 0.05, "most_energy": -2.0 });
+    assert_eq!(thresholds(&measured), Some(told));
+    assert!(thresholds(&info).unwrap()["least_probability"].is_null());
     // Measured with other class names, or asked in another way, it says nothing of these.
     let mut renamed = info.clone();
     renamed.classes[0] = "another".into();
     let mut asked = info.clone();
     asked.test.size = 96;
+    assert_eq!((thresholds(&renamed), thresholds(&asked)), (None, None));
     assert!(differs(1.0, &renamed) < TOLERANCE);
     let raw = Reference::new(&model, &asked, String::new(), &options).unwrap();
     assert!((raw.probabilities[0] - tempered(&raw.logits, 1.0)[0]).abs() < 1e-6);

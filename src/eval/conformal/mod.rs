@@ -7,4 +7,4 @@ pub mod aps;
 pub mod lac;
 pub mod threshold;
 
-pub use threshold::{photos_needed, threshold};
+pub use threshold::photos_needed;

@@ -1,32 +1,4 @@
-//! Which score a photo's true class doesn't exceed, as often as was asked for.
-
-use crate::models::Kept;
-
-/// The score that a further photo exceeds at most this rarely: of n scores the ⌈(n + 1) · coverage⌉-th, the smallest first. None where there are too few
-/// of them to tell ([`photos_needed`]): then no score is too high.
-///
-/// ```
-/// use petal::eval::conformal::threshold;
-/// use petal::models::Kept;
-///
-/// let scores = Kept::of((1..=19).map(|i| i as f32).collect(), 100);
-/// assert_eq!(threshold(&[&scores], 0.9), Some(18.0));
-/// assert_eq!(threshold(&[&scores], 0.95), Some(19.0));
-/// assert_eq!(threshold(&[&scores], 0.96), None);
-/// ```
-pub fn threshold(scores: &[&Kept], coverage: f64) -> Option<f32> {
-    let photos: usize = scores.iter().map(|kept| kept.photos).sum();
-    // A little less, so that 0.95 of 20 is 19 whatever the last bit says.
-    let rank = ((photos + 1) as f64 * coverage - 1e-9).ceil() as usize;
-    let mut weighed: Vec<(f32, usize)> = scores.iter().flat_map(|kept| kept.weighed()).collect();
-    weighed.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut below = 0;
-    let reached = weighed.into_iter().find(|(_, photos)| {
-        below += photos;
-        below >= rank
-    });
-    reached.map(|(score, _)| score)
-}
+//! How many photos it takes to tell which score a photo's true class doesn't exceed, as often as was asked for ([`Kept::threshold`](crate::models::Kept::threshold)).
 
 /// How many photos it takes to tell such a score at all: 19 for 0.95.
 ///
@@ -41,8 +13,8 @@ pub fn photos_needed(coverage: f64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::eval::conformal::{aps, lac};
+    use crate::models::Kept;
 
     /// The probabilities of the i-th photo.
     fn photo(i: usize) -> Vec<f32> {
@@ -80,12 +52,12 @@ mod tests {
         let scores = |score: &dyn Fn(usize) -> f32| Kept::of((0..100).map(score).collect(), 100);
         let lac_scores = scores(&|i| lac::score(&photo(i), target(i)));
         for case in LAC {
-            let found = threshold(&[&lac_scores], case.0);
+            let found = Kept::threshold(&[&lac_scores], case.0);
             is_mapies(case, found, &|i| lac::set(&photo(i), &[found; 4]));
         }
         let aps_scores = scores(&|i| aps::score(&photo(i), target(i), i as f64 * 0.37 % 1.0));
         for case in APS {
-            let found = threshold(&[&aps_scores], case.0);
+            let found = Kept::threshold(&[&aps_scores], case.0);
             is_mapies(case, found, &|i| aps::set(&photo(i), found));
         }
     }
@@ -115,11 +87,12 @@ mod tests {
         let scores: Vec<f32> = (0..5000).map(|i| (i * 7919 % 5000) as f32).collect();
         let (all, kept) = (Kept::of(scores.clone(), 5000), Kept::of(scores, 200));
         for coverage in [0.5, 0.8, 0.9, 0.95, 0.99] {
-            let (exact, found) = (threshold(&[&all], coverage).unwrap(), threshold(&[&kept], coverage).unwrap());
+            let (exact, found) =
+                (Kept::threshold(&[&all], coverage).unwrap(), Kept::threshold(&[&kept], coverage).unwrap());
             assert!((exact..=exact + 25.0).contains(&found), "{coverage}: {exact} {found}");
         }
         // Those of several classes together are those of all photos.
         let halves = [0, 1].map(|half| Kept::of((0..5000).filter(|i| i % 2 == half).map(|i| i as f32).collect(), 5000));
-        assert_eq!(threshold(&[&halves[0], &halves[1]], 0.9), threshold(&[&all], 0.9));
+        assert_eq!(Kept::threshold(&[&halves[0], &halves[1]], 0.9), Kept::threshold(&[&all], 0.9));
     }
 }

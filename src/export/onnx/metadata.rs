@@ -3,10 +3,11 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Options, temperature};
-use crate::base::config::Fit;
+use super::{Options, measured, temperature};
+use crate::base::config::{Fit, TrustConfig};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::export::ModelInfo;
+use crate::models::{Kept, Trust};
 use crate::nn::onnx::schema::Entry;
 use crate::pixels::Preprocess;
 
@@ -47,10 +48,27 @@ pub(super) fn entries(
         add("run", run.clone());
     }
     add("temperature", text(&temperature(info))?);
+    if let Some(trust) = measured(info) {
+        add("thresholds", text(&thresholds(trust))?);
+    }
     if !info.metrics.is_empty() {
         add("metrics", text(&info.metrics)?);
     }
     Ok(entries)
+}
+
+/// When one class alone isn't sure enough, and when a photo is of none of them, as settings have it by default; `null` where too few photos were there to tell.
+/// A file that is not petal's carries no features: so a photo is unknown by its energy, minus the logarithm of the sum of the exponentials of the logits.
+fn thresholds(trust: &Trust) -> Value {
+    let TrustConfig { coverage, false_alarms, .. } = TrustConfig::default();
+    let score = Kept::threshold(&trust.lac.iter().collect::<Vec<_>>(), coverage);
+    let energy = Kept::threshold(&[&trust.energies], 1.0 - false_alarms);
+    json!({
+        "coverage": coverage,
+        "least_probability": score.map(|score| 1.0 - score),
+        "false_alarms": false_alarms,
+        "most_energy": energy,
+    })
 }
 
 /// How a photo, turned upright and laid on white, becomes the square that goes in.

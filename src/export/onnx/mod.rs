@@ -14,7 +14,7 @@ use super::ModelInfo;
 use crate::base::config::TestViews;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::files::{self, output};
-use crate::models::Model;
+use crate::models::{Model, Trust};
 use crate::nn::onnx::{Attribute, Graph, IR_VERSION, OPSET, Value, schema};
 use crate::pixels::Preprocess;
 
@@ -184,10 +184,14 @@ fn normalised(
     graph.settle(images)
 }
 
-/// What the logits are divided by before softmax: the temperature that the model carries, where it was measured as the file asks; else 1.
+/// What was measured of the model where that was done as the file asks.
+fn measured(info: &ModelInfo) -> Option<&Trust> {
+    info.trust.as_ref().filter(|trust| trust.test == info.test && super::trust::fits(trust, info))
+}
+
+/// What the logits are divided by before softmax: the temperature that the model carries; else 1.
 fn temperature(info: &ModelInfo) -> f64 {
-    let measured = info.trust.as_ref().filter(|trust| trust.test == info.test && super::trust::fits(trust, info));
-    measured.map_or(1.0, |trust| trust.temperature.value)
+    measured(info).map_or(1.0, |trust| trust.temperature.value)
 }
 
 /// Softmax of the logits over the temperature.

@@ -1,6 +1,7 @@
 //! What several tests share: processes of their own, pictures beside expected ones, a project with drawn flowers, and the settings of a small
 //! training.
 
+pub(crate) mod loopback_hub;
 pub(crate) mod server;
 
 use std::collections::{BTreeMap, HashMap};
