@@ -65,8 +65,15 @@ impl Options {
             slices.view().text()
         );
         text += &crate::trust::note(&info, how);
+        let file = crate::model::file(project, &self.model)?;
+        let run = crate::model::record(project, &file, &info)?;
+        let is_other = run.is_some_and(|run| crate::model::has_other_photos(&run, &splits));
+        if is_other {
+            text += "this split is not the one that the model was trained with: where it has learned from some of these photos, all of this is too good\n";
+        }
         let mut json = numbers(&evaluation);
         json["slices"] = sliced(&slices);
+        json["split_is_another_than_trained_with"] = is_other.into();
         if let Some(trust) = info.trust.as_ref().filter(|_| evaluation.is_judged()) {
             let (said, told) = trusted::each_kind_of_sets(&evaluation, trust, how);
             text += &said;

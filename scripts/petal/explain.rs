@@ -36,8 +36,8 @@ pub(crate) struct Options {
     page: Option<PathBuf>,
     /// Check whether the maps can be trusted, on so many of the photos, spread evenly (without a number, 24): with random numbers in the last layers,
     /// and by taking pixels away. --out gets the curves, --page shows them.
-    #[arg(long, value_name = "PHOTOS", num_args = 0..=1, require_equals = true, default_missing_value = "24")]
-    check: Option<usize>,
+    #[arg(long, value_name = "PHOTOS", num_args = 0..=1, require_equals = true, default_missing_value = "24", value_parser = clap::value_parser!(u32).range(1..))]
+    check: Option<u32>,
     /// Explain this class instead of the predicted one.
     #[arg(long)]
     class: Option<String>,
@@ -95,7 +95,7 @@ impl Options {
             json.insert("explained".into(), rows.into());
         }
         let check = self.check.filter(|_| !predictions.is_empty());
-        let checked = check.map(|most| self.checked(most, (&model, &info), &predictions)).transpose()?;
+        let checked = check.map(|most| self.checked(most as usize, (&model, &info), &predictions)).transpose()?;
         if let Some(check) = &checked {
             text += &format!("{}\n", check.view().without_hints().text());
             json.insert("check".into(), told(check));

@@ -23,6 +23,7 @@ mod predict;
 mod progress;
 mod push;
 mod runs;
+mod serve;
 mod settings;
 mod split_dataset;
 mod sweep;
@@ -116,6 +117,8 @@ enum Command {
     Explain(explain::Options),
     /// Write a model for other programs, as ONNX.
     Export(export::Options),
+    /// Answer requests for the class of photos, over HTTP.
+    Serve(serve::Options),
     /// Write a model as a folder for the Hugging Face hub, and send it there.
     Push(push::Options),
     /// Name the class of photos.
@@ -160,6 +163,7 @@ fn run(cli: Cli) -> Result<Output> {
         Command::Embed(options) => options.run(&project, limits),
         Command::Runs(options) => options.run(&project),
         Command::Cache(options) => options.run(&project),
+        Command::Serve(options) => options.run(&project, limits),
         Command::Push(options) => options.run(&project),
         Command::Networks(options) => options.run(&project),
         Command::Bench(options) => options.run(&project),

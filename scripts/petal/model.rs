@@ -28,6 +28,20 @@ pub(crate) fn load(project: &Project, given: &Path, test: &TestOptions) -> Resul
     Ok((model, info))
 }
 
+/// The run that a model file is of, where it is in this project: the one whose folder it lies in, or that it names.
+pub(crate) fn record(project: &Project, file: &Path, info: &ModelInfo) -> Result<Option<RunRecord>> {
+    let is_of = |run: &RunRecord| {
+        info.run.as_ref().is_some_and(|name| *name == run.name) || file.parent() == Some(run.folder.as_path())
+    };
+    Ok(Runs::open(project)?.runs.into_iter().find(is_of))
+}
+
+/// Whether a run was trained with other photos than those of this split: then some that it has learned from may be in any part.
+pub(crate) fn has_other_photos(run: &RunRecord, splits: &Splits) -> bool {
+    let other = |key: &str, now: &str| run.made_by.made_with.get(key).is_some_and(|then| then != now);
+    other("photos.train", &splits.train.sha256) || other("photos.val", &splits.val.sha256)
+}
+
 /// The model file that a path or a run's name leads to: the file itself, the best model of a run's folder, the one that a folder of models keeps; for
 /// `hf:owner/name`, that of a repository on the hub.
 pub(crate) fn file(project: &Project, given: &Path) -> Result<PathBuf> {

@@ -45,9 +45,7 @@ impl Options {
         let (model, info) = crate::model::load(project, &self.model, &self.test)?;
         let file = crate::model::file(project, &self.model)?;
         // The run's own card, but for one that a person has written on.
-        let record = Runs::open(project)?.runs.into_iter().find(|run| {
-            info.run.as_ref().is_some_and(|name| *name == run.name) || file.parent() == Some(run.folder.as_path())
-        });
+        let record = crate::model::record(project, &file, &info)?;
         let written = match &record {
             Some(record) if matches!(standing_at(&record.card_file())?, Standing::Changed(_) | Standing::Foreign) => {
                 Some(petal::files::read(&record.card_file())?)

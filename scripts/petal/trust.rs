@@ -6,6 +6,7 @@ use petal::eval::{Judgement, Prediction};
 use petal::export::ModelInfo;
 use petal::prelude::*;
 use petal::report::said;
+use petal::report::trust::untold;
 use petal::train::trust;
 use serde_json::{Value, json};
 
@@ -13,17 +14,33 @@ use serde_json::{Value, json};
 #[derive(Args)]
 pub(crate) struct TrustOptions {
     /// Name several classes where one isn't sure enough, so that the true one is among them this often: 0.95 (setting trust.coverage).
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = coverage, conflicts_with = "raw")]
     coverage: Option<f64>,
     /// How such sets are made: lac (small), aps (more even between easy and hard photos) or by-class (the coverage holds for each class).
-    #[arg(long, value_parser = crate::parsed::<Sets>)]
+    #[arg(long, value_parser = crate::parsed::<Sets>, conflicts_with = "raw")]
     sets: Option<Sets>,
     /// How many photos of the known classes may be called unknown: 0.05; 0 calls none so (setting trust.false_alarms).
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = false_alarms, conflicts_with = "raw")]
     false_alarms: Option<f64>,
     /// The probabilities as the network tells them: not calibrated, no sets, nothing unknown.
     #[arg(long)]
     raw: bool,
+}
+
+/// Lets clap check a share by the settings' own range.
+fn share(text: &str, set: impl FnOnce(&mut TrustConfig, f64)) -> std::result::Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| format!("{text} is no number"))?;
+    let mut trust = TrustConfig::default();
+    set(&mut trust, share);
+    Config { trust, ..Config::seed() }.check().map(|()| share).map_err(|error| error.in_a_line())
+}
+
+fn coverage(text: &str) -> std::result::Result<f64, String> {
+    share(text, |trust, share| trust.coverage = share)
+}
+
+fn false_alarms(text: &str) -> std::result::Result<f64, String> {
+    share(text, |trust, share| trust.false_alarms = share)
 }
 
 impl TrustOptions {
@@ -57,10 +74,11 @@ impl TrustOptions {
     }
 }
 
-/// A word on why probabilities are raw, where nobody asked for that.
+/// A word on why probabilities are raw, where nobody asked for that; and on what cannot be told, of what was asked for.
 pub(crate) fn note(info: &ModelInfo, how: TrustConfig) -> String {
-    match trust::why_raw(info, how) {
-        Some(why) if !how.raw => format!("probabilities are raw, and nothing is called unknown: {why}\n"),
+    match (trust::why_raw(info, how), &info.trust) {
+        (Some(why), _) if !how.raw => format!("probabilities are raw, and nothing is called unknown: {why}\n"),
+        (None, Some(trust)) => untold(trust, how).iter().map(|why| format!("{why}\n")).collect(),
         _ => String::new(),
     }
 }

@@ -102,7 +102,14 @@ pub(crate) fn beside_others(evaluation: &Evaluation, folder: &Path, others: &[Pr
             "fpr95": passing.value, "fpr95_interval_95": ends(passing),
         }));
     }
-    let called = others.iter().filter(|photo| photo.is_unknown()).count();
-    text += &format!("  called unknown: {called} of {}\n", others.len());
+    // Where nothing can be called so, nobody has counted.
+    let called = evaluation
+        .trusted
+        .filter(|trusted| trusted.has_limit)
+        .map(|_| others.iter().filter(|photo| photo.is_unknown()).count());
+    text += &match called {
+        Some(called) => format!("  called unknown: {called} of {}\n", others.len()),
+        None => "  called unknown: none, since nothing can be called so\n".into(),
+    };
     (text, json!({ "photos": others.len(), "called_unknown": called, "scores": told }))
 }

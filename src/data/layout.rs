@@ -103,7 +103,11 @@ fn class_folders(search: &Search, root: &Path, folders: Vec<Top>) -> Result<Labe
         );
     }
     if folders.len() < 2 {
-        let what = format!("there are {} class folders; expected at least 2", folders.len());
+        let what = format!(
+            "there {} class folder{}; expected at least 2",
+            if folders.len() == 1 { "is 1".into() } else { format!("are {}", folders.len()) },
+            if folders.len() == 1 { "" } else { "s" }
+        );
         let below: BTreeSet<&Path> = folders.iter().flat_map(|(_, folder, photos)| below(folder, photos)).collect();
         if let (Some((_, folder, _)), 2..) = (folders.first(), below.len()) {
             return failed(what, root, &format!("name the folder right above the class folders: {}", folder.display()));

@@ -1,11 +1,13 @@
 //! Whether what is said of photos holds: probabilities, sets of classes, known and unknown.
 
+use serde::{Deserialize, Serialize};
+
 use super::calibration::{Calibration, brier, temperature};
 use super::metrics::{Interval, wilson};
 use super::{Evaluation, Prediction};
 
 /// How often sets of classes have the true one in them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Coverage {
     /// Of all photos, with Wilson's 95 % interval.
     pub all: Interval,

@@ -36,6 +36,14 @@ impl<'a> Judge<'a> {
         (how.false_alarms > 0.0).then(|| Kept::threshold(&[scores], 1.0 - how.false_alarms)).flatten()
     }
 
+    /// Whether sets of classes can be told with the coverage that is asked for.
+    pub fn tells_sets(&self) -> bool {
+        match SetMaker::of(self.trust, self.how) {
+            SetMaker::Lac(thresholds) => thresholds.iter().any(Option::is_some),
+            SetMaker::Aps(threshold) => threshold.is_some(),
+        }
+    }
+
     /// The same predictions with sets as this judge makes them: no photo is looked at again, and what is known or unknown stays.
     pub fn with_sets(&self, predictions: &[Prediction]) -> Vec<Prediction> {
         let (sets, coverage) = (SetMaker::of(self.trust, self.how), self.how.coverage);

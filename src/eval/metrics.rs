@@ -28,8 +28,13 @@ pub fn wilson(hits: usize, total: usize) -> Interval {
     if total == 0 {
         return Interval { value: 0.0, low: 0.0, high: 1.0 };
     }
+    wilson_of(hits as f64 / total as f64, total)
+}
+
+/// The same for a share of so many that need not be a count of them.
+pub(super) fn wilson_of(p: f64, total: usize) -> Interval {
     let z = 1.959_963_984_540_054;
-    let (n, p) = (total as f64, hits as f64 / total as f64);
+    let n = total as f64;
     let centre = p + z * z / (2.0 * n);
     let spread = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
     let scale = 1.0 + z * z / n;

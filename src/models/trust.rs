@@ -78,6 +78,9 @@ pub struct Kept {
     pub values: Vec<f32>,
 }
 
+/// Numbers that are kept at least, where there are so many.
+const FEWEST_KEPT: usize = 50;
+
 impl Kept {
     /// Keeps at most so many of these numbers.
     ///
@@ -128,7 +131,8 @@ impl Kept {
     }
 
     fn is_sound(&self) -> bool {
-        let bounded = self.values.len() <= self.photos && (self.photos == 0 || !self.values.is_empty());
+        // Of few photos all are kept, of many never fewer.
+        let bounded = self.values.len() <= self.photos && self.values.len() >= self.photos.min(FEWEST_KEPT);
         bounded && self.photos < 1 << 40 && self.values.iter().all(|v| v.is_finite()) && self.values.is_sorted()
     }
 }
@@ -177,6 +181,8 @@ impl Trust {
             && self.lac.len() == classes
             && self.aps.len() == classes
             && lists().all(Kept::is_sound)
+            // A probability, and what is left of one, but for their last bits.
+            && self.lac.iter().chain(&self.aps).flat_map(|kept| &kept.values).all(|v| (-1e-3..=1.001).contains(v))
             && self.distances.is_some() == self.bank.is_some()
             && self.bank.as_ref().is_none_or(Bank::is_sound);
         if makes_sense {

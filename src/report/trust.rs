@@ -2,9 +2,10 @@
 
 use super::words::{bytes, counted, with_interval};
 use super::{View, shows};
+use crate::base::config::TrustConfig;
 use crate::eval::calibration::Calibration;
 use crate::eval::conformal::photos_needed;
-use crate::eval::{Coverage, Evaluation, Trusted};
+use crate::eval::{Coverage, Evaluation, Judge, Trusted};
 use crate::models::{Temperature, Trust};
 
 shows!(Trust);
@@ -104,6 +105,26 @@ fn unknown(evaluation: &Evaluation, trusted: &Trusted) -> String {
 }
 
 fn few(trusted: &Trusted, coverage: f64) -> String {
-    let (needed, photos) = (photos_needed(coverage), trusted.temperature.photos);
+    too_few(trusted.temperature.photos, coverage)
+}
+
+fn too_few(photos: usize, coverage: f64) -> String {
+    let needed = photos_needed(coverage);
     format!("{} are too few to tell: {needed} are needed", counted(photos, "validation photo"))
+}
+
+/// What of all that is asked for a model cannot tell, since too few photos were there when it was measured.
+pub fn untold(trust: &Trust, how: TrustConfig) -> Vec<String> {
+    let photos = trust.temperature.photos;
+    let judge = Judge::new(trust, how);
+    let mut untold = Vec::new();
+    if !judge.tells_sets() {
+        let asked = format!("no sets of classes with the true one in {:.1} % of them", 100.0 * how.coverage);
+        untold.push(format!("{asked}: {}", too_few(photos, how.coverage)));
+    }
+    if how.false_alarms > 0.0 && judge.limit().is_none() {
+        let asked = format!("nothing is called unknown, with {:.1} % false alarms", 100.0 * how.false_alarms);
+        untold.push(format!("{asked}: {}", too_few(photos, 1.0 - how.false_alarms)));
+    }
+    untold
 }

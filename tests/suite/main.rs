@@ -39,6 +39,7 @@ mod precision;
 mod recipes;
 mod report;
 mod runs;
+mod serve;
 mod shown;
 mod slices;
 mod support;

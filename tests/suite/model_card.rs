@@ -248,7 +248,7 @@ fn a_card_says_how_far_to_trust_a_model_that_was_calibrated_and_nothing_of_anoth
     record.metrics.get_mut("test").unwrap().trusted = Some(trusted);
     let card = record.card();
     for words in [
-        "Its probabilities are calibrated by photos that it has not learned from",
+        "its validation photos were too few to tell, or it was not to",
         "## How far to trust it",
         "logits are divided by 2.00, fitted on 40 validation photos",
         "calibration error 22.0 % (",

@@ -102,6 +102,54 @@ fn f84_too_few_validation_photos_are_told_and_nothing_is_made_of_them() {
     assert!(result.coverage().is_none() && result.false_alarms().is_none());
     let text = learner.info().trust.as_ref().unwrap().text();
     assert!(text.contains("not for 95 % (19 are needed)"), "{text}");
+    // Nor does the command leave it unsaid, or count what it could not have told.
+    let run = learner.run().folder.to_str().unwrap();
+    noise(&folder.path().join("others/noise.jpg"));
+    let said = |arguments: &[&str]| {
+        let mut command = petal(folder.path(), &[&arguments[..1], &["--model", run], &arguments[1..]].concat());
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let text = said(&["predict", "others"]);
+    let few = "5 validation photos are too few to tell: 19 are needed";
+    assert!(text.contains(&format!("no sets of classes with the true one in 95.0 % of them: {few}")), "{text}");
+    assert!(text.contains(&format!("nothing is called unknown, with 5.0 % false alarms: {few}")), "{text}");
+    let json: Value = serde_json::from_str(&said(&["evaluate", "--others", "others", "--json"])).unwrap();
+    assert!(json["others"]["others"]["called_unknown"].is_null(), "{json}");
+}
+
+#[test]
+fn f99_by_photos_that_it_has_learned_from_no_model_is_calibrated_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    let learner = trained(folder.path(), &enough());
+    let run = learner.run().folder.clone();
+    let model = run.join("best.safetensors");
+    let said = |arguments: &[&str]| {
+        let arguments = [&arguments[..1], &["--model", run.to_str().unwrap()], &arguments[1..]].concat();
+        let output = petal(folder.path(), &arguments).output().unwrap();
+        let [text, error] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (output.status.success(), text + &error)
+    };
+    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let (_, own) = said(&["evaluate", "--json"]);
+    assert_eq!(json(own.lines().next().unwrap())["split_is_another_than_trained_with"], false);
+    // The run's own split measures the same again, and its card names the file as it is.
+    let before = fs::read(&model).unwrap();
+    let (done, text) = said(&["calibrate"]);
+    assert!(done && fs::read(&model).unwrap() == before && text.contains("its model card"), "{text}");
+    let (done, _) = said(&["calibrate", "--without-bank"]);
+    let sha256 = petal::files::sha256_file(&model).unwrap();
+    let card = fs::read_to_string(run.join("MODEL_CARD.md")).unwrap();
+    assert!(done && fs::read(&model).unwrap() != before && card.contains(&sha256), "{card}");
+    // Another split of the same photos has some of them in other parts.
+    let kept = fs::read(&model).unwrap();
+    let split = petal(folder.path(), &["split-dataset", "--seed", "7", "--replace"]).output().unwrap();
+    assert!(split.status.success(), "{}", String::from_utf8_lossy(&split.stderr));
+    let (done, text) = said(&["calibrate"]);
+    assert!(!done && text.contains("may have learned from its validation photos"), "{text}");
+    assert_eq!(fs::read(&model).unwrap(), kept);
+    let (done, text) = said(&["evaluate"]);
+    assert!(done && text.contains("all of this is too good"), "{text}");
+    assert!(said(&["calibrate", "--other-photos"]).0);
 }
 
 #[test]
@@ -134,6 +182,8 @@ fn f86_a_calibration_that_makes_no_sense_is_refused() {
         |trust| drop(trust["lac"].as_array_mut().unwrap().pop()),
         |trust| trust["energies"]["values"][0] = 1e30.into(),
         |trust| trust["energies"]["photos"] = 1.into(),
+        |trust| trust["energies"]["photos"] = 1_000_000.into(),
+        |trust| trust["lac"][0]["values"][0] = (-5.0).into(),
         |trust| drop(trust.as_object_mut().unwrap().remove("distances")),
         |trust| trust["more"] = 1.into(),
     ] {

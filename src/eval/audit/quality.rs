@@ -38,7 +38,8 @@ pub(super) fn findings(facts: &[Facts]) -> Vec<Finding> {
     };
     add(Kind::Blurred, &sharpness, Side::Low, &|one| {
         let share = one.look.sharpness / usual_sharpness;
-        (share <= BLURRED).then(|| format!("{:.1} % of the usual sharpness", 100.0 * share))
+        // What is 0 but for its last bit is no less than that.
+        (share <= BLURRED).then(|| format!("{:.1} % of the usual sharpness", (100.0 * share).max(0.0)))
     });
     add(Kind::Dark, &values(&|one| one.look.lightest), Side::Low, &|one| {
         let level = one.look.lightest;

@@ -2,9 +2,10 @@
 
 use crate::base::seed::{Purpose, Seed};
 use crate::eval::compare::interval_of;
-use crate::eval::metrics::Interval;
+use crate::eval::metrics::{Interval, wilson_of};
 
-/// How well a score tells photos of none of the classes from others. Both intervals are percentiles of 1,000 bootstrap draws of the photos of either kind.
+/// How well a score tells photos of none of the classes from others. Both intervals are percentiles of 1,000 bootstrap draws of the photos of either kind, and no
+/// narrower than Wilson's for the number of unknown photos: where a few of them are all told, no draw shows one that is not.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Detection {
     /// The area under the ROC curve: how often an unknown photo scores higher than a known one; an equal score counts half. 0.5 is chance.
@@ -23,7 +24,10 @@ impl Detection {
             let mut stream = Seed(0).stream(Purpose::Bootstrap, 2, index);
             let mut drawn = |of: &[f32]| (0..of.len()).map(|_| of[stream.below(of.len())]).collect::<Vec<f32>>();
             let mut draw = || measure(&drawn(known), &drawn(unknown));
-            interval_of(measure(known, unknown), 1000, &mut draw)
+            let drawn = interval_of(measure(known, unknown), 1000, &mut draw);
+            // A mean of numbers from 0 to 1 varies no more than a share does.
+            let counted = wilson_of(drawn.value, unknown.len());
+            Interval { low: drawn.low.min(counted.low), high: drawn.high.max(counted.high), ..drawn }
         };
         Some(Self { auroc: measured(auroc, 0), passing: measured(passing, 1) })
     }

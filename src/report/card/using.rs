@@ -48,9 +48,16 @@ pub(super) fn load(card: &Card) -> String {
     let is_plain = card.file.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
     let file = if is_plain { card.file } else { "MODEL.safetensors" };
     let note = if is_plain { String::new() } else { format!("The model file is {}.\n\n", code(card.file)) };
+    let trusted = measured_parts(card.record, &["test", "val"]).find_map(|(_, evaluation)| evaluation.trusted);
+    let bank = match trusted.is_some_and(|trusted| trusted.has_bank) {
+        true => {
+            ", and what its last layer before the head makes of training photos (numbers, no pictures), by which unknown photos are told"
+        }
+        false => "",
+    };
     format!(
         "{note}In a shell, with [petal](https://github.com/petal-rs/petal):\n\n```sh\npetal predict --model {file} photo.jpg folder/\npetal explain --model {file} photo.jpg --out cams/\n```\n\n\
-         In Rust:\n\n```rust\n{}```\n\nThe file is in safetensors, and holds the weights, the classes and how photos are prepared; it needs nothing else.\n",
+         In Rust:\n\n```rust\n{}```\n\nThe file is in safetensors, and holds the weights, the classes and how photos are prepared{bank}; it needs nothing else.\n",
         LOAD.replace("best.safetensors", file)
     )
 }
@@ -62,13 +69,17 @@ pub(super) fn purpose(card: &Card) -> String {
     if !classes.is_empty() {
         text += ", where one of its classes fills the photo";
     }
-    let is_calibrated =
-        measured_parts(card.record, &["test", "val"]).any(|(_, evaluation)| evaluation.trusted.is_some());
-    text += if is_calibrated {
-        ". Its probabilities are calibrated by photos that it has not learned from, and it may call a picture that shows none of its classes unknown: not every one, and some that \
-         show one (“How far to trust it”).\n"
-    } else {
-        ". It names one of its classes for any picture whatever, also for one that shows none of them. Its probabilities are those of its last layer.\n"
+    let trusted = measured_parts(card.record, &["test", "val"]).find_map(|(_, evaluation)| evaluation.trusted);
+    text += match trusted {
+        Some(trusted) if trusted.has_limit => {
+            ". It may call a picture that shows none of its classes unknown: not every one, and some that show one (“How far to trust it”).\n"
+        }
+        Some(_) => {
+            ". It names one of its classes for any picture whatever, also for one that shows none of them: its validation photos were too few to tell, or it was not to.\n"
+        }
+        None => {
+            ". It names one of its classes for any picture whatever, also for one that shows none of them. Its probabilities are those of its last layer.\n"
+        }
     };
     text
 }

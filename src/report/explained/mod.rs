@@ -172,7 +172,7 @@ fn head(what: &ToExplain, (known, wrong): (usize, usize)) -> String {
     if known > 0 {
         let right = metrics::wilson(known - wrong, known);
         text += &format!(
-            ". Of {} whose folder is named after a class, {} right: {:.1} % (95 % interval {:.1} to {:.1} %)",
+            ". Of {} whose folder is named after a class, {} right: {:.1} % (95 % interval {:.1} to {:.1} %; that says how good it is only of photos that it has not learned from)",
             counted(known, "photo"),
             if known - wrong == 1 { "1 is".into() } else { format!("{} are", thousands((known - wrong) as u64)) },
             100.0 * right.value,

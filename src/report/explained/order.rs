@@ -26,14 +26,20 @@ pub(super) fn groups(predictions: &[Prediction]) -> Vec<Group<'_>> {
         photos
     };
     let is_wrong = |photo: &Prediction| photo.is_right() == Some(false);
-    let is_unsure = |photo: &Prediction| !is_wrong(photo) && photo.best().1 < SURE;
+    // Unknown, or of one of several classes, is not sure either, however high the probability is.
+    let says_more = |photo: &Prediction| photo.is_unknown() || photo.one_of().is_some_and(|set| set.len() > 1);
+    let is_unsure = |photo: &Prediction| !is_wrong(photo) && (photo.best().1 < SURE || says_more(photo));
     let is_known = predictions.iter().any(|photo| photo.target.is_some());
     let percent = 100.0 * SURE;
     let others = if is_known { "Right, or not known".to_string() } else { format!("Sure, {percent:.0} % and more") };
     let others = if predictions.iter().all(|photo| photo.target.is_some()) { "Right".into() } else { others };
+    let unsure = match predictions.iter().any(says_more) {
+        true => format!("Unsure: below {percent:.0} %, one of several classes, or unknown"),
+        false => format!("Unsure, below {percent:.0} %"),
+    };
     let all = [
         ("wrong", "Wrong".to_string(), of(&is_wrong, true)),
-        ("unsure", format!("Unsure, below {percent:.0} %"), of(&is_unsure, false)),
+        ("unsure", unsure, of(&is_unsure, false)),
         ("others", others, of(&|photo| !is_wrong(photo) && !is_unsure(photo), false)),
     ];
     let all = all.into_iter().map(|(id, title, photos)| Group { id, title, photos });

@@ -3,6 +3,7 @@
 use base64::Engine;
 
 use super::super::plain::escape;
+use super::super::said::instead;
 use crate::base::error::Result;
 use crate::eval::Prediction;
 use crate::explain::{HeatMap, overlay};
@@ -19,7 +20,7 @@ pub(super) fn article(
     classes: &[String],
 ) -> Result<(String, usize)> {
     let warm = overlay(photo, heat, heat.max());
-    let (class, probability) = prediction.best();
+    let (class, _) = prediction.best();
     let name = |class: usize| escape(classes.get(class).map_or("?", String::as_str));
     let file = escape(&prediction.path.file_name().unwrap_or_default().to_string_lossy());
     let (kind, truth) = match prediction.target {
@@ -35,21 +36,29 @@ pub(super) fn article(
     let (seen, seen_bytes) = picture(photo, &format!("{file}, as the network sees it"))?;
     let (map, map_bytes) = picture(&warm, &format!("Heat map for {}: {}", name(heat.class), place(heat)))?;
     let html = format!(
-        "<li><article class=\"{kind}\"><div class=\"pair\">{seen}{map}</div><h3>{file}</h3><p class=\"said\">{} {}</p>{truth}{of}<p class=\"path\">{}</p></article></li>\n",
-        name(class),
-        percent(probability),
+        "<li><article class=\"{kind}\"><div class=\"pair\">{seen}{map}</div><h3>{file}</h3><p class=\"said\">{}</p>{truth}{of}<p class=\"path\">{}</p></article></li>\n",
+        said(prediction, classes),
         escape(&prediction.path.display().to_string())
     );
     Ok((html, seen_bytes + map_bytes))
 }
 
+/// The class with its probability; where it is unknown, or may be of several, that comes first.
+fn said(prediction: &Prediction, classes: &[String]) -> String {
+    let (class, probability) = prediction.best();
+    let best = format!("{} {}", escape(classes.get(class).map_or("?", String::as_str)), percent(probability));
+    match instead(prediction, classes) {
+        Some(said) => format!("{} <span class=\"soft\">(most like {best})</span>", escape(&said)),
+        None => best,
+    }
+}
+
 /// A photo that there was no room for: a row of a table.
 pub(super) fn row(prediction: &Prediction, classes: &[String]) -> String {
     let name = |class: usize| escape(classes.get(class).map_or("?", String::as_str));
-    let (class, probability) = prediction.best();
     let truth = prediction.target.map_or(String::new(), name);
     let path = escape(&prediction.path.display().to_string());
-    format!("<tr><td>{path}</td><td>{} {}</td><td>{truth}</td></tr>\n", name(class), percent(probability))
+    format!("<tr><td>{path}</td><td>{}</td><td>{truth}</td></tr>\n", said(prediction, classes))
 }
 
 /// A probability as people say it: what is not certain is never 100 %.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::config::TestConfig;
-use crate::eval::{Evaluation, Interval, Slices, Trusted};
+use crate::eval::{Coverage, Evaluation, Interval, Slices, Trusted};
 
 /// What was measured on one part of the photos: an entry of `metrics.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,12 @@ pub struct Measured {
     /// How the probabilities were calibrated; none where they were raw.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted: Option<Trusted>,
+    /// How often sets of classes had the true one in them; none where none were told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Coverage>,
+    /// The fraction that was taken for unknown; none where that was not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub false_alarms: Option<Interval>,
     /// Accuracy by class, light, size and source, where that was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slices: Option<Slices>,
@@ -50,6 +56,8 @@ impl Measured {
             macro_f1: evaluation.macro_average().f1,
             calibration_error: evaluation.calibration_error(),
             trusted: evaluation.trusted,
+            coverage: evaluation.coverage(),
+            false_alarms: evaluation.false_alarms(),
             slices: (evaluation.facts.len() == evaluation.predictions.len())
                 .then(|| Slices::new(evaluation, &evaluation.facts)),
         }
