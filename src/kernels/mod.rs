@@ -13,6 +13,7 @@
 //! | [`pool`] | max pooling, global average pooling |
 //! | [`linear`] | dense layers: forward, gradients |
 //! | [`scale`] | each channel times a number of its own: forward, gradients |
+//! | [`layer_norm`] | the channels of each pixel moved and scaled alike: forward, gradients |
 //! | [`adam`] | the optimizer's update |
 //! | [`Memory`] | memory to use again |
 //! | [`Precision`] | in what dense convolutions multiply: `f32`, or bf16 with `f32` sums |
@@ -26,6 +27,7 @@ mod elementwise;
 mod frame;
 mod gemm;
 pub mod half_floats;
+pub mod layer_norm;
 pub mod linear;
 mod memory;
 mod narrow;

@@ -35,8 +35,10 @@ pub struct Graph {
 }
 
 /// A setting of a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Attribute {
+    /// A number.
+    Float(f32),
     /// A whole number.
     Int(i64),
     /// Whole numbers.
@@ -200,9 +202,15 @@ impl Graph {
 
 impl Attribute {
     fn named(&self, name: &str) -> schema::Attribute {
-        let named =
-            |of: AttributeType| schema::Attribute { name: name.into(), r#type: of.into(), i: 0, ints: Vec::new() };
+        let named = |of: AttributeType| schema::Attribute {
+            name: name.into(),
+            r#type: of.into(),
+            f: 0.0,
+            i: 0,
+            ints: Vec::new(),
+        };
         match self {
+            Self::Float(f) => schema::Attribute { f: *f, ..named(AttributeType::Float) },
             Self::Int(i) => schema::Attribute { i: *i, ..named(AttributeType::Int) },
             Self::Ints(ints) => schema::Attribute { ints: ints.clone(), ..named(AttributeType::Ints) },
         }

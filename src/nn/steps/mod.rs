@@ -4,11 +4,14 @@ pub mod activation;
 pub mod average_pool;
 pub mod conv;
 pub mod dropout;
+pub mod layer_norm;
+pub mod layer_scale;
 pub mod linear;
 pub mod max_pool;
 mod norm;
 pub mod pair;
 mod sampled;
+pub mod scaled;
 pub mod squeeze_excite;
 pub mod step;
 
@@ -16,10 +19,13 @@ pub use activation::Activation;
 pub use average_pool::AveragePool;
 pub use conv::{Conv, Pad};
 pub use dropout::Dropout;
+pub use layer_norm::LayerNorm;
+pub use layer_scale::LayerScale;
 pub use linear::Linear;
 pub use max_pool::MaxPool;
 pub use norm::Norm;
 pub use pair::Pair;
+pub use scaled::Scaled;
 pub use squeeze_excite::SqueezeExcite;
 pub use step::{
     Bound, Description, Draws, Grain, Left, Needs, Parameter, Place, Ready, Site, Size, Step, Sum, Sums, Wanted,
@@ -29,4 +35,4 @@ pub use step::{
 pub(super) type Fusion = fn(&dyn Step, &dyn Step, Size) -> Option<std::sync::Arc<dyn Step>>;
 
 /// All that are tried, in this order.
-pub(super) const FUSIONS: [Fusion; 1] = [pair::fuse];
+pub(super) const FUSIONS: [Fusion; 2] = [pair::fuse, scaled::fuse];

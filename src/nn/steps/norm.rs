@@ -1,4 +1,4 @@
-//! A batch norm with fixed statistics, folded into the convolution before it.
+//! A batch norm with fixed statistics, or a layer scale, folded into the convolution before it.
 
 use candle_core::Tensor;
 use rayon::prelude::*;
@@ -42,9 +42,9 @@ pub(super) struct Folded {
     pub(super) weight: Tensor,
     /// What the batch norm was folded from.
     norm: Option<FoldedNorm>,
-    /// The layer's own, or `β − μ·scale`.
+    /// The layer's own, scaled where it is; or `β − μ·scale`.
     pub(super) bias: Vec<f32>,
-    /// What gets a gradient: weight, then γ and β, or the bias.
+    /// What gets a gradient: weight, then γ and β, or the bias, or the bias and γ.
     trainable: Vec<Tensor>,
 }
 
@@ -57,6 +57,8 @@ struct FoldedNorm {
     mean: Vec<f32>,
     /// `1 / √(σ²+ε)`.
     inverse: Vec<f32>,
+    /// Whether it is a layer scale: γ times all that the layer gives, its own bias in it. That is a batch norm with `σ²+ε = 1` and `μ = −bias`.
+    is_layer_scale: bool,
 }
 
 impl Folded {
@@ -72,7 +74,16 @@ impl Folded {
         let inverse: Vec<f32> = var.iter().map(|var| inverse_root(*var, *eps)).collect();
         let scale: Vec<f32> = gamma.iter().zip(&inverse).map(|(gamma, inverse)| gamma * inverse).collect();
         let bias = beta.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
-        Ok(Self { weight, norm: Some(FoldedNorm { scale, mean, inverse }), bias, trainable })
+        Ok(Self { weight, norm: Some(FoldedNorm { scale, mean, inverse, is_layer_scale: false }), bias, trainable })
+    }
+
+    /// Reads and folds the weight, the bias, and the γ of a layer scale behind them.
+    pub(super) fn read_scaled(tensors: &[Bound]) -> Result<Self> {
+        let plain = Self::read(None, tensors)?;
+        let scale: Vec<f32> = tensors[2].tensor.contiguous()?.to_vec1()?;
+        let bias = plain.bias.iter().zip(&scale).map(|(bias, scale)| bias * scale).collect();
+        let (mean, inverse) = (plain.bias.iter().map(|bias| -bias).collect(), vec![1.0; scale.len()]);
+        Ok(Self { norm: Some(FoldedNorm { scale, mean, inverse, is_layer_scale: true }), bias, ..plain })
     }
 
     /// What the weights of each output channel are multiplied by.
@@ -96,14 +107,18 @@ impl Folded {
     }
 
     /// Leaves the gradients of the tensors, from those of the folded weights and bias.
-    pub(super) fn leave(&self, mut dw: Buffer, db: Buffer, memory: &Memory, workspace: &Workspace) -> Result<()> {
+    pub(super) fn leave(&self, mut dw: Buffer, mut db: Buffer, memory: &Memory, workspace: &Workspace) -> Result<()> {
         match (&self.norm, self.trainable.as_slice()) {
-            (Some(norm), [weight, gamma, beta]) => {
+            (Some(norm), [weight, second, third]) => {
                 let mut dgamma = memory.buffer(db.len());
                 with_values(weight, |weight| through_norm(norm, weight, &db, &mut dw, &mut dgamma))?;
+                let (gamma, bias) = if norm.is_layer_scale { (third, second) } else { (second, third) };
+                if norm.is_layer_scale {
+                    db.iter_mut().zip(&norm.scale).for_each(|(db, scale)| *db *= scale);
+                }
                 workspace.leave(weight, dw);
                 workspace.leave(gamma, dgamma);
-                workspace.leave(beta, db);
+                workspace.leave(bias, db);
             }
             (None, [weight, bias]) => {
                 workspace.leave(weight, dw);
