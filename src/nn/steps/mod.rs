@@ -8,6 +8,7 @@ pub mod layer_norm;
 pub mod layer_scale;
 pub mod linear;
 pub mod max_pool;
+pub mod mlp;
 mod norm;
 pub mod pair;
 mod sampled;
@@ -23,6 +24,7 @@ pub use layer_norm::LayerNorm;
 pub use layer_scale::LayerScale;
 pub use linear::Linear;
 pub use max_pool::MaxPool;
+pub use mlp::Mlp;
 pub use norm::Norm;
 pub use pair::Pair;
 pub use scaled::Scaled;
@@ -31,8 +33,8 @@ pub use step::{
     Bound, Description, Draws, Grain, Left, Needs, Parameter, Place, Ready, Site, Size, Step, Sum, Sums, Wanted,
 };
 
-/// Makes one step of two neighbours, for pictures of this size before the first; nothing where they are better two.
+/// Makes one step of two neighbours (the first may be one that was made so), for pictures of this size before the first; nothing where they are better two.
 pub(super) type Fusion = fn(&dyn Step, &dyn Step, Size) -> Option<std::sync::Arc<dyn Step>>;
 
 /// All that are tried, in this order.
-pub(super) const FUSIONS: [Fusion; 2] = [pair::fuse, scaled::fuse];
+pub(super) const FUSIONS: [Fusion; 3] = [pair::fuse, scaled::fuse, mlp::fuse];

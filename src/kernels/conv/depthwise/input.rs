@@ -69,7 +69,8 @@ impl InputRows<'_> {
                         c += match (in_c - c, inside) {
                             (LANES.., true) => self.strip::<FMA, LANES, DX, DW, false>(&strip, c, at + c),
                             (LANES.., false) => self.strip::<FMA, LANES, DX, DW, true>(&strip, c, at + c),
-                            (FEWER.., _) => self.strip::<FMA, FEWER, DX, DW, true>(&strip, c, at + c),
+                            (FEWER.., true) => self.strip::<FMA, FEWER, DX, DW, false>(&strip, c, at + c),
+                            (FEWER.., false) => self.strip::<FMA, FEWER, DX, DW, true>(&strip, c, at + c),
                             _ => self.strip::<FMA, 1, DX, DW, true>(&strip, c, at + c),
                         };
                     }

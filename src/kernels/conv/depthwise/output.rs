@@ -49,7 +49,8 @@ impl Kernel for OutputRows<'_> {
                     c += match (channels - c, inside) {
                         (LANES.., true) => self.strip::<FMA, LANES, false>(&strip, c, at + c),
                         (LANES.., false) => self.strip::<FMA, LANES, true>(&strip, c, at + c),
-                        (FEWER.., _) => self.strip::<FMA, FEWER, true>(&strip, c, at + c),
+                        (FEWER.., true) => self.strip::<FMA, FEWER, false>(&strip, c, at + c),
+                        (FEWER.., false) => self.strip::<FMA, FEWER, true>(&strip, c, at + c),
                         _ => self.strip::<FMA, 1, true>(&strip, c, at + c),
                     };
                 }

@@ -9,7 +9,7 @@ pub(super) use self::ready::ReadyConv;
 use super::activation;
 use super::norm::{Folded, Norm};
 use super::step::{Bound, Description, Draws, Needs, Parameter, Place, Ready, Site, Size, Step};
-use crate::base::error::Result;
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::Stream;
 use crate::kernels::{self, Activation, Keeps, Memory, Padding, Precision};
 use crate::nn::onnx::{Attribute, Graph, Value, ints};
@@ -94,6 +94,12 @@ impl Conv {
         Self { norm: Some(Norm { name: name.into(), eps }), ..self }
     }
 
+    /// Whether each pixel goes through it by itself, and meets all channels.
+    pub(super) fn is_of_pixels(&self) -> bool {
+        let is_padded = matches!(self.pad, Pad::Even(1..));
+        self.kernel == 1 && self.stride == 1 && !is_padded && !self.depthwise
+    }
+
     /// What the kernels compute, for pictures of this size.
     pub(super) fn geometry(&self, size: Size) -> kernels::Conv {
         let pad = match self.pad {
@@ -121,8 +127,21 @@ impl Conv {
 
     /// The same with weights that were folded before.
     pub(super) fn ready_folded(&self, place: &Place, folded: Folded, memory: &Memory) -> Result<ReadyConv> {
+        self.check(place.input)?;
         let conv = kernels::Conv { precision: place.precision, ..self.geometry(place.input) };
         ReadyConv::new(conv, self.act, place, folded, memory)
+    }
+}
+
+impl Conv {
+    /// Whether there is an output at all.
+    fn check(&self, Size { h, w, c }: Size) -> Result<()> {
+        if !self.output(Size { h, w, c }).is_empty() {
+            return Ok(());
+        }
+        let Self { name, kernel, .. } = self;
+        let what = format!("the kernel of {name} is {kernel} × {kernel}; it got maps of {h} × {w}, which are smaller");
+        Err(Error::new(ErrorKind::Tensor, what).mend("use larger images"))
     }
 }
 
@@ -192,6 +211,8 @@ impl Step for Conv {
         tensors: &[Tensor],
         _: Option<&mut Stream>,
     ) -> Result<Tensor> {
+        let (_, c, h, w) = x.dims4()?;
+        self.check(Size { h, w, c })?;
         let (weight, bias) = match (&self.norm, tensors) {
             (Some(norm), [weight, gamma, beta, mean, var]) => {
                 let (scale, bias) = norm.composed([gamma, beta, mean, var])?;
@@ -203,7 +224,6 @@ impl Step for Conv {
         let (x, pad) = match self.pad {
             Pad::Even(pad) => (x.clone(), pad),
             Pad::Same => {
-                let (_, _, h, w) = x.dims4()?;
                 let pad = Padding::same(h, w, self.kernel, self.stride);
                 (x.pad_with_zeros(2, pad.top, pad.bottom)?.pad_with_zeros(3, pad.left, pad.right)?, 0)
             }
@@ -220,6 +240,7 @@ impl Step for Conv {
     }
 
     fn onnx(&self, graph: &mut Graph, site: &Site) -> Result<Value> {
+        self.check(site.input.size())?;
         let (x, name, conv) = (site.input, site.name(&self.name), self.geometry(site.input.size()));
         let Self { out_c, kernel, stride, depthwise, .. } = *self;
         let (weight, bias) = Folded::read(self.norm.as_ref(), site.tensors)?.scaled()?;
