@@ -15,7 +15,7 @@ pub struct Zoo(Box<dyn Extractor>);
 
 impl Zoo {
     /// The tensors that a network of the zoo is made of, with the names in its published file: those of `transformers` for
-    /// `vit-base16`, timm's for `convnext-tiny`.
+    /// `vit-base16`.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) for a backbone that is not in the zoo.
@@ -51,7 +51,7 @@ impl Zoo {
 fn not_in_the_zoo(backbone: Backbone) -> Error {
     let zoo = Backbone::ALL.into_iter().filter(|&one| matches!(registry::member(one).build, Build::Whole(_)));
     let names = zoo.map(Backbone::name).collect::<Vec<_>>().join(" or ");
-    Error::config("backbone", backbone, &format!("{names}, the ones of the zoo"))
+    Error::config("backbone", backbone, &format!("{names}, the one of the zoo"))
 }
 
 #[cfg(test)]
@@ -61,6 +61,6 @@ mod tests {
     #[test]
     fn what_is_made_of_steps_is_not_in_the_zoo() {
         let error = Zoo::shapes(Backbone::Resnet18).unwrap_err();
-        assert!(error.what().contains("expected vit-base16 or convnext-tiny"), "{error}");
+        assert!(error.what().contains("expected vit-base16, the one of the zoo"), "{error}");
     }
 }

@@ -14,6 +14,7 @@ mod contributing;
 mod data;
 mod decisions;
 mod explaining;
+mod families;
 mod faults;
 mod few_photos;
 mod formats;

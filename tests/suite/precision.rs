@@ -54,6 +54,7 @@ fn features_and_gradients_in_bf16_are_near_those_in_f32() {
         (Backbone::Resnet50, 96, [1e-2, 0.15]),
         (Backbone::Resnet18, 65, [1e-2, 0.15]),
         (Backbone::EfficientnetLite0, 96, [2e-2, 0.4]),
+        (Backbone::ConvnextAtto, 65, [1e-2, 5e-2]),
     ] {
         let (architecture, images) = (architecture(backbone), images(&[0, 1, 2, 3], side, side));
         let [wide, narrow] = [Precision::F32, Precision::Bf16].map(|precision| model(&architecture, precision));
