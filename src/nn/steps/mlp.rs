@@ -8,9 +8,10 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::conv::{Conv, ReadyConv};
+use super::conv::Conv;
 use super::layer_scale::LayerScale;
 use super::norm::Folded;
+use super::packed::ReadyConv;
 use super::step::{
     Bound, Description, Draws, Left, Needs, Parameter, Place, Ready, Site, Size, Step, Sum, Sums, Wanted,
 };

@@ -10,6 +10,7 @@ pub mod linear;
 pub mod max_pool;
 pub mod mlp;
 mod norm;
+mod packed;
 pub mod pair;
 mod sampled;
 pub mod scaled;

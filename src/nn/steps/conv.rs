@@ -1,13 +1,11 @@
 //! A convolution with what is fused into it: `act(norm(conv(x)) + residual)`.
 
-mod ready;
-
 use candle_core::Tensor;
 use serde_json::json;
 
-pub(super) use self::ready::ReadyConv;
 use super::activation;
 use super::norm::{Folded, Norm};
+use super::packed::ReadyConv;
 use super::step::{Bound, Description, Draws, Needs, Parameter, Place, Ready, Site, Size, Step};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::Stream;

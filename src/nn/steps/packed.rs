@@ -1,23 +1,23 @@
 //! A convolution with its weights packed, ready to run.
 
+use super::norm::Folded;
+use super::step::{Left, Place, Ready, Sum, Wanted};
 use crate::base::error::Result;
 use crate::kernels::conv::{self, BackwardWeights, ForwardWeights, InputGradient, WeightGradient};
 use crate::kernels::{self, Activation, Buffer, Keeps, Memory, backward_activation, forward_activation};
 use crate::nn::operation::with_values;
-use crate::nn::steps::norm::Folded;
-use crate::nn::steps::step::{Left, Place, Ready, Sum, Wanted};
 use crate::nn::workspace::Workspace;
 
 /// A convolution with its weights packed.
 #[derive(Debug)]
-pub(in crate::nn::steps) struct ReadyConv {
-    pub(in crate::nn::steps) conv: kernels::Conv,
-    pub(in crate::nn::steps) act: Activation,
+pub(super) struct ReadyConv {
+    pub(super) conv: kernels::Conv,
+    pub(super) act: Activation,
     place: Place,
-    pub(in crate::nn::steps) folded: Folded,
-    pub(in crate::nn::steps) weights: ForwardWeights,
+    pub(super) folded: Folded,
+    pub(super) weights: ForwardWeights,
     /// In the order of the way back, where a gradient goes through them.
-    pub(in crate::nn::steps) back: Option<BackwardWeights>,
+    pub(super) back: Option<BackwardWeights>,
 }
 
 impl ReadyConv {
@@ -35,29 +35,25 @@ impl ReadyConv {
     }
 
     /// How long the sums of its weight gradients are; 0 where it does not train.
-    pub(in crate::nn::steps) fn sums_len(&self) -> usize {
+    pub(super) fn sums_len(&self) -> usize {
         if self.folded.trains() { conv::sums_len(&self.conv) } else { 0 }
     }
 
     /// Packs the weights for the way back.
-    pub(in crate::nn::steps) fn pack_backward(&mut self, memory: &Memory) -> Result<()> {
+    pub(super) fn pack_backward(&mut self, memory: &Memory) -> Result<()> {
         let pack = |weight: &[f32]| BackwardWeights::pack(&self.conv, weight, self.folded.scale(), memory);
         self.back = Some(with_values(&self.folded.weight, pack)?);
         Ok(())
     }
 
     /// What the kernels want to know of a gradient of the input.
-    pub(in crate::nn::steps) fn input_gradient<'a>(
-        &'a self,
-        sum: Option<Sum<'a>>,
-        through: Activation,
-    ) -> Option<InputGradient<'a>> {
+    pub(super) fn input_gradient<'a>(&'a self, sum: Option<Sum<'a>>, through: Activation) -> Option<InputGradient<'a>> {
         let weights = self.back.as_ref()?;
         sum.map(|Sum { accumulate, to }| InputGradient { weights, before: through, accumulate, dx: to })
     }
 
     /// Leaves the gradients of its tensors, from the sums of its weight gradients.
-    pub(in crate::nn::steps) fn leave(&self, sums: &[f32], workspace: &Workspace) -> Result<()> {
+    pub(super) fn leave(&self, sums: &[f32], workspace: &Workspace) -> Result<()> {
         let memory = &workspace.memory;
         let (mut dw, mut db) = (memory.buffer(self.conv.weights()), memory.buffer(self.conv.out_c));
         conv::finish_weight(&self.conv, sums, &mut dw, &mut db);
