@@ -44,8 +44,8 @@ pub(super) struct Folded {
     norm: Option<FoldedNorm>,
     /// The layer's own, scaled where it is; or `β − μ·scale`.
     pub(super) bias: Vec<f32>,
-    /// What gets a gradient: weight, then γ and β, or the bias, or the bias and γ.
-    trainable: Vec<Tensor>,
+    /// What gets a gradient: of the weight, then γ and β, or the bias, or the bias and γ, those that train.
+    trainable: Vec<Option<Tensor>>,
 }
 
 /// By output channel.
@@ -64,7 +64,7 @@ struct FoldedNorm {
 impl Folded {
     /// Reads and folds the weight and what follows it: a norm's four tensors, or the bias.
     pub(super) fn read(norm: Option<&Norm>, tensors: &[Bound]) -> Result<Self> {
-        let trainable = tensors.iter().filter(|bound| bound.trains).map(|bound| bound.tensor.clone()).collect();
+        let trainable = tensors.iter().map(|bound| bound.trains.then(|| bound.tensor.clone())).collect();
         let weight = tensors[0].tensor.contiguous()?;
         let values = |index: usize| -> Result<Vec<f32>> { Ok(tensors[index].tensor.contiguous()?.to_vec1()?) };
         let Some(Norm { eps, .. }) = norm else {
@@ -103,29 +103,30 @@ impl Folded {
 
     /// Whether it gets gradients.
     pub(super) fn trains(&self) -> bool {
-        !self.trainable.is_empty()
+        self.trainable.iter().any(Option::is_some)
     }
 
     /// Leaves the gradients of the tensors, from those of the folded weights and bias.
     pub(super) fn leave(&self, mut dw: Buffer, mut db: Buffer, memory: &Memory, workspace: &Workspace) -> Result<()> {
-        match (&self.norm, self.trainable.as_slice()) {
-            (Some(norm), [weight, second, third]) => {
-                let mut dgamma = memory.buffer(db.len());
-                with_values(weight, |weight| through_norm(norm, weight, &db, &mut dw, &mut dgamma))?;
-                let (gamma, bias) = if norm.is_layer_scale { (third, second) } else { (second, third) };
-                if norm.is_layer_scale {
-                    db.iter_mut().zip(&norm.scale).for_each(|(db, scale)| *db *= scale);
-                }
-                workspace.leave(weight, dw);
-                workspace.leave(gamma, dgamma);
-                workspace.leave(bias, db);
+        let leave = |index: usize, gradient: Buffer| {
+            if let Some(tensor) = &self.trainable[index] {
+                workspace.leave(tensor, gradient);
             }
-            (None, [weight, bias]) => {
-                workspace.leave(weight, dw);
-                workspace.leave(bias, db);
+        };
+        let mut bias = 1;
+        if let Some(norm) = &self.norm {
+            let mut dgamma = memory.buffer(db.len());
+            with_values(&self.weight, |weight| through_norm(norm, weight, &db, &mut dw, &mut dgamma))?;
+            if norm.is_layer_scale {
+                db.iter_mut().zip(&norm.scale).for_each(|(db, scale)| *db *= scale);
+                leave(2, dgamma);
+            } else {
+                leave(1, dgamma);
+                bias = 2;
             }
-            _ => unreachable!("a convolution has a bias or a norm, which trains with it"),
         }
+        leave(0, dw);
+        leave(bias, db);
         Ok(())
     }
 }
