@@ -32,7 +32,7 @@ pub(super) fn normal(x: f32, bell: f32) -> f32 {
 
 /// eˣ between e⁻⁸⁷ and e⁸⁸, after Moshier's Cephes: without a branch or a call, so that it runs on vectors, and the same on each.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+pub(in crate::kernels) fn exp(x: f32) -> f32 {
     const TERMS: [f32; 6] = [0.5, 0.166_666_65, 4.166_579_6e-2, 8.333_452e-3, 1.398_2e-3, 1.987_569_1e-4];
     /// 1.5 · 2²³: the last bits of a sum with it are the other number, rounded.
     const ROUND: f32 = 12_582_912.0;

@@ -10,6 +10,7 @@ mod tests;
 
 use crate::kernels::frame::CHUNK;
 use crate::kernels::simd::{self, Kernel, clamp};
+pub(super) use exp::exp;
 use exp::{bell, normal, sigmoid};
 use rayon::prelude::*;
 use std::f32::consts::TAU;

@@ -117,6 +117,7 @@ pub(crate) enum DataType {
     Uint8 = 2,
     Int8 = 3,
     Int32 = 6,
+    Int64 = 7,
     Float16 = 10,
 }
 
