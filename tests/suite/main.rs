@@ -43,6 +43,7 @@ mod slices;
 mod support;
 mod techniques;
 mod training;
+mod transformers;
 mod trust;
 mod versions;
 mod weights;

@@ -1,7 +1,7 @@
 use super::softmax::{Again, Finish, Online, Products};
 use super::*;
 use crate::kernels::simd::every_unit;
-use crate::kernels::tests::{assert_close, memory, numbers};
+use crate::kernels::tests::{assert_close, distance, memory, numbers};
 
 /// Attention and its gradient in f64, straight from the formula; `[y, dqkv]`.
 fn plain(attention: &Attention, qkv: &[f32], dy: &[f32]) -> [Vec<f64>; 2] {
@@ -58,9 +58,9 @@ fn it_is_the_formula_under_odd_sizes() {
         assert_eq!(again, y, "{what}");
         let mut dqkv = vec![9.0; qkv.len()];
         backward(&attention, &qkv, (&y, &dy), &statistics, false, &memory, &mut dqkv);
-        if tokens > 1 {
-            assert_close(&dqkv, &gradient, &format!("{what}, backward"));
-        }
+        // Scores of some tens have a last bit of a millionth, and weights are e to their power.
+        let off = distance(&dqkv, &gradient);
+        assert!(off < 3e-6, "{what}, backward: {off:e}");
         let mut added = vec![0.5; qkv.len()];
         backward(&attention, &qkv, (&y, &dy), &statistics, true, &memory, &mut added);
         assert!(added.iter().zip(&dqkv).all(|(added, alone)| *added == 0.5 + alone), "{what}, added");
@@ -75,7 +75,7 @@ fn large_scores_stay_finite_and_what_is_no_number_is_noticed() {
     forward(&attention, &qkv, &mut y, None, &memory());
     let [expected, _] = plain(&attention, &qkv, &vec![0.0; y.len()]);
     // Scores of some ten thousands have a last bit of a thousandth.
-    assert!(crate::kernels::tests::distance(&y, &expected) < 1e-3);
+    assert!(distance(&y, &expected) < 1e-3);
     // One query: its own token alone.
     qkv[12 * 7] = f32::NAN;
     forward(&attention, &qkv, &mut y, None, &memory());

@@ -25,17 +25,17 @@ pub(super) const MEMBERS: &[Member] = &[
     member(
         Backbone::ConvnextAtto,
         weights("timm/convnext_atto.d2_in1k", 320, 3_374_520),
-        Build::Steps(|| convnext(&Form { widths: [40, 80, 160, 320], blocks: [2, 2, 6, 2], flat: false })),
+        || convnext(&Form { widths: [40, 80, 160, 320], blocks: [2, 2, 6, 2], flat: false }),
     ),
     member(
         Backbone::ConvnextFemto,
         weights("timm/convnext_femto.d1_in1k", 384, 4_832_784),
-        Build::Steps(|| convnext(&Form { widths: [48, 96, 192, 384], blocks: [2, 2, 6, 2], flat: false })),
+        || convnext(&Form { widths: [48, 96, 192, 384], blocks: [2, 2, 6, 2], flat: false }),
     ),
     member(
         Backbone::ConvnextTiny,
         weights("timm/convnext_tiny.fb_in1k", 768, 27_820_128),
-        Build::Steps(|| convnext(&Form { widths: [96, 192, 384, 768], blocks: [3, 3, 9, 3], flat: true })),
+        || convnext(&Form { widths: [96, 192, 384, 768], blocks: [3, 3, 9, 3], flat: true }),
     ),
 ];
 
@@ -132,10 +132,7 @@ mod tests {
     use crate::models::{Architecture, Model, Ops, registry};
 
     fn built(backbone: Backbone) -> Network {
-        match registry::member(backbone).build {
-            Build::Steps(build) => build(),
-            Build::Whole(_) => panic!("{backbone} is no program"),
-        }
+        (registry::member(backbone).build)()
     }
 
     #[test]

@@ -39,6 +39,36 @@ impl Attention {
         kernels::Attention { tokens: h * w, channels: c / 3, heads: self.heads }
     }
 
+    /// How much of each token's value each token takes, in Candle's operations with a graph: of `[B, 3 · C, h, w]`, `[B, heads, h · w, h · w]` with a row for
+    /// each token that is taken from and a column for each that takes, whose sum is 1.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Tensor`] where the channels are not those of so many heads; what Candle can give.
+    pub fn weights(&self, x: &Tensor) -> Result<Tensor> {
+        let [q, k] = [self.part(x, 0)?, self.part(x, 1)?];
+        let width = q.dim(2)? as f64;
+        let scores = (k.t()?.contiguous()?.matmul(&q)? * (1.0 / width.sqrt()))?;
+        let weights = scores.broadcast_sub(&scores.max_keepdim(2)?.detach())?.exp()?;
+        Ok(weights.broadcast_div(&weights.sum_keepdim(2)?)?)
+    }
+
+    /// What the tokens take by such weights: `[B, C, h, w]`.
+    ///
+    /// # Errors
+    /// As [`Attention::weights`].
+    pub fn taken(&self, x: &Tensor, weights: &Tensor) -> Result<Tensor> {
+        let (pictures, c, h, w) = x.dims4()?;
+        Ok(self.part(x, 2)?.matmul(weights)?.reshape((pictures, c / 3, h, w))?)
+    }
+
+    /// Queries, keys or values, `[B, heads, width, h · w]`.
+    fn part(&self, x: &Tensor, part: usize) -> Result<Tensor> {
+        let (pictures, c, h, w) = x.dims4()?;
+        self.check(c)?;
+        let parts = x.reshape((pictures, 3, self.heads, c / 3 / self.heads, h * w))?;
+        Ok(parts.narrow(1, part, 1)?.squeeze(1)?.contiguous()?)
+    }
+
     fn check(&self, channels: usize) -> Result<()> {
         if self.heads > 0 && channels > 0 && channels.is_multiple_of(3 * self.heads) {
             return Ok(());
@@ -70,24 +100,14 @@ impl Step for Attention {
     }
 
     fn composed(&self, x: &Tensor, _: Option<&Tensor>, _: &[Tensor], _: Option<&mut Stream>) -> Result<Tensor> {
-        let (pictures, c, h, w) = x.dims4()?;
-        self.check(c)?;
-        let width = c / 3 / self.heads;
-        let parts = x.reshape((pictures, 3, self.heads, width, h * w))?;
-        let part = |index: usize| -> Result<Tensor> { Ok(parts.narrow(1, index, 1)?.squeeze(1)?.contiguous()?) };
-        let (q, k, v) = (part(0)?, part(1)?, part(2)?);
-        // A row a key, a column a query.
-        let scores = (k.t()?.contiguous()?.matmul(&q)? * (1.0 / (width as f64).sqrt()))?;
-        let weights = scores.broadcast_sub(&scores.max_keepdim(2)?.detach())?.exp()?;
-        let weights = weights.broadcast_div(&weights.sum_keepdim(2)?)?;
-        Ok(v.matmul(&weights)?.reshape((pictures, c / 3, h, w))?)
+        self.taken(x, &self.weights(x)?)
     }
 
     fn onnx(&self, graph: &mut Graph, site: &Site) -> Result<Value> {
         let x = site.input;
         self.check(x.size().c)?;
         // It has no tensors and so no name; what it reads has one.
-        let named = |part: &str| format!("{}.{part}", x.name);
+        let named = |part: &str| format!("{}.{part}", x.stem());
         let Size { h, w, c } = x.size();
         let (heads, tokens) = (self.heads, h * w);
         let width = c / 3 / heads;

@@ -52,7 +52,7 @@ impl Step for ClassToken {
     fn onnx(&self, graph: &mut Graph, site: &Site) -> Result<Value> {
         let x = site.input;
         // It has no tensors and so no name; what it reads has one.
-        let named = |part: &str| format!("{}.{part}", x.name);
+        let named = |part: &str| format!("{}.{part}", x.stem());
         let [from, to, axes] = [("from", [0, 0]), ("to", [1, 1]), ("axes", [2, 3])]
             .map(|(part, numbers)| graph.whole_numbers(&named(&format!("class_token.{part}")), &numbers));
         let made = (vec![x.size().c, 1, 1], x.through(self, &[])?);

@@ -57,6 +57,9 @@ both_ways! {
     b0_is_timms: transfer("b0", Backbone::EfficientnetB0);
     b2_is_timms: transfer("b2", Backbone::EfficientnetB2);
     mobilenetv3_is_timms: transfer("mobilenetv3", Backbone::Mobilenetv3Large);
+    vits16_is_timms: transfer("vits16", Backbone::VitSmall16);
+    dinov2s14_is_timms: transfer("dinov2s14", Backbone::Dinov2Small14);
+    dinov2s14reg4_is_timms: transfer("dinov2s14reg4", Backbone::Dinov2Small14Reg4);
     mobilenetv4_is_timms: transfer("mobilenetv4", Backbone::Mobilenetv4ConvMedium);
     convnext_atto_is_timms: normed("convnext_atto", Backbone::ConvnextAtto);
     convnext_tiny_is_timms: normed("convnext_tiny", Backbone::ConvnextTiny);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 use petal::config::WeightsFrom;
-use petal::explain::grad_cam;
+use petal::explain::{AttentionRelevance, cam, grad_cam};
 use petal::models::{Architecture, Cut, Model, Ops, weights};
 use petal::nn::Gradients;
 use petal::nn::loss::cross_entropy;
@@ -86,6 +86,16 @@ fn check_outputs(case: &Case, model: &Model, expected: &BTreeMap<String, Tensor>
         let off = distance(&got, &expected["cam"].get(i).unwrap());
         assert!(off < TOLERANCE, "{} Grad-CAM of image {i}: {off:e}", case.fixture);
         report += &format!(", Grad-CAM {off:.1e}");
+    }
+    if let Some(expected) = expected.get("attention") {
+        let classes: Vec<_> = explained.iter().copied().map(Some).collect();
+        for (i, heat) in cam(&AttentionRelevance, model, &images, &classes).unwrap().iter().enumerate() {
+            let shape = (heat.height, heat.width);
+            let got = Tensor::new(heat.values.clone(), &Device::Cpu).unwrap().reshape(shape).unwrap();
+            let off = distance(&got, &expected.get(i).unwrap());
+            assert!(off < TOLERANCE, "{} attention of image {i}: {off:e}", case.fixture);
+            report += &format!(", attention {off:.1e}");
+        }
     }
     println!("{report}");
 }
