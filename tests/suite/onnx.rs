@@ -111,10 +111,10 @@ fn fewer_bits_are_smaller_files_with_nearly_the_same_answers() {
     fewer_bits(Backbone::EfficientnetLite0, 64, [1e-3, 2e-2]);
 }
 
-/// Measured: MEASURED of the largest logit.
+/// Measured: 1e-4 and 1e-2 of the largest logit.
 #[test]
 fn a_vision_transformer_of_fewer_bits_says_nearly_the_same() {
-    fewer_bits(Backbone::VitSmall16, 64, [1e-3, 2e-1]);
+    fewer_bits(Backbone::VitSmall16, 64, [1e-3, 5e-2]);
 }
 
 fn fewer_bits(backbone: Backbone, side: usize, [f16, int8]: [f64; 2]) {
