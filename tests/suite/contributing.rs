@@ -18,7 +18,7 @@ const ADDITIONS: [Addition; 4] = [
     Addition { heading: "Add a backbone", folder: "src/models/families", shared: &["mod.rs"] },
     Addition { heading: "Add a recipe", folder: "src/train/recipes", shared: &["mod.rs", "recipe.rs"] },
     Addition { heading: "Add a CAM method", folder: "src/explain/methods", shared: &["mod.rs", "method.rs"] },
-    Addition { heading: "Add a step", folder: "src/nn/steps", shared: &["mod.rs", "step.rs", "ready.rs"] },
+    Addition { heading: "Add a step", folder: "src/nn/steps", shared: &["mod.rs", "step.rs"] },
 ];
 
 #[test]
