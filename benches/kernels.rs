@@ -1,4 +1,4 @@
-//! How fast the kernels are, one by one, for layers of ResNet-50 and EfficientNet-Lite0.
+//! How fast the kernels are, one by one, for layers of ResNet-50, EfficientNet-Lite0 and ConvNeXt.
 //!
 //! Convolutions and dense layers count two operations for each weight that meets a pixel, so that criterion's "Gelem/s" are GFLOP/s, also where Winograd
 //! takes fewer. What is bound by memory counts the bytes that it has to move.
@@ -15,7 +15,7 @@ use petal::kernels::{
         self, BackwardWeights, ForwardWeights, InputGradient, WeightGradient,
         pair::{self, Gradients, Layer},
     },
-    half_floats, linear, pool,
+    forward_activation, half_floats, layer_norm, linear, pool,
 };
 use petal::{Purpose, Seed};
 
@@ -62,7 +62,14 @@ fn convolutions(c: &mut Criterion) {
         depthwise(14, 480, 3, 1),
         depthwise(7, 1152, 5, 1),
     ];
-    for (network, convs) in [("resnet50", &resnet50[..]), ("lite0", &lite0)] {
+    let convnext = [
+        Conv { pad: Padding::NONE, ..square(224, 3, 96, 4, 4) },
+        depthwise(56, 40, 7, 1),
+        depthwise(56, 96, 7, 1),
+        depthwise(14, 384, 7, 1),
+        depthwise(7, 768, 7, 1),
+    ];
+    for (network, convs) in [("resnet50", &resnet50[..]), ("lite0", &lite0), ("convnext", &convnext)] {
         for conv in convs {
             let Conv { in_h, in_c, out_c, kernel, stride, .. } = *conv;
             let name = format!("{network} {kernel}x{kernel} stride {stride}, {in_c} to {out_c}, {in_h}x{in_h}");
@@ -158,6 +165,28 @@ fn pooling(c: &mut Criterion) {
     });
 }
 
+fn layer_norms(c: &mut Criterion) {
+    let memory = Memory::default();
+    for (side, channels) in [(56, 40), (56, 96), (14, 384)] {
+        let (positions, len) = (BATCH * side * side, BATCH * side * side * channels);
+        let (x, dy, gamma, beta) = (numbers(len), numbers(len), numbers(channels), numbers(channels));
+        let (mut y, mut kept) = (x.clone(), vec![0.0; 2 * positions]);
+        let (mut dx, mut sums) = (x.clone(), vec![0.0; 2 * channels]);
+        let mut group = c.benchmark_group(format!("layer norm, {channels}, {side}x{side}"));
+        group.throughput(bytes(2 * len));
+        group.bench_function("forward", |b| {
+            b.iter(|| layer_norm::forward(&gamma, &beta, 1e-6, &x, black_box(&mut y), Some(&mut kept)));
+        });
+        group.throughput(bytes(3 * len));
+        group.bench_function("backward", |b| {
+            b.iter(|| {
+                let (input, weights) = (Some((false, black_box(&mut dx[..]))), Some((false, &mut sums[..])));
+                layer_norm::backward(&gamma, &x, &kept, &dy, layer_norm::Gradients { input, weights }, &memory);
+            });
+        });
+    }
+}
+
 fn dense(c: &mut Criterion) {
     const BATCH: usize = 32;
     for (name, inputs, outputs) in [("head", 2048, 256), ("baseline", 86_528, 128)] {
@@ -181,6 +210,9 @@ fn elementwise(c: &mut Criterion) {
     let (g, mut p, mut m) = (numbers(LEN), numbers(LEN), numbers(LEN));
     let mut v: Vec<f32> = m.iter().map(|m| m.abs()).collect();
     let mut group = c.benchmark_group("4 million numbers");
+    let mut y = g.clone();
+    group.throughput(bytes(2 * LEN));
+    group.bench_function("GELU", |b| b.iter(|| forward_activation(Activation::Gelu, &g, black_box(&mut y))));
     // Each of three is read and written, the gradient is read.
     group.throughput(bytes(7 * LEN));
     // A step so small that the numbers stay what they are.
@@ -203,6 +235,6 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_millis(1500));
-    targets = convolutions, pairs, pooling, dense, elementwise
+    targets = convolutions, pairs, pooling, layer_norms, dense, elementwise
 }
 criterion_main!(kernels);

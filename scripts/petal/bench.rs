@@ -124,7 +124,7 @@ impl Options {
     }
 }
 
-/// Photos a second of a network with random weights, at its own size: forward, and through a training step of all layers (0 where only a head trains).
+/// Photos a second of a network with random weights, at its own size: forward, and through a training step of all layers.
 pub(crate) fn speeds(backbone: Backbone, precision: Precision, project: &Project) -> Result<[f64; 2]> {
     const BATCH: usize = 16;
     let config = Config { backbone, weights: WeightsFrom::Random, precision, ..Config::seed() };
@@ -134,9 +134,7 @@ pub(crate) fn speeds(backbone: Backbone, precision: Precision, project: &Project
     let targets = Tensor::from_vec((0..BATCH as u32).map(|i| i % 5).collect::<Vec<_>>(), BATCH, &project.device)?;
     let frozen = model.frozen(Cut::Features, side, side)?;
     let forward = rate(BATCH, 3, || frozen.run(&images).map(drop))?;
-    let trains = petal::models::registry::trains(backbone);
-    let training = if trains { step_rate(&model, &images, &targets, Cut::Images, true, 3)? } else { 0.0 };
-    Ok([forward, training])
+    Ok([forward, step_rate(&model, &images, &targets, Cut::Images, true, 3)?])
 }
 
 fn images(batch: usize, side: usize, device: &Device) -> Result<Tensor> {

@@ -47,7 +47,6 @@ impl Options {
                 "parameters": weights.parameters,
                 "file_bytes": registry::file_bytes(backbone),
                 "imagenet_top1": weights.top1,
-                "trains_all_layers": registry::trains(backbone),
                 "licence": weights.licence,
                 "paper": weights.paper,
                 "embedded": backbone.has_embedded_weights(),

@@ -37,8 +37,11 @@ pub fn cam(method: &dyn Method, model: &Model, images: &Tensor, classes: &[Optio
     let chosen = chosen(&model.logits_from_maps(&maps)?, classes)?;
     let mut found = Vec::with_capacity(count);
     for (photo, class) in chosen.into_iter().enumerate() {
-        let score = |maps: &Tensor| Ok(model.logits_from_maps(maps)?.narrow(1, class, 1)?.squeeze(1)?);
-        let heat = heat(method, &Seen::new(&maps.get(photo)?, &score)?)?;
+        let own = maps.of(photo)?;
+        let score =
+            |fields: &Tensor| Ok(model.logits_from_maps(&own.with(fields)?)?.narrow(1, class, 1)?.squeeze(1)?);
+        let attending = || model.attended(&images.narrow(0, photo, 1)?, class);
+        let heat = heat(method, &Seen::new(&own.fields().get(0)?, &score)?.attending(&attending))?;
         let (height, width) = heat.dims2()?;
         let values = heat.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
         found.push(HeatMap { width, height, values, class });
@@ -99,8 +102,9 @@ mod tests {
     #[test]
     fn hi_res_cam_before_its_relu_sums_to_the_logit() {
         let (model, picture) = baseline();
-        let score = |maps: &Tensor| Ok(model.logits_from_maps(maps)?.narrow(1, 1, 1)?.squeeze(1)?);
-        let seen = Seen::new(&model.maps(&picture).unwrap().get(0).unwrap(), &score).unwrap();
+        let maps = model.maps(&picture).unwrap();
+        let score = |fields: &Tensor| Ok(model.logits_from_maps(&maps.with(fields)?)?.narrow(1, 1, 1)?.squeeze(1)?);
+        let seen = Seen::new(&maps.fields().get(0).unwrap(), &score).unwrap();
         let sum = HiResCam.heat(&seen).unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
         let logit = model.logits(&picture).unwrap().to_vec2::<f32>().unwrap()[0][1];
         assert!((sum - logit).abs() < 1e-4 * logit.abs() && logit != 0.0, "{sum} {logit}");
@@ -109,7 +113,12 @@ mod tests {
     #[test]
     fn methods_see_the_same_class_and_fields_and_differ_in_what_they_make_of_them() {
         let (model, picture) = baseline();
-        let heat = ALL.map(|method| cam(method, &model, &picture, &[Some(2)]).unwrap().remove(0));
+        let by = |method: &&dyn Method| cam(*method, &model, &picture, &[Some(2)]);
+        // It has no attention.
+        let (heat, refused): (Vec<_>, Vec<_>) = ALL.iter().map(by).partition(|heat| heat.is_ok());
+        let [Err(refused)] = &refused[..] else { panic!("{refused:?}") };
+        assert!(refused.kind() == ErrorKind::Config && refused.what().contains("no attention"), "{refused}");
+        let heat: Vec<HeatMap> = heat.into_iter().map(|heat| heat.unwrap().remove(0)).collect();
         for (i, map) in heat.iter().enumerate() {
             assert_eq!((map.width, map.height, map.class), (6, 6, 2));
             assert!(map.values.iter().all(|value| *value >= 0.0) && map.max() > 0.0, "{map:?}");

@@ -13,6 +13,6 @@ mod spread;
 pub use cam::{cam, grad_cam};
 pub use check::{CamCheck, Verdict};
 pub use heat_map::HeatMap;
-pub use methods::{AblationCam, EigenCam, GradCam, GradCamPlusPlus, HiResCam, LayerCam, Method};
+pub use methods::{AblationCam, AttentionRelevance, EigenCam, GradCam, GradCamPlusPlus, HiResCam, LayerCam, Method};
 pub use overlay::overlay;
 pub use seen::Seen;

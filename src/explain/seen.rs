@@ -3,9 +3,13 @@
 use candle_core::{Tensor, Var};
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::models::Attended;
 
 /// What the network says of a class by maps `[N, C, h, w]`: `[N]`, with a graph that reaches the maps.
 pub type Score<'a> = &'a dyn Fn(&Tensor) -> Result<Tensor>;
+
+/// What a network's layers of attention took on the photo, the first layer first.
+pub type Attending<'a> = &'a dyn Fn() -> Result<Vec<Attended>>;
 
 /// The last stage's maps of one photo, `[C, h, w]`, and what the network says of the class by these and other maps.
 ///
@@ -24,6 +28,7 @@ pub type Score<'a> = &'a dyn Fn(&Tensor) -> Result<Tensor>;
 pub struct Seen<'a> {
     maps: Var,
     score: Score<'a>,
+    attending: Option<Attending<'a>>,
 }
 
 impl<'a> Seen<'a> {
@@ -33,7 +38,24 @@ impl<'a> Seen<'a> {
     /// [`ErrorKind::Tensor`] for maps of another number of dimensions.
     pub fn new(maps: &Tensor, score: Score<'a>) -> Result<Self> {
         maps.dims3()?;
-        Ok(Self { maps: Var::from_tensor(&maps.contiguous()?)?, score })
+        Ok(Self { maps: Var::from_tensor(&maps.contiguous()?)?, score, attending: None })
+    }
+
+    /// The same of a network that may have attention, too.
+    #[must_use]
+    pub fn attending(self, attending: Attending<'a>) -> Self {
+        Self { attending: Some(attending), ..self }
+    }
+
+    /// What the layers of attention took, looked at where it is asked for.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for a network without attention.
+    pub fn attended(&self) -> Result<Vec<Attended>> {
+        match self.attending {
+            Some(attending) => attending(),
+            None => Err(Error::new(ErrorKind::Config, "nothing is known of the network's attention")),
+        }
     }
 
     /// The maps, `[C, h, w]`.

@@ -26,6 +26,11 @@ impl<'a> Matrix<'a> {
         Self { data: &self.data[start..], columns: to - from, ..self }
     }
 
+    /// Rows `from..to` of it.
+    pub(super) fn rows(self, from: usize, to: usize) -> Self {
+        self.transposed().columns(from, to).transposed()
+    }
+
     /// Rows and columns exchanged; nothing moves.
     pub(super) fn transposed(self) -> Self {
         let Self { data, rows, columns, row_stride, column_stride } = self;

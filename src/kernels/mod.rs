@@ -9,10 +9,14 @@
 //! |---|---|
 //! | [`conv`] | convolution, dense and depthwise: forward, gradients |
 //! | [`conv::pair`] | a pointwise and a depthwise convolution as one |
+//! | [`attention`] | attention of several heads: forward, gradients |
 //! | [`Activation`] | ReLU and the others: values, gradients |
 //! | [`pool`] | max pooling, global average pooling |
 //! | [`linear`] | dense layers: forward, gradients |
 //! | [`scale`] | each channel times a number of its own: forward, gradients |
+//! | [`tokens`] | maps as tokens behind a class token: forward, gradients |
+//! | [`Resample`] | grids of vectors of another size: forward, gradients |
+//! | [`layer_norm`] | the channels of each pixel moved and scaled alike: forward, gradients |
 //! | [`adam`] | the optimizer's update |
 //! | [`Memory`] | memory to use again |
 //! | [`Precision`] | in what dense convolutions multiply: `f32`, or bf16 with `f32` sums |
@@ -21,27 +25,33 @@
 
 mod activation;
 pub mod adam;
+pub mod attention;
 pub mod conv;
 mod elementwise;
 mod frame;
 mod gemm;
 pub mod half_floats;
+pub mod layer_norm;
 pub mod linear;
 mod memory;
 mod narrow;
 pub mod pool;
 mod product;
+mod resample;
 pub mod scale;
 mod simd;
 mod sums;
 #[cfg(test)]
 mod tests;
+pub mod tokens;
 
 pub use crate::base::config::Precision;
 pub use activation::{Activation, Keeps, backward_activation, forward_activation};
+pub use attention::Attention;
 pub use conv::{Conv, Padding};
 pub use elementwise::add_to;
 pub use memory::{Buffer, Memory};
 pub use narrow::{Rounded, has_bf16};
 pub use pool::MaxPool;
+pub use resample::Resample;
 pub use simd::instructions;

@@ -1,13 +1,7 @@
 //! What a family of networks says of its members: all that is known of a network is in one file of `families/`.
 
-use std::collections::BTreeMap;
-use std::fmt::Debug;
-
-use candle_core::{Device, Tensor};
-
 use super::network::Network;
 use crate::base::config::{Backbone, Fit};
-use crate::base::error::Result;
 use crate::base::seed::Stream;
 use crate::pixels::{Filter, Preprocess};
 
@@ -54,35 +48,11 @@ pub(super) struct Member {
     pub(super) init: Init,
 }
 
-/// How a network is built.
-#[derive(Debug)]
-pub(super) enum Build {
-    /// As a program of our steps, which can be cut and trained.
-    Steps(fn() -> Network),
-    /// As a whole that serves frozen only.
-    Whole(Whole),
-}
-
-/// A network from elsewhere.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Whole {
-    /// Its tensors, as in the published file.
-    pub(super) shapes: fn() -> BTreeMap<String, Vec<usize>>,
-    /// The network over tensors of these names and shapes.
-    pub(super) build: Extract,
-}
-
-/// Builds a frozen network over its tensors.
-pub(super) type Extract = fn(&BTreeMap<String, Tensor>, &Device) -> Result<Box<dyn Extractor>>;
+/// How a network is built: as a program of steps.
+pub(super) type Build = fn() -> Network;
 
 /// First values of a tensor of the backbone, by its name and shape.
 pub(super) type Init = fn(&str, &[usize], &mut Stream) -> Vec<f32>;
-
-/// A frozen network that turns images `[B, 3, H, W]` into features `[B, D]`, without a graph.
-pub(super) trait Extractor: Debug + Send + Sync {
-    /// The features.
-    fn features(&self, images: &Tensor) -> Result<Tensor>;
-}
 
 /// torchvision's evaluation preset.
 pub(super) const IMAGENET: Preprocess = Preprocess {
@@ -93,20 +63,3 @@ pub(super) const IMAGENET: Preprocess = Preprocess {
     mean: [0.485, 0.456, 0.406],
     std: [0.229, 0.224, 0.225],
 };
-
-/// A builder of shapes by name.
-#[derive(Default)]
-pub(super) struct Shapes(pub(super) BTreeMap<String, Vec<usize>>);
-
-impl Shapes {
-    /// One tensor.
-    pub(super) fn add(&mut self, name: &str, shape: &[usize]) {
-        self.0.insert(name.into(), shape.to_vec());
-    }
-
-    /// A weight of this shape, and a bias as long as its first dimension.
-    pub(super) fn layer(&mut self, name: &str, weight: &[usize]) {
-        self.add(&format!("{name}.weight"), weight);
-        self.add(&format!("{name}.bias"), &weight[..1]);
-    }
-}

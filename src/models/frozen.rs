@@ -1,12 +1,8 @@
 //! What comes before a cut, and what comes after it, made ready to run without a graph.
 
-use std::collections::BTreeMap;
+use candle_core::Tensor;
 
-use candle_core::{Device, Tensor};
-
-use super::family::Whole;
 use super::ops::Ops;
-use super::zoo::Zoo;
 use crate::base::error::Result;
 use crate::base::seed::Stream;
 use crate::nn::operation::with_values;
@@ -26,7 +22,6 @@ pub struct Frozen<'a> {
 enum How {
     Fused(Runner),
     Composed(Program),
-    Zoo(Zoo),
 }
 
 /// The numbers of a model, and how it is computed.
@@ -39,7 +34,7 @@ pub(super) struct Numbers<'a> {
 
 impl<'a> Numbers<'a> {
     /// A program whose steps train from `trainable_from` on, over these numbers.
-    fn stage<'b>(&self, program: &'b Program, trainable_from: usize) -> Stage<'b>
+    pub(super) fn stage<'b>(&self, program: &'b Program, trainable_from: usize) -> Stage<'b>
     where
         'a: 'b,
     {
@@ -72,18 +67,6 @@ impl<'a> Numbers<'a> {
         };
         Ok(Frozen { numbers: self, how, flat })
     }
-
-    /// A network from elsewhere, whose tensors lie below `prefix`.
-    pub(super) fn whole(self, whole: Whole, prefix: &str) -> Result<Frozen<'a>> {
-        let mut tensors = BTreeMap::new();
-        for name in self.params.shapes(prefix).into_keys() {
-            let tensor = self.params.get(&format!("{prefix}{name}"))?.var.as_tensor().detach();
-            tensors.insert(name, tensor);
-        }
-        let device = tensors.values().next().map_or(Device::Cpu, |tensor| tensor.device().clone());
-        let how = How::Zoo(Zoo::of(whole, &tensors, &device)?);
-        Ok(Frozen { numbers: self, how, flat: false })
-    }
 }
 
 impl Frozen<'_> {
@@ -91,7 +74,6 @@ impl Frozen<'_> {
     pub fn run(&self, x: &Tensor) -> Result<Tensor> {
         let x = x.detach();
         let y = match &self.how {
-            How::Zoo(zoo) => return Ok(zoo.features(&x)?.detach()),
             How::Composed(program) => {
                 self.numbers.stage(program, program.steps.len()).composed(&maps(&x)?, None)?.detach()
             }
@@ -109,8 +91,6 @@ impl Frozen<'_> {
 /// What comes after a cut, ready to run.
 #[derive(Debug)]
 pub struct Inference<'a> {
-    /// A network from elsewhere that gives what the steps take; none where the input already is that.
-    pub(super) whole: Option<Frozen<'a>>,
     /// The steps to the end of the head.
     pub(super) steps: Frozen<'a>,
 }
@@ -118,10 +98,7 @@ pub struct Inference<'a> {
 impl Inference<'_> {
     /// Logits `[B, K]`, without a graph.
     pub fn logits(&self, at_cut: &Tensor) -> Result<Tensor> {
-        match &self.whole {
-            Some(whole) => self.steps.run(&whole.run(at_cut)?),
-            None => self.steps.run(at_cut),
-        }
+        self.steps.run(at_cut)
     }
 
     /// Probabilities of the classes, `[B][K]`.

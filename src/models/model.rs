@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor, Var};
 
 use super::architecture::Architecture;
-use super::body::{Body, trainable_backbones};
+use super::body::body;
 use super::cut::Cut;
 use super::frozen::{Frozen, Inference, Numbers};
+use super::network::Network;
 use super::ops::Ops;
 use super::{head, init};
 use crate::base::config::Precision;
@@ -21,8 +22,8 @@ use crate::nn::{Gradients, Params, Workspace};
 pub struct Model {
     architecture: Architecture,
     params: Params,
-    body: Body,
-    /// The steps of the body, where it has any, and of the head behind them.
+    body: Network,
+    /// The steps of the body, and of the head behind them.
     program: Program,
     ops: Ops,
     workspace: Workspace,
@@ -38,13 +39,13 @@ impl Model {
 
     /// The same, computed in a chosen way.
     pub fn with_ops(architecture: &Architecture, seed: Seed, device: &Device, ops: Ops) -> Result<Self> {
-        let (body, init) = Body::of(architecture)?;
+        let (body, init) = body(architecture)?;
         let prefix = architecture.prefix();
-        let mut program = body.program().under(prefix);
-        head::add(&mut program, architecture, body.features());
+        let mut program = body.program.clone().under(prefix);
+        head::add(&mut program, architecture, body.features);
         let steps = program.parameters(body.end()..program.steps.len());
         let mut shapes: BTreeMap<_, _> = steps.map(|(_, head)| (head.name, head.shape)).collect();
-        shapes.extend(body.shapes().into_iter().map(|(name, shape)| (format!("{prefix}{name}"), shape)));
+        shapes.extend(body.tensors(0, body.end()).into_iter().map(|(name, shape)| (format!("{prefix}{name}"), shape)));
         let mut params = Params::default();
         for (index, (name, shape)) in shapes.iter().enumerate() {
             let mut stream = seed.stream(Purpose::Init, 0, index as u64);
@@ -60,11 +61,9 @@ impl Model {
     /// The same, with convolutions that multiply in this precision; what else is computed stays `f32`.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] for another one than `f32` where Candle computes the network: on a GPU, with `PETAL_OPS=candle`,
-    /// and for networks from candle-transformers.
+    /// [`ErrorKind::Config`] for another one than `f32` where Candle computes the network: on a GPU, and with `PETAL_OPS=candle`.
     pub fn in_precision(mut self, precision: Precision) -> Result<Self> {
-        let is_ours = self.ops == Ops::Kernels && self.body.network().is_ok();
-        if precision != Precision::F32 && !is_ours {
+        if precision != Precision::F32 && self.ops != Ops::Kernels {
             return Err(Error::config("precision", "bf16", "f32 where Candle computes the network")
                 .mend("set precision to f32"));
         }
@@ -97,27 +96,27 @@ impl Model {
         self.params.iter().next().map_or(Device::Cpu, |(_, param)| param.var.device().clone())
     }
 
-    /// All its steps, where its body has any.
+    /// All its steps.
     pub(super) fn program(&self) -> &Program {
         &self.program
     }
 
     /// What it is before its head.
-    pub(super) fn body(&self) -> &Body {
+    pub(super) fn body(&self) -> &Network {
         &self.body
     }
 
     /// Names of what trains after this cut, sorted; no running statistics.
     pub fn trainable(&self, cut: Cut) -> Vec<String> {
         let mut names = self.head_names();
-        names.extend(self.prefixed(self.body.trainable(cut)));
+        names.extend(self.prefixed(self.body.trainable(self.body.trainable_from(cut))));
         names.sort();
         names
     }
 
     /// Names of the tensors that [`Model::before`] reads for this cut, sorted.
     pub fn read_before(&self, cut: Cut) -> Vec<String> {
-        let mut names: Vec<String> = self.prefixed(self.body.read_before(cut)).collect();
+        let mut names: Vec<String> = self.prefixed(self.body.tensors(0, self.body.step_of(cut)).into_keys()).collect();
         names.sort();
         names
     }
@@ -128,7 +127,7 @@ impl Model {
         steps.map(|(_, parameter)| parameter.name).collect()
     }
 
-    fn prefixed(&self, names: Vec<String>) -> impl Iterator<Item = String> {
+    fn prefixed(&self, names: impl IntoIterator<Item = String>) -> impl Iterator<Item = String> {
         let prefix = self.architecture.prefix();
         names.into_iter().map(move |name| format!("{prefix}{name}"))
     }
@@ -145,14 +144,14 @@ impl Model {
         let head = self.head_names();
         let depth = |name: String| match head.contains(&name) {
             true => Ok(0),
-            false => self.body.network()?.depth(name.strip_prefix(prefix).unwrap_or(&name)),
+            false => self.body.depth(name.strip_prefix(prefix).unwrap_or(&name)),
         };
         self.trainable(cut).into_iter().map(depth).collect()
     }
 
-    /// Whether photos of any size can be put to it: convolutions and a mean over all places, and no part that fits one size only.
+    /// Whether photos of any size can be put to it: no part of it fits one size only.
     pub fn takes_any_size(&self) -> bool {
-        matches!((&self.architecture, &self.body), (Architecture::Transfer { .. }, Body::Staged(_)))
+        self.architecture.is_transfer()
     }
 
     /// Whether it has a backbone, whose pooled output says what is on a photo.
@@ -162,19 +161,13 @@ impl Model {
 
     /// Numbers a photo in the backbone's pooled output.
     pub fn features(&self) -> usize {
-        self.body.features()
+        self.body.features
     }
 
     /// What comes before the cut, made ready for pictures of this height and width. It holds a copy of the weights: use it while
     /// they stay as they are.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`] if the backbone is from candle-transformers and the cut is not [`Cut::Features`].
     pub fn frozen(&self, cut: Cut, height: usize, width: usize) -> Result<Frozen<'_>> {
-        match (&self.body, cut) {
-            (Body::Whole(_, whole), Cut::Features) => self.numbers().whole(*whole, self.architecture.prefix()),
-            _ => self.ready(0, self.step_of(cut)?, Size { h: height, w: width, c: 3 }),
-        }
+        self.ready(0, self.body.step_of(cut), Size { h: height, w: width, c: 3 })
     }
 
     /// What comes before the cut, without a graph, for images `[B, 3, H, W]`: `[B, 3, H, W]` again, activations
@@ -186,10 +179,7 @@ impl Model {
 
     /// What comes after the cut, with a graph for backward: logits `[B, K]`. With a stream, dropout is on.
     pub fn after(&self, at_cut: &Tensor, cut: Cut, dropout: Option<&mut Stream>) -> Result<Tensor> {
-        let (from, trainable_from) = match cut {
-            Cut::Features => (self.body.end(), self.body.end()),
-            _ => (self.step_of(cut)?, self.body.network()?.trainable_from(cut)),
-        };
+        let (from, trainable_from) = (self.body.step_of(cut), self.body.trainable_from(cut));
         let program = self.program.range(from..self.program.steps.len());
         self.numbers().logits(&program, trainable_from - from, &at_cut.detach(), false, dropout)
     }
@@ -206,17 +196,12 @@ impl Model {
     /// # Errors
     /// [`ErrorKind::Tensor`] for a shape that is not one of a picture, where the cut is before the features.
     pub fn inference(&self, cut: Cut, shape: &[usize]) -> Result<Inference<'_>> {
-        let end = self.program.steps.len();
-        let features = |c| self.ready(self.body.end(), end, Size { h: 1, w: 1, c });
-        let (whole, steps) = match (&self.body, cut, shape) {
-            (_, Cut::Features, shape) => (None, features(shape.iter().product())?),
-            (Body::Whole(..), Cut::Images, &[_, h, w]) => {
-                (Some(self.frozen(Cut::Features, h, w)?), features(self.features())?)
-            }
-            (_, cut, &[c, h, w]) => (None, self.ready(self.step_of(cut)?, end, Size { h, w, c })?),
+        let input = match (cut, shape) {
+            (Cut::Features, shape) => Size { h: 1, w: 1, c: shape.iter().product() },
+            (_, &[c, h, w]) => Size { h, w, c },
             _ => return Err(Error::new(ErrorKind::Tensor, format!("a picture has three dimensions; got {shape:?}"))),
         };
-        Ok(Inference { whole, steps })
+        Ok(Inference { steps: self.ready(self.body.step_of(cut), self.program.steps.len(), input)? })
     }
 
     /// What comes after the cut, without a graph or dropout: logits `[B, K]`. For more than one batch,
@@ -230,47 +215,23 @@ impl Model {
         self.infer(images, Cut::Images)
     }
 
-    /// The last stage's maps `[B, C, h, w]`, without a graph: what Grad-CAM weighs.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`] if the backbone is from candle-transformers: it has no such maps.
-    pub fn maps(&self, images: &Tensor) -> Result<Tensor> {
-        let network = self.body.network().map_err(|_| {
-            let what = "Grad-CAM needs the maps of a convolutional network; this backbone gives none";
-            Error::new(ErrorKind::Config, what).mend(format!("use the baseline, or one of {}", trainable_backbones()))
-        })?;
-        let (_, c, h, w) = images.dims4()?;
-        self.ready(0, network.maps, Size { h, w, c })?.run(images)
-    }
-
-    /// Logits `[B, K]` from the last stage's maps `[B, C, h, w]`, with a graph that reaches the maps.
-    pub fn logits_from_maps(&self, maps: &Tensor) -> Result<Tensor> {
-        let network = self.body.network().map_err(|_| Error::new(ErrorKind::Config, "this backbone has no maps"))?;
-        let tail = self.program.range(network.maps..self.program.steps.len());
-        self.numbers().logits(&tail, tail.steps.len(), maps, true, None)
-    }
-
     /// Numbers a photo that training keeps in memory, for images of this side: those at the cut, then of each step behind it.
     pub fn lens(&self, cut: Cut, image_size: usize) -> Vec<usize> {
         if cut == Cut::Features && self.architecture.is_transfer() {
             return vec![self.features()];
         }
-        self.body.lens(cut, image_size)
+        let image = Size { h: image_size, w: image_size, c: 3 };
+        self.body.program.kept(image, self.body.step_of(cut))
     }
 
-    fn numbers(&self) -> Numbers<'_> {
+    pub(super) fn numbers(&self) -> Numbers<'_> {
         let Self { params, ops, workspace, .. } = self;
         Numbers { params, ops: *ops, workspace }
     }
 
     /// The steps `from..to`, made ready for inputs of this size.
-    fn ready(&self, from: usize, to: usize, input: Size) -> Result<Frozen<'_>> {
+    pub(super) fn ready(&self, from: usize, to: usize, input: Size) -> Result<Frozen<'_>> {
         self.numbers().frozen(self.program.range(from..to), input, to >= self.body.end())
-    }
-
-    /// The step that a cut lies before.
-    fn step_of(&self, cut: Cut) -> Result<usize> {
-        if cut == Cut::Features { Ok(self.body.end()) } else { Ok(self.body.network()?.step_of(cut)) }
     }
 }
 

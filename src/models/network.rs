@@ -1,4 +1,4 @@
-//! The convolutional body of a model: a program with its stages and its cut.
+//! What a model is before its head: a program with its stages and its cut.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::nn::program::Program;
 use crate::nn::steps::Parameter;
 
-/// The convolutional body of a model.
+/// What a model is before its head.
 #[derive(Clone, Debug)]
 pub(super) struct Network {
     /// All steps; the last ones pool the maps to what the head takes.
@@ -45,12 +45,17 @@ pub(super) fn channels(wanted: f64) -> usize {
 }
 
 impl Network {
+    /// The step behind its last one.
+    pub(super) fn end(&self) -> usize {
+        self.program.steps.len()
+    }
+
     /// The step before which it is cut.
     pub(super) fn step_of(&self, cut: Cut) -> usize {
         match cut {
             Cut::Images => 0,
             Cut::Upper => self.upper,
-            Cut::Features => self.program.steps.len(),
+            Cut::Features => self.end(),
         }
     }
 
@@ -90,7 +95,7 @@ impl Network {
     }
 
     fn training(&self, from: usize) -> impl Iterator<Item = Parameter> {
-        let parameters = self.program.parameters(from..self.program.steps.len());
+        let parameters = self.program.parameters(from..self.end());
         parameters.map(|(_, parameter)| parameter).filter(|parameter| parameter.trains)
     }
 }

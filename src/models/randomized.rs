@@ -28,11 +28,11 @@ impl Model {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the backbone is from candle-transformers, which has no stages.
+    /// What making a network gives.
     pub fn randomized(&self, stages: usize, seed: Seed) -> Result<Self> {
         let copy =
             Self::with_ops(self.architecture(), seed, &self.device(), self.ops())?.in_precision(self.precision())?;
-        let network = self.body().network()?;
+        let network = self.body();
         let (head, prefix) = (self.head_names(), self.architecture().prefix());
         let mut kept = BTreeMap::new();
         for (name, param) in self.params().iter() {

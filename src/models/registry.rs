@@ -3,33 +3,23 @@
 use std::str::FromStr;
 
 use super::families::FAMILIES;
+use super::family::Member;
 pub use super::family::Weights;
-use super::family::{Build, Member};
 use crate::base::config::Backbone;
 use crate::base::error::{Error, Result};
 
-/// The default weights of a backbone, all trained on ImageNet-1k.
+/// The default weights of a backbone: trained on ImageNet-1k, but for DINOv2's, which learned from photos without labels.
 ///
 /// Preprocessing is the one that timm records with each set.
 pub fn weights(backbone: Backbone) -> Weights {
     member(backbone).weights
 }
 
-/// Whether all layers of a backbone can train, and not its head alone.
-pub fn trains(backbone: Backbone) -> bool {
-    matches!(member(backbone).build, Build::Steps(_))
-}
-
 /// About how large the published file of its weights is, in bytes: its numbers in f32, batch norm's statistics and ImageNet's classifier among them.
 pub fn file_bytes(backbone: Backbone) -> usize {
     let member = member(backbone);
-    let shapes = match member.build {
-        Build::Steps(build) => {
-            let network = build();
-            network.tensors(0, network.program.steps.len())
-        }
-        Build::Whole(whole) => (whole.shapes)(),
-    };
+    let network = (member.build)();
+    let shapes = network.tensors(0, network.program.steps.len());
     let own: usize = shapes.into_values().map(|shape| shape.iter().product::<usize>()).sum();
     // What comes without a classifier has no share of ImageNet's photos that it tells.
     let classifier = if member.weights.top1.is_some() { 1_000 * (member.weights.features + 1) } else { 0 };
@@ -99,7 +89,6 @@ fn letters(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::family::Whole;
 
     #[test]
     fn every_backbone_has_weights_of_its_own() {
@@ -115,18 +104,10 @@ mod tests {
     fn what_is_said_of_a_network_is_true_of_what_is_built() {
         for member in members() {
             let (name, Weights { features, parameters, .. }) = (member.backbone, member.weights);
-            match member.build {
-                Build::Steps(build) => {
-                    let network = build();
-                    assert_eq!((network.parameters(0), network.features), (parameters, features), "{name}");
-                    assert!(0 < network.upper && network.upper <= network.upper_trainable, "{name}");
-                    assert!(network.upper_trainable < network.maps, "{name}");
-                }
-                Build::Whole(Whole { shapes, .. }) => {
-                    let sizes = shapes().into_values().map(|shape| shape.iter().product::<usize>());
-                    assert_eq!(sizes.sum::<usize>(), parameters, "{name}");
-                }
-            }
+            let network = (member.build)();
+            assert_eq!((network.parameters(0), network.features), (parameters, features), "{name}");
+            assert!(0 < network.upper && network.upper <= network.upper_trainable, "{name}");
+            assert!(network.upper_trainable < network.maps, "{name}");
             assert_eq!(member.embedded.is_some(), name.has_embedded_weights(), "{name}");
         }
     }

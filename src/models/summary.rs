@@ -1,6 +1,5 @@
 //! A model's summary, stage by stage.
 
-use super::body::Body;
 use super::cut::Cut;
 use super::model::Model;
 use crate::base::error::Result;
@@ -35,25 +34,16 @@ impl Model {
             Ok((all, train))
         };
         let mut lines = Vec::new();
-        match self.body() {
-            Body::Staged(network) => {
-                let sizes = network.program.sizes(Size { h: image_size, w: image_size, c: 3 });
-                let mut from = 0;
-                for stage in &network.stages {
-                    let names = network.tensors(from, stage.end).into_keys();
-                    let mut names = names.map(|name| format!("{}{name}", self.architecture().prefix()));
-                    let (parameters, trainable) = count(&mut names)?;
-                    let Size { h, w, c } = sizes[stage.end];
-                    lines.push(StageSummary { name: stage.name.clone(), output: vec![c, h, w], parameters, trainable });
-                    from = stage.end;
-                }
-            }
-            Body::Whole(member, _) => {
-                let mut names = self.body().shapes().into_keys().map(|name| format!("backbone.{name}"));
-                let (parameters, trainable) = count(&mut names)?;
-                let output = vec![self.features()];
-                lines.push(StageSummary { name: member.backbone.name().into(), output, parameters, trainable });
-            }
+        let network = self.body();
+        let sizes = network.program.sizes(Size { h: image_size, w: image_size, c: 3 });
+        let mut from = 0;
+        for stage in &network.stages {
+            let names = network.tensors(from, stage.end).into_keys();
+            let mut names = names.map(|name| format!("{}{name}", self.architecture().prefix()));
+            let (parameters, trainable) = count(&mut names)?;
+            let Size { h, w, c } = sizes[stage.end];
+            lines.push(StageSummary { name: stage.name.clone(), output: vec![c, h, w], parameters, trainable });
+            from = stage.end;
         }
         let (parameters, trainable) = count(&mut self.head_names().into_iter())?;
         let output = vec![self.architecture().classes()];

@@ -8,6 +8,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::hub::{Described, Hub};
+pub use super::renamed::renamed;
 use super::{Model, registry};
 use crate::base::config::{Backbone, WeightsFrom};
 use crate::base::error::{Error, ErrorKind, Result};
@@ -80,7 +81,7 @@ pub fn load_from_hub(
     let fetched = hub.fetch(weights.name, weights.revision, weights.file, &models.join("cache/weights"), progress)?;
     let tensors = parse(&fetched.bytes, device).map_err(|error| error.at(fetched.path))?;
     let origin = Origin { name: weights.name.into(), sha256: fetched.sha256, licence: Some(weights.licence.into()) };
-    Ok(Loaded { tensors: without_classifier(backbone, tensors), origin, preprocess: weights.preprocess })
+    Ok(Loaded { tensors: without_classifier(backbone, &tensors)?, origin, preprocess: weights.preprocess })
 }
 
 /// The same from another repository with weights of this network, as timm lays it out; what they were trained to see says its `config.json`.
@@ -104,7 +105,7 @@ pub fn load_from_repository(
     let fetched = hub.fetch(name, "main", "model.safetensors", &records, progress)?;
     let tensors = parse(&fetched.bytes, device).map_err(|error| error.at(fetched.path))?;
     let origin = Origin { name: name.into(), sha256: fetched.sha256, licence };
-    Ok(Loaded { tensors: without_classifier(backbone, tensors), origin, preprocess })
+    Ok(Loaded { tensors: without_classifier(backbone, &tensors)?, origin, preprocess })
 }
 
 /// Sets a model's backbone. Everything is checked before anything is set.
@@ -177,7 +178,7 @@ fn load_file(backbone: Backbone, path: &Path, device: &Device) -> Result<Loaded>
     let tensors = parse(&bytes, device).map_err(|error| error.at(path))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Loaded {
-        tensors: without_classifier(backbone, tensors),
+        tensors: without_classifier(backbone, &tensors)?,
         origin: Origin { name, sha256: files::sha256(&bytes), licence: None },
         preprocess: registry::weights(backbone).preprocess,
     })
@@ -198,19 +199,23 @@ fn load_embedded(backbone: Backbone, device: &Device) -> Result<Loaded> {
         sha256: files::sha256(bytes),
         licence: Some(weights.licence.into()),
     };
-    let tensors = without_classifier(backbone, parse(bytes, device)?);
+    let tensors = without_classifier(backbone, &parse(bytes, device)?)?;
     Ok(Loaded { tensors, origin, preprocess: weights.preprocess })
 }
 
-/// The 1000 classes of ImageNet go. Of a model file of petal's, the backbone stays, whatever head it has.
-fn without_classifier(backbone: Backbone, mut tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+/// The 1000 classes of ImageNet go. Of a model file of petal's, the backbone stays, whatever head it has. What has other names in older files gets those of today.
+fn without_classifier(backbone: Backbone, tensors: &BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>> {
     if tensors.keys().any(|name| name.starts_with(PREFIX)) {
-        let own = |(name, tensor): (String, Tensor)| Some((name.strip_prefix(PREFIX)?.to_owned(), tensor));
-        return tensors.into_iter().filter_map(own).collect();
+        let own = |(name, tensor): (&String, &Tensor)| Some((name.strip_prefix(PREFIX)?.to_owned(), tensor.clone()));
+        return renamed("", &tensors.iter().filter_map(own).collect());
     }
     let classifier = registry::member(backbone).classifier;
-    tensors.retain(|name, _| !name.starts_with(classifier));
-    tensors
+    let mut named = renamed("", tensors)?;
+    // The classifier of the set that a network was published with has another name.
+    let is_older = named.len() != tensors.len();
+    let is_classifiers = |name: &str| name.starts_with(classifier) || (is_older && name.starts_with("classifier."));
+    named.retain(|name, _| !is_classifiers(name));
+    Ok(named)
 }
 
 #[cfg(test)]

@@ -21,8 +21,7 @@ use crate::models::registry;
 pub struct Networks {
     /// Which.
     pub backbones: Vec<Backbone>,
-    /// What was measured of each on this machine, where it was: photos a second that go forward, and through a training step of all layers (0 where
-    /// only a head trains).
+    /// What was measured of each on this machine, where it was: photos a second that go forward, and through a training step of all layers.
     pub speeds: Vec<[f64; 2]>,
 }
 
@@ -62,16 +61,10 @@ impl Networks {
             ("million parameters", numbers(&|one| registry::weights(one).parameters as f64 / 1e6)),
             ("file MB", numbers(&|one| registry::file_bytes(one) as f64 / 1e6)),
             ("ImageNet %", text(&|one| registry::weights(one).top1.map_or("–".into(), |top1| format!("{top1:.1}")))),
-            ("trains", text(&|one| if registry::trains(one) { "all layers" } else { "its head" }.into())),
             ("licence", text(&|one| registry::weights(one).licence.into())),
         ];
         if !self.speeds.is_empty() {
-            let rate = |which: usize| {
-                let cell = |speeds: &[f64; 2]| {
-                    if speeds[which] > 0.0 { format!("{:.1}", speeds[which]) } else { "–".into() }
-                };
-                Cells::Text(self.speeds.iter().map(cell).collect())
-            };
+            let rate = |which: usize| Cells::Numbers(self.speeds.iter().map(|speeds| speeds[which]).collect(), 1);
             columns.extend([("forward img/s", rate(0)), ("training img/s", rate(1))]);
         }
         Table::new(columns)

@@ -9,10 +9,9 @@ const KERNELS: &str = "3";
 
 /// Versions of what computes: with others, the last bits of a number may differ.
 pub(super) fn versions() -> BTreeMap<String, String> {
-    const COMPUTE: [&str; 13] = [
+    const COMPUTE: [&str; 12] = [
         "candle-core",
         "candle-nn",
-        "candle-transformers",
         "fast_image_resize",
         "fax",
         "gemm",

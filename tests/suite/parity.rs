@@ -6,6 +6,7 @@
 mod candle_transformers;
 mod cases;
 mod inverted;
+mod layers;
 mod lite2;
 mod networks;
 mod pooling;

@@ -86,6 +86,8 @@ mod tests {
             ("vit_b_16", Backbone::VitBase16),
             ("google/vit-base-patch16-224", Backbone::VitBase16),
             ("convnext_tiny.fb_in1k", Backbone::ConvnextTiny),
+            ("timm/convnext_femto.d1_in1k", Backbone::ConvnextFemto),
+            ("ConvNeXtAtto", Backbone::ConvnextAtto),
         ] {
             assert_eq!(name.parse::<Backbone>().unwrap(), backbone, "{name}");
             assert_eq!(Config::from_toml(&format!("backbone = {name:?}")).unwrap().backbone, backbone);

@@ -1,6 +1,7 @@
 //! The CAM methods. One is a file here, and its name in this one.
 
 mod ablation_cam;
+mod attention_relevance;
 mod eigen_cam;
 mod grad_cam;
 mod grad_cam_plus_plus;
@@ -9,6 +10,7 @@ mod layer_cam;
 mod method;
 
 pub use ablation_cam::AblationCam;
+pub use attention_relevance::AttentionRelevance;
 pub use eigen_cam::EigenCam;
 pub use grad_cam::GradCam;
 pub use grad_cam_plus_plus::GradCamPlusPlus;
@@ -19,7 +21,8 @@ pub use method::Method;
 use crate::base::error::{Error, Result};
 
 /// All methods, the usual one first.
-pub const ALL: [&dyn Method; 6] = [&GradCam, &GradCamPlusPlus, &HiResCam, &LayerCam, &EigenCam, &AblationCam];
+pub const ALL: [&dyn Method; 7] =
+    [&GradCam, &GradCamPlusPlus, &HiResCam, &LayerCam, &EigenCam, &AblationCam, &AttentionRelevance];
 
 /// The method of this name. Capitals, spaces, `-` and `_` don't count.
 ///
@@ -51,6 +54,9 @@ mod tests {
             }
         }
         let error = named("cam").unwrap_err().to_string();
-        assert!(error.contains("gradcam, gradcam++, hirescam, layercam, eigencam, ablationcam"), "{error}");
+        assert!(
+            error.contains("gradcam, gradcam++, hirescam, layercam, eigencam, ablationcam, attentionrelevance"),
+            "{error}"
+        );
     }
 }

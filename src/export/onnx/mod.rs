@@ -107,7 +107,7 @@ pub fn write(model: &Model, info: &ModelInfo, sha256: &str, options: &Options, p
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::Config`] for a network from candle-transformers, and for one that is asked about several views of each photo; [`ErrorKind::Weights`] for numbers
+/// [`ErrorKind::Config`] for one that is asked about several views of each photo; [`ErrorKind::Weights`] for numbers
 /// that cannot be stored so, and for a file of more than 2 GiB.
 pub fn to_bytes(model: &Model, info: &ModelInfo, sha256: &str, options: &Options) -> Result<Vec<u8>> {
     let preprocess = asked(model, info)?;

@@ -2,7 +2,7 @@
 //! bytes on each.
 
 use crate::kernels::simd::clamp;
-use std::f32::consts::{FRAC_1_SQRT_2, LOG2_E};
+use std::f32::consts::LOG2_E;
 
 /// σ(x).
 #[inline(always)]
@@ -10,32 +10,29 @@ pub(super) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// Φ(x), the share of a normal distribution below `x`, by Chebyshev's approximation of erfc with a relative error of 1.2e-7
-/// (Press et al., "Numerical Recipes", section 6.2).
+/// e^(−x²/2), the shape of a normal distribution.
 #[inline(always)]
-pub(super) fn normal(x: f32) -> f32 {
-    const TERMS: [f32; 10] = [
-        -1.265_512_2,
-        1.000_023_7,
-        0.374_091_96,
-        0.096_784_18,
-        -0.186_288_06,
-        0.278_868_07,
-        -1.135_204,
-        1.488_515_9,
-        -0.822_152_2,
-        0.170_872_77,
-    ];
-    let z = x.abs() * FRAC_1_SQRT_2;
-    let t = 1.0 / (1.0 + 0.5 * z);
+pub(super) fn bell(x: f32) -> f32 {
+    exp(-0.5 * x * x)
+}
+
+/// Φ(x), the share of a normal distribution below `x`, from [`bell`] of `x`: erf and erfc are it in other units.
+///
+/// What lies beyond |x| is the bell times a polynomial in 1 / (1 + 0.285 |x|), as in Hastings' approximation (Abramowitz and Stegun, 7.1.26), with one term
+/// more, and fitted so that x · Φ(x) is within 1.2e-8 (minimax, by Lawson's weights); rounded to f32 on the way, Φ is within 2.5e-7 of the truth, and
+/// x · Φ(x) within 1.5e-7, or that part of itself where it is above 1.
+#[inline(always)]
+pub(super) fn normal(x: f32, bell: f32) -> f32 {
+    const TERMS: [f32; 6] = [0.116_643_62, 0.084_109_33, 0.225_156, -0.167_714_13, 0.340_516_88, -0.098_711_74];
+    let t = 1.0 / (1.0 + 0.285 * x.abs());
     let terms = TERMS.iter().rev().fold(0.0, |sum, term| sum * t + term);
-    let below = 0.5 * t * exp(terms - z * z);
-    if x > 0.0 { 1.0 - below } else { below }
+    let beyond = terms * t * bell;
+    if x > 0.0 { 1.0 - beyond } else { beyond }
 }
 
 /// eˣ between e⁻⁸⁷ and e⁸⁸, after Moshier's Cephes: without a branch or a call, so that it runs on vectors, and the same on each.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+pub(in crate::kernels) fn exp(x: f32) -> f32 {
     const TERMS: [f32; 6] = [0.5, 0.166_666_65, 4.166_579_6e-2, 8.333_452e-3, 1.398_2e-3, 1.987_569_1e-4];
     /// 1.5 · 2²³: the last bits of a sum with it are the other number, rounded.
     const ROUND: f32 = 12_582_912.0;

@@ -10,7 +10,8 @@ mod tests;
 
 use crate::kernels::frame::CHUNK;
 use crate::kernels::simd::{self, Kernel, clamp};
-use exp::{exp, normal, sigmoid};
+pub(super) use exp::exp;
+use exp::{bell, normal, sigmoid};
 use rayon::prelude::*;
 use std::f32::consts::TAU;
 
@@ -89,7 +90,7 @@ impl Activation {
             Self::Relu | Self::Relu6 => clamp(x, self.bounds().0, self.bounds().1),
             Self::Silu => x * sigmoid(x),
             Self::HardSwish => x * clamp(x + 3.0, 0.0, 6.0) / 6.0,
-            Self::Gelu => x * normal(x),
+            Self::Gelu => x * normal(x, bell(x)),
             Self::Sigmoid => sigmoid(x),
             Self::HardSigmoid => clamp(x + 3.0, 0.0, 6.0) / 6.0,
         }
@@ -113,7 +114,10 @@ impl Activation {
             Self::HardSwish if x <= -3.0 => 0.0,
             Self::HardSwish if x >= 3.0 => 1.0,
             Self::HardSwish => x / 3.0 + 0.5,
-            Self::Gelu => normal(x) + x * exp(-0.5 * x * x) / TAU.sqrt(),
+            Self::Gelu => {
+                let bell = bell(x);
+                normal(x, bell) + x * bell / TAU.sqrt()
+            }
             Self::Sigmoid => sigmoid(x) * sigmoid(-x),
             Self::HardSigmoid if x.abs() >= 3.0 => 0.0,
             Self::HardSigmoid => 1.0 / 6.0,

@@ -27,7 +27,7 @@ impl Padding {
     /// TensorFlow's "same": the output has `ceil(in / stride)` rows and columns, and an odd row or column of padding goes
     /// below or to the right.
     pub fn same(in_h: usize, in_w: usize, kernel: usize, stride: usize) -> Self {
-        let total = |n: usize| ((n.div_ceil(stride) - 1) * stride + kernel).saturating_sub(n);
+        let total = |n: usize| (n.div_ceil(stride).saturating_sub(1) * stride + kernel).saturating_sub(n);
         let (h, w) = (total(in_h), total(in_w));
         Self { top: h / 2, left: w / 2, bottom: h - h / 2, right: w - w / 2 }
     }
@@ -59,14 +59,18 @@ pub struct Conv {
 }
 
 impl Conv {
-    /// Rows of the output.
+    /// Rows of the output; none where the kernel has more than the padded picture.
     pub fn out_h(&self) -> usize {
-        (self.in_h + self.pad.top + self.pad.bottom - self.kernel) / self.stride + 1
+        self.outputs(self.in_h + self.pad.top + self.pad.bottom)
     }
 
-    /// Columns of the output.
+    /// Columns of the output; none where the kernel has more than the padded picture.
     pub fn out_w(&self) -> usize {
-        (self.in_w + self.pad.left + self.pad.right - self.kernel) / self.stride + 1
+        self.outputs(self.in_w + self.pad.left + self.pad.right)
+    }
+
+    fn outputs(&self, padded: usize) -> usize {
+        padded.checked_sub(self.kernel).map_or(0, |last| last / self.stride + 1)
     }
 
     /// How many numbers the weights hold.

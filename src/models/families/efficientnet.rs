@@ -27,22 +27,22 @@ pub(super) const MEMBERS: &[Member] = &[
     member(
         Backbone::EfficientnetB0,
         weights("timm/efficientnet_b0.ra4_e3600_r224_in1k", 1280, 4_007_548, 78.568, MOBILE),
-        Build::Steps(|| efficientnet(1.0, 1.0)),
+        || efficientnet(1.0, 1.0),
     ),
     member(
         Backbone::EfficientnetB1,
         weights("timm/efficientnet_b1.ra4_e3600_r240_in1k", 1280, 6_513_184, 80.404, Preprocess { size: 240, ..MOBILE }),
-        Build::Steps(|| efficientnet(1.0, 1.1)),
+        || efficientnet(1.0, 1.1),
     ),
     member(
         Backbone::EfficientnetB2,
         weights("timm/efficientnet_b2.ra_in1k", 1408, 7_700_994, 79.324, Preprocess { size: 256, ..BICUBIC }),
-        Build::Steps(|| efficientnet(1.1, 1.2)),
+        || efficientnet(1.1, 1.2),
     ),
     member(
         Backbone::EfficientnetB3,
         weights("timm/efficientnet_b3.ra2_in1k", 1536, 10_696_232, 81.472, Preprocess { size: 288, ..BICUBIC }),
-        Build::Steps(|| efficientnet(1.2, 1.4)),
+        || efficientnet(1.2, 1.4),
     ),
 ];
 

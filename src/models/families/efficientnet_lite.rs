@@ -4,7 +4,7 @@
 use super::efficientnet::STAGES;
 use crate::base::config::Backbone;
 use crate::kernels::Activation;
-use crate::models::family::{Build, IMAGENET, Member, Weights};
+use crate::models::family::{IMAGENET, Member, Weights};
 use crate::models::init;
 use crate::models::inverted::Inverted;
 use crate::models::network::{Network, NetworkStage, channels};
@@ -34,22 +34,22 @@ pub(super) const MEMBERS: &[Member] = &[
     },
     Member {
         backbone: Backbone::EfficientnetLite1,
-        build: Build::Steps(|| efficientnet_lite(1.0, 1.1)),
+        build: || efficientnet_lite(1.0, 1.1),
         ..sized(lite0("timm/tf_efficientnet_lite1.in1k", 4_135_680, 76.674), 240, 0.882, Filter::Bicubic)
     },
     Member {
         backbone: Backbone::EfficientnetLite2,
-        build: Build::Steps(|| efficientnet_lite(1.1, 1.2)),
+        build: || efficientnet_lite(1.1, 1.2),
         ..sized(lite0("timm/tf_efficientnet_lite2.in1k", 4_811_072, 77.47), 260, 0.89, Filter::Bicubic)
     },
     Member {
         backbone: Backbone::EfficientnetLite3,
-        build: Build::Steps(|| efficientnet_lite(1.2, 1.4)),
+        build: || efficientnet_lite(1.2, 1.4),
         ..sized(lite0("timm/tf_efficientnet_lite3.in1k", 6_916_096, 79.808), 300, 0.904, Filter::Bilinear)
     },
     Member {
         backbone: Backbone::EfficientnetLite4,
-        build: Build::Steps(|| efficientnet_lite(1.4, 1.8)),
+        build: || efficientnet_lite(1.4, 1.8),
         ..sized(lite0("timm/tf_efficientnet_lite4.in1k", 11_725_568, 81.54), 380, 0.92, Filter::Bilinear)
     },
 ];
@@ -72,7 +72,7 @@ const fn lite0(name: &'static str, parameters: usize, top1: f32) -> Member {
         weights,
         classifier: "classifier.",
         embedded: None,
-        build: Build::Steps(|| efficientnet_lite(1.0, 1.0)),
+        build: || efficientnet_lite(1.0, 1.0),
         init: init::convolutional,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::base::config::Backbone;
 use crate::kernels::Activation::{self, HardSigmoid, HardSwish, Relu};
-use crate::models::family::{Build, IMAGENET, Member, Weights};
+use crate::models::family::{IMAGENET, Member, Weights};
 use crate::models::init;
 use crate::models::inverted::{Inverted, Squeeze};
 use crate::models::network::{Network, NetworkStage, channels};
@@ -32,7 +32,7 @@ pub(super) const MEMBERS: &[Member] = &[Member {
     },
     classifier: "classifier.",
     embedded: None,
-    build: Build::Steps(large),
+    build: large,
     init: init::convolutional,
 }];
 

@@ -2,7 +2,7 @@
 
 use crate::base::config::Backbone;
 use crate::kernels::Activation;
-use crate::models::family::{Build, IMAGENET, Member, Weights};
+use crate::models::family::{IMAGENET, Member, Weights};
 use crate::models::init;
 use crate::models::network::{Network, NetworkStage};
 use crate::nn::program::{Conv, Program};
@@ -31,7 +31,7 @@ pub(super) const MEMBERS: &[Member] = &[Member {
     },
     classifier: "classifier.",
     embedded: None,
-    build: Build::Steps(|| conv_medium(&MEDIUM)),
+    build: || conv_medium(&MEDIUM),
     init: init::convolutional,
 }];
 

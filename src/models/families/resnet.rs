@@ -4,7 +4,7 @@
 use crate::base::config::Backbone;
 use crate::base::seed::Stream;
 use crate::kernels::Activation;
-use crate::models::family::{Build, IMAGENET, Init, Member, Weights};
+use crate::models::family::{IMAGENET, Init, Member, Weights};
 use crate::models::init;
 use crate::models::network::{Network, NetworkStage};
 use crate::nn::program::{Conv, Program};
@@ -26,22 +26,22 @@ impl Backbone {
 /// All five, with torchvision's first weights.
 pub(super) const MEMBERS: &[Member] = &[
     Member {
-        build: Build::Steps(|| resnet(false, [2, 2, 2, 2])),
+        build: || resnet(false, [2, 2, 2, 2]),
         init: |name, shape, stream| ending_in(".bn2.weight", name, shape, stream),
         ..torchvision(Backbone::Resnet18, "timm/resnet18.tv_in1k", 512, 11_176_512, 69.752)
     },
     Member {
-        build: Build::Steps(|| resnet(false, [3, 4, 6, 3])),
+        build: || resnet(false, [3, 4, 6, 3]),
         init: |name, shape, stream| ending_in(".bn2.weight", name, shape, stream),
         ..torchvision(Backbone::Resnet34, "timm/resnet34.tv_in1k", 512, 21_284_672, 73.298)
     },
     torchvision(Backbone::Resnet50, "timm/resnet50.tv_in1k", 2048, 23_508_032, 76.156),
     Member {
-        build: Build::Steps(|| resnet(true, [3, 4, 23, 3])),
+        build: || resnet(true, [3, 4, 23, 3]),
         ..torchvision(Backbone::Resnet101, "timm/resnet101.tv_in1k", 2048, 42_500_160, 77.404)
     },
     Member {
-        build: Build::Steps(|| resnet(true, [3, 8, 36, 3])),
+        build: || resnet(true, [3, 8, 36, 3]),
         ..torchvision(Backbone::Resnet152, "timm/resnet152.tv_in1k", 2048, 58_143_808, 78.33)
     },
 ];
@@ -59,7 +59,7 @@ const fn torchvision(backbone: Backbone, name: &'static str, features: usize, pa
         parameters,
         paper: "Deep Residual Learning for Image Recognition, arXiv:1512.03385",
     };
-    let build = Build::Steps(|| resnet(true, [3, 4, 6, 3]));
+    let build = || resnet(true, [3, 4, 6, 3]);
     let init: Init = |name, shape, stream| ending_in(".bn3.weight", name, shape, stream);
     Member { backbone, also: &[], weights, classifier: "fc.", embedded: None, build, init }
 }

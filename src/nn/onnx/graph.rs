@@ -35,8 +35,10 @@ pub struct Graph {
 }
 
 /// A setting of a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Attribute {
+    /// A number.
+    Float(f32),
     /// A whole number.
     Int(i64),
     /// Whole numbers.
@@ -139,6 +141,20 @@ impl Graph {
         if self.names.contains(&name) { name } else { self.tensor(&name, &[], &[value]) }
     }
 
+    /// Adds whole numbers, as sizes and places are given where they are no settings; gives their name.
+    pub fn whole_numbers(&mut self, name: &str, values: &[i64]) -> String {
+        self.raw(name, DataType::Int64, &[values.len()], values.iter().flat_map(|value| value.to_le_bytes()).collect())
+    }
+
+    /// A whole number without a shape, once for all that ask for it; gives its name.
+    pub fn whole_number(&mut self, value: i64) -> String {
+        let name = format!("whole_number.{value}");
+        if self.names.contains(&name) {
+            return name;
+        }
+        self.raw(&name, DataType::Int64, &[], value.to_le_bytes().to_vec())
+    }
+
     /// Adds a tensor as its bytes; gives its name.
     pub(super) fn raw(&mut self, name: &str, of: DataType, shape: &[usize], raw_data: Vec<u8>) -> String {
         let name = self.unused(name);
@@ -200,9 +216,15 @@ impl Graph {
 
 impl Attribute {
     fn named(&self, name: &str) -> schema::Attribute {
-        let named =
-            |of: AttributeType| schema::Attribute { name: name.into(), r#type: of.into(), i: 0, ints: Vec::new() };
+        let named = |of: AttributeType| schema::Attribute {
+            name: name.into(),
+            r#type: of.into(),
+            f: 0.0,
+            i: 0,
+            ints: Vec::new(),
+        };
         match self {
+            Self::Float(f) => schema::Attribute { f: *f, ..named(AttributeType::Float) },
             Self::Int(i) => schema::Attribute { i: *i, ..named(AttributeType::Int) },
             Self::Ints(ints) => schema::Attribute { ints: ints.clone(), ..named(AttributeType::Ints) },
         }

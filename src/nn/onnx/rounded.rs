@@ -5,7 +5,7 @@ use half::f16;
 use super::graph::{Attribute, Graph};
 use super::schema::DataType;
 use super::stored::Stored;
-use super::value::Value;
+use super::value::{ROUNDED, Value};
 use crate::base::error::{Error, ErrorKind, Result};
 
 /// The most steps that a bias may be: half of what 32 bits can count, so that there is room for the sum.
@@ -76,7 +76,8 @@ impl Graph {
         let quantized =
             self.fixed("QuantizeLinear", &format!("{name}.u8"), &[name, &scale_name, &zero_name], &[], made);
         let inputs = [quantized.as_str(), &scale_name, &zero_name];
-        let back = self.node("DequantizeLinear", &format!("{name}.rounded"), &inputs, &[], (value.shape, value.sample));
+        let (rounded, made) = (format!("{name}{ROUNDED}"), (value.shape, value.sample));
+        let back = self.node("DequantizeLinear", &rounded, &inputs, &[], made);
         Ok(Value { scale: Some(scale), ..back })
     }
 

@@ -75,6 +75,8 @@ pub(crate) struct Node {
 pub(crate) struct Attribute {
     #[prost(string, tag = "1")]
     pub(crate) name: String,
+    #[prost(float, tag = "2")]
+    pub(crate) f: f32,
     #[prost(int64, tag = "3")]
     pub(crate) i: i64,
     #[prost(int64, repeated, packed = "false", tag = "8")]
@@ -88,6 +90,7 @@ pub(crate) struct Attribute {
 #[repr(i32)]
 pub(crate) enum AttributeType {
     Undefined = 0,
+    Float = 1,
     Int = 2,
     Ints = 7,
 }
@@ -114,6 +117,7 @@ pub(crate) enum DataType {
     Uint8 = 2,
     Int8 = 3,
     Int32 = 6,
+    Int64 = 7,
     Float16 = 10,
 }
 

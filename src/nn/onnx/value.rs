@@ -14,3 +14,13 @@ pub struct Value {
     /// What one step of its 8 bits is, where it is rounded to such.
     pub(super) scale: Option<f32>,
 }
+
+/// What the name of a value ends with that was rounded.
+pub(super) const ROUNDED: &str = ".rounded";
+
+impl Value {
+    /// Its name, the same whether it is rounded or not: what nodes are named after that have no tensors of their own.
+    pub fn stem(&self) -> &str {
+        self.name.strip_suffix(ROUNDED).unwrap_or(&self.name)
+    }
+}

@@ -25,9 +25,10 @@ impl Trained {
         Self { name, var, scale: 1.0, decays: false }
     }
 
-    /// With the optimizer's rate, and with decay where it has two dimensions or more: norms and biases have one.
+    /// With the optimizer's rate, and with decay where it is multiplied with what it meets: norms and biases have one dimension, tokens and embeddings of
+    /// places three (timm's `no_weight_decay`).
     pub fn by_shape(name: String, var: Var) -> Self {
-        let decays = var.dims().len() > 1;
+        let decays = matches!(var.dims().len(), 2 | 4);
         Self { decays, ..Self::plain(name, var) }
     }
 
@@ -47,5 +48,20 @@ impl Trained {
             return Err(Error::new(ErrorKind::Checkpoint, what));
         }
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+
+    use super::*;
+
+    #[test]
+    fn weights_decay_and_what_is_added_does_not() {
+        for (shape, decays) in [(&[4][..], false), (&[4, 2], true), (&[1, 5, 4], false), (&[4, 2, 3, 3], true)] {
+            let var = Var::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+            assert_eq!(Trained::by_shape("tensor".into(), var).decays, decays, "{shape:?}");
+        }
     }
 }

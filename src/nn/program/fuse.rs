@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::build::Program;
 use crate::kernels::Activation;
-use crate::nn::steps::{FUSIONS, Needs, Place, Size, Step};
+use crate::nn::steps::{FUSIONS, Fusion, Needs, Place, Size, Step};
 
 /// A step that runs.
 #[derive(Clone, Debug)]
@@ -43,16 +43,15 @@ pub(super) fn fused(program: &Program, input: Size, draws: bool) -> (Vec<Planned
             index += 1;
             continue;
         }
-        let next = program
-            .steps
-            .get(index + 1)
-            .filter(|next| next.input == index + 1 && node.residual.is_none() && program.readers(index + 1) == 1);
-        let one = next.and_then(|next| {
-            let one = FUSIONS.iter().find_map(|fuse| fuse(&*node.step, &*next.step, sizes[node.input]));
-            one.map(|step| (step, next.residual))
-        });
-        let count = if one.is_some() { 2 } else { 1 };
-        let (step, residual) = one.unwrap_or_else(|| (node.step.clone(), node.residual));
+        let (mut step, mut residual, mut count) = (node.step.clone(), node.residual, 1);
+        // What was made one may be one with the next, too.
+        while let Some(next) = program.steps.get(index + count) {
+            let last = index + count;
+            let follows = next.input == last && residual.is_none() && program.readers(last) == 1;
+            let fused = |fuse: &Fusion| fuse(&*step, &*next.step, sizes[node.input]);
+            let Some(one) = FUSIONS.iter().filter(|_| follows).find_map(fused) else { break };
+            (step, residual, count) = (one, next.residual, count + 1);
+        }
         let residual = residual.map(|residual| register(&registers, residual));
         let (input, made_of) = (register(&registers, node.input), index..index + count);
         steps.push(Planned { step, made_of, input, residual, place, needs: Needs::default() });

@@ -16,6 +16,6 @@ mod stage;
 pub use build::{Line, Node, Program};
 pub use run::Runner;
 pub use segments::CHUNK;
-pub use stage::Stage;
+pub use stage::{Instead, Stage};
 
 pub use super::steps::{Conv, Pad, Size};

@@ -44,7 +44,7 @@ mod tests {
     use crate::kernels::Activation;
     use crate::nn::onnx::{IR_VERSION, OPSET, Pixels, Stored, schema};
     use crate::nn::program::{Conv, Pad, Runner, Size};
-    use crate::nn::steps::{Pair, SqueezeExcite};
+    use crate::nn::steps::{Attention, ClassToken, LayerNorm, LayerScale, Pair, SqueezeExcite, Tokens};
 
     /// Runs a program as petal does and as rten does, on the same two pictures `[2, h, w, C]`; gives the largest difference, as a part of the largest
     /// number.
@@ -147,6 +147,40 @@ mod tests {
             program.add(SqueezeExcite { reduce, expand, channels: 6, reduced: 2, act, gate }, 0, None);
             let off = distance(&program, &params(&program), Size { h: 5, w: 4, c: 6 });
             assert!(off < 1e-6, "{act:?} {gate:?}: {off:e}");
+        }
+    }
+
+    #[test]
+    fn tokens_attention_and_the_class_token_are_the_same() {
+        for (registers, class_has_place) in [(0, true), (2, false), (1, true)] {
+            // Of the embeddings' own size, and of others.
+            for (h, w) in [(3, 3), (2, 5), (1, 1)] {
+                let mut program = Program::default();
+                let x = program.add(Tokens { channels: 12, grid: 3, registers, class_has_place }, 0, None);
+                let x = program.add(Attention { heads: 2 }, x, None);
+                let x = program.add(ClassToken, x, None);
+                program.linear(x, "dense", 4, 2);
+                let off = distance(&program, &params(&program), Size { h, w, c: 12 });
+                assert!(off < 1e-6, "{registers} {class_has_place} {h} × {w}: {off:e}");
+            }
+        }
+    }
+
+    /// Of maps, of tokens (one column), and of what is no map any more.
+    #[test]
+    fn layer_norms_and_learned_scales_are_the_same() {
+        for (h, w) in [(5, 4), (7, 1), (1, 1)] {
+            let mut program = Program::default();
+            let x = program.add(LayerNorm { name: "norm".into(), channels: 6, eps: 1e-6 }, 0, None);
+            let x = program.add(LayerScale { name: "gamma".into(), channels: 6 }, x, Some(0));
+            let x = program.average_pool(x);
+            let x = program.add(LayerNorm { name: "last".into(), channels: 6, eps: 1e-3 }, x, None);
+            let x = program.linear(x, "dense", 6, 4);
+            let x = program.add(LayerNorm { name: "flat".into(), channels: 4, eps: 1e-3 }, x, None);
+            let y = program.add(LayerScale { name: "flat.gamma".into(), channels: 4 }, x, None);
+            program.add(LayerScale { name: "again".into(), channels: 4 }, y, Some(x));
+            let off = distance(&program, &params(&program), Size { h, w, c: 6 });
+            assert!(off < 1e-6, "{h} × {w}: {off:e}");
         }
     }
 

@@ -83,7 +83,7 @@ fn segments(range: Range<usize>, steps: &[Planned], sizes: &[Size], last_use: &[
             continue;
         }
         // A power of two divides a group evenly.
-        let pictures = 1 << (chunk / widest).clamp(1, GROUP).ilog2();
+        let pictures = 1 << (chunk / widest.max(1)).clamp(1, GROUP).ilog2();
         match segments.last_mut() {
             Some(last) if last.pictures == pictures => last.steps.end = end,
             _ => segments.push(Segment { steps: start..end, pictures }),

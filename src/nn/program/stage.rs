@@ -9,8 +9,11 @@ use super::run::{Runner, Through};
 use crate::base::error::Result;
 use crate::base::seed::Stream;
 use crate::nn::operation::{Operation, apply};
-use crate::nn::steps::Size;
+use crate::nn::steps::{Size, Step};
 use crate::nn::{Params, Workspace};
+
+/// What makes the output of a step, from its input, otherwise than the step itself; nothing where it does not.
+pub type Instead<'a> = dyn FnMut(&dyn Step, &Tensor) -> Result<Option<Tensor>> + 'a;
 
 /// A program whose first steps may be frozen.
 #[derive(Clone, Debug)]
@@ -46,7 +49,15 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// As there.
-    pub fn composed(&self, x: &Tensor, mut dropout: Option<&mut Stream>) -> Result<Tensor> {
+    pub fn composed(&self, x: &Tensor, dropout: Option<&mut Stream>) -> Result<Tensor> {
+        self.composed_by(x, dropout, &mut |_, _| Ok(None))
+    }
+
+    /// The same, where a step's output may be made otherwise.
+    ///
+    /// # Errors
+    /// As there; and what `instead` gives.
+    pub fn composed_by(&self, x: &Tensor, mut dropout: Option<&mut Stream>, instead: &mut Instead) -> Result<Tensor> {
         let mut registers = vec![x.contiguous()?];
         for (index, node) in self.program.steps.iter().enumerate() {
             let tensors = node.tensors(self.params)?.into_iter();
@@ -54,8 +65,11 @@ impl Stage<'_> {
                 if trains && index >= self.trainable_from { tensor } else { tensor.detach() }
             };
             let tensors: Vec<Tensor> = tensors.map(detach).collect();
-            let residual = node.residual.map(|register| &registers[register]);
-            let y = node.step.composed(&registers[node.input], residual, &tensors, dropout.as_deref_mut())?;
+            let (x, residual) = (&registers[node.input], node.residual.map(|register| &registers[register]));
+            let y = match instead(&*node.step, x)? {
+                Some(y) => y,
+                None => node.step.composed(x, residual, &tensors, dropout.as_deref_mut())?,
+            };
             registers.push(y);
         }
         Ok(registers.swap_remove(self.program.steps.len()))

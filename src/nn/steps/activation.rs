@@ -60,7 +60,7 @@ impl Step for Activation {
 
     fn onnx(&self, graph: &mut Graph, site: &Site) -> Result<Value> {
         // It has no tensors and so no name; what it reads has one.
-        onnx(graph, &site.input.name, self.0, site.input.clone())
+        onnx(graph, site.input.stem(), self.0, site.input.clone())
     }
 }
 

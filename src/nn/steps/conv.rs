@@ -5,16 +5,12 @@ use serde_json::json;
 
 use super::activation;
 use super::norm::{Folded, Norm};
-use super::step::{Bound, Description, Draws, Left, Needs, Parameter, Place, Ready, Site, Size, Step, Sum, Wanted};
-use crate::base::error::Result;
+use super::packed::ReadyConv;
+use super::step::{Bound, Description, Draws, Needs, Parameter, Place, Ready, Site, Size, Step};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::seed::Stream;
-use crate::kernels::conv::{self, BackwardWeights, ForwardWeights, InputGradient, WeightGradient};
-use crate::kernels::{
-    self, Activation, Buffer, Keeps, Memory, Padding, Precision, backward_activation, forward_activation,
-};
+use crate::kernels::{self, Activation, Keeps, Memory, Padding, Precision};
 use crate::nn::onnx::{Attribute, Graph, Value, ints};
-use crate::nn::operation::with_values;
-use crate::nn::workspace::Workspace;
 
 /// Zeros around the input of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +57,8 @@ pub struct Conv {
     pub pad: Pad,
     /// Whether each channel has a kernel of its own; the weight is `[O, 1, k, k]` then.
     pub depthwise: bool,
+    /// Whether the weight of a 1×1 kernel is `[O, I]`, that of a dense layer on each pixel. It is nothing but the tensor's shape.
+    pub flat: bool,
     /// What follows.
     pub act: Activation,
 }
@@ -69,13 +67,35 @@ impl Conv {
     /// A convolution from so many channels to so many, with a bias; padded so that at stride 1 pictures keep their size, and nothing behind it.
     pub fn new(name: impl Into<String>, (in_c, out_c): (usize, usize), kernel: usize, stride: usize) -> Self {
         let (name, pad) = (name.into(), Pad::Even(kernel / 2));
-        Self { name, norm: None, in_c, out_c, kernel, stride, pad, depthwise: false, act: Activation::None }
+        Self {
+            name,
+            norm: None,
+            in_c,
+            out_c,
+            kernel,
+            stride,
+            pad,
+            depthwise: false,
+            flat: false,
+            act: Activation::None,
+        }
+    }
+
+    /// A dense layer on each pixel: the weight is `[O, I]`.
+    pub fn of_pixels(name: impl Into<String>, channels: (usize, usize)) -> Self {
+        Self { flat: true, ..Self::new(name, channels, 1, 1) }
     }
 
     /// The same with a batch norm behind it in place of the bias.
     #[must_use]
     pub fn with_norm(self, name: impl Into<String>, eps: f64) -> Self {
         Self { norm: Some(Norm { name: name.into(), eps }), ..self }
+    }
+
+    /// Whether each pixel goes through it by itself, and meets all channels.
+    pub(super) fn is_of_pixels(&self) -> bool {
+        let is_padded = matches!(self.pad, Pad::Even(1..));
+        self.kernel == 1 && self.stride == 1 && !is_padded && !self.depthwise
     }
 
     /// What the kernels compute, for pictures of this size.
@@ -100,11 +120,26 @@ impl Conv {
 
     /// The step as [`Step::ready`] gives it.
     pub(super) fn ready_conv(&self, place: &Place, tensors: &[Bound], memory: &Memory) -> Result<ReadyConv> {
+        self.ready_folded(place, Folded::read(self.norm.as_ref(), tensors)?, memory)
+    }
+
+    /// The same with weights that were folded before.
+    pub(super) fn ready_folded(&self, place: &Place, folded: Folded, memory: &Memory) -> Result<ReadyConv> {
+        self.check(place.input)?;
         let conv = kernels::Conv { precision: place.precision, ..self.geometry(place.input) };
-        let folded = Folded::read(self.norm.as_ref(), tensors)?;
-        let pack = |weight: &[f32]| ForwardWeights::pack(&conv, weight, folded.scale(), memory);
-        let weights = with_values(&folded.weight, pack)?;
-        Ok(ReadyConv { conv, act: self.act, place: *place, folded, weights, back: None })
+        ReadyConv::new(conv, self.act, place, folded, memory)
+    }
+}
+
+impl Conv {
+    /// Whether there is an output at all.
+    fn check(&self, Size { h, w, c }: Size) -> Result<()> {
+        if !self.output(Size { h, w, c }).is_empty() {
+            return Ok(());
+        }
+        let Self { name, kernel, .. } = self;
+        let what = format!("the kernel of {name} is {kernel} × {kernel}; it got maps of {h} × {w}, which are smaller");
+        Err(Error::new(ErrorKind::Tensor, what).mend("use larger images"))
     }
 }
 
@@ -114,7 +149,7 @@ impl Step for Conv {
             Pad::Even(pad) => json!(pad),
             Pad::Same => json!("same"),
         };
-        let settings = json!({
+        let mut settings = json!({
             "name": self.name,
             "norm": self.norm,
             "in_c": self.in_c,
@@ -125,12 +160,18 @@ impl Step for Conv {
             "depthwise": self.depthwise,
             "act": activation::name(self.act),
         });
+        // Said of those alone that are so: what was written of others stays as it was.
+        if self.flat {
+            settings["flat"] = json!(true);
+        }
         Description { kind: "conv", settings, parameters: self.parameters() }
     }
 
     fn parameters(&self) -> Vec<Parameter> {
         let inputs = if self.depthwise { 1 } else { self.in_c };
-        let weight = Parameter::new(format!("{}.weight", self.name), &[self.out_c, inputs, self.kernel, self.kernel]);
+        let shape = [self.out_c, inputs, self.kernel, self.kernel];
+        let shape = if self.flat { &shape[..2] } else { &shape };
+        let weight = Parameter::new(format!("{}.weight", self.name), shape);
         let rest = match &self.norm {
             Some(norm) => norm.parameters(self.out_c),
             None => vec![Parameter::new(format!("{}.bias", self.name), &[self.out_c])],
@@ -168,22 +209,25 @@ impl Step for Conv {
         tensors: &[Tensor],
         _: Option<&mut Stream>,
     ) -> Result<Tensor> {
+        let (_, c, h, w) = x.dims4()?;
+        self.check(Size { h, w, c })?;
         let (weight, bias) = match (&self.norm, tensors) {
             (Some(norm), [weight, gamma, beta, mean, var]) => {
                 let (scale, bias) = norm.composed([gamma, beta, mean, var])?;
-                (weight.broadcast_mul(&scale.reshape((self.out_c, 1, 1, 1))?)?, bias)
+                let each = [vec![self.out_c], vec![1; weight.rank() - 1]].concat();
+                (weight.broadcast_mul(&scale.reshape(each)?)?, bias)
             }
             _ => (tensors[0].clone(), tensors[1].clone()),
         };
         let (x, pad) = match self.pad {
             Pad::Even(pad) => (x.clone(), pad),
             Pad::Same => {
-                let (_, _, h, w) = x.dims4()?;
                 let pad = Padding::same(h, w, self.kernel, self.stride);
                 (x.pad_with_zeros(2, pad.top, pad.bottom)?.pad_with_zeros(3, pad.left, pad.right)?, 0)
             }
         };
-        let groups = if self.depthwise { self.out_c } else { 1 };
+        let (groups, inputs) = if self.depthwise { (self.out_c, 1) } else { (1, self.in_c) };
+        let weight = weight.reshape((self.out_c, inputs, self.kernel, self.kernel))?;
         let y = x.conv2d(&weight, pad, self.stride, 1, groups)?;
         let y = y.broadcast_add(&bias.reshape((1, self.out_c, 1, 1))?)?;
         let y = match residual {
@@ -194,6 +238,7 @@ impl Step for Conv {
     }
 
     fn onnx(&self, graph: &mut Graph, site: &Site) -> Result<Value> {
+        self.check(site.input.size())?;
         let (x, name, conv) = (site.input, site.name(&self.name), self.geometry(site.input.size()));
         let Self { out_c, kernel, stride, depthwise, .. } = *self;
         let (weight, bias) = Folded::read(self.norm.as_ref(), site.tensors)?.scaled()?;
@@ -211,88 +256,5 @@ impl Step for Conv {
             y = graph.settle(y)?.plus(residual, graph, &format!("{name}.sum"))?;
         }
         activation::onnx(graph, &name, self.act, y)
-    }
-}
-
-/// A convolution with its weights packed.
-#[derive(Debug)]
-pub(super) struct ReadyConv {
-    pub(super) conv: kernels::Conv,
-    pub(super) act: Activation,
-    place: Place,
-    pub(super) folded: Folded,
-    pub(super) weights: ForwardWeights,
-    /// In the order of the way back, where a gradient goes through them.
-    pub(super) back: Option<BackwardWeights>,
-}
-
-impl ReadyConv {
-    /// How long the sums of its weight gradients are; 0 where it does not train.
-    pub(super) fn sums_len(&self) -> usize {
-        if self.folded.trains() { conv::sums_len(&self.conv) } else { 0 }
-    }
-
-    /// Packs the weights for the way back.
-    pub(super) fn pack_backward(&mut self, memory: &Memory) -> Result<()> {
-        let pack = |weight: &[f32]| BackwardWeights::pack(&self.conv, weight, self.folded.scale(), memory);
-        self.back = Some(with_values(&self.folded.weight, pack)?);
-        Ok(())
-    }
-
-    /// What the kernels want to know of a gradient of the input.
-    pub(super) fn input_gradient<'a>(&'a self, sum: Option<Sum<'a>>, through: Activation) -> Option<InputGradient<'a>> {
-        let weights = self.back.as_ref()?;
-        sum.map(|Sum { accumulate, to }| InputGradient { weights, before: through, accumulate, dx: to })
-    }
-
-    /// Leaves the gradients of its tensors, from the sums of its weight gradients.
-    pub(super) fn leave(&self, sums: &[f32], workspace: &Workspace) -> Result<()> {
-        let memory = &workspace.memory;
-        let (mut dw, mut db) = (memory.buffer(self.conv.weights()), memory.buffer(self.conv.out_c));
-        conv::finish_weight(&self.conv, sums, &mut dw, &mut db);
-        self.folded.leave(dw, db, memory, workspace)
-    }
-}
-
-impl Ready for ReadyConv {
-    fn forward(
-        &self,
-        x: &[f32],
-        residual: Option<&[f32]>,
-        y: &mut [f32],
-        before_activation: Option<&mut [f32]>,
-        memory: &Memory,
-    ) {
-        let forward = |act, y: &mut [f32]| conv::forward(&self.weights, x, &self.folded.bias, residual, act, memory, y);
-        match before_activation {
-            None => forward(self.act, y),
-            Some(before) => {
-                forward(Activation::None, before);
-                forward_activation(self.act, before, y);
-            }
-        }
-    }
-
-    fn ready_backward(&mut self, wants_input: bool, memory: &Memory) -> Result<()> {
-        if wants_input { self.pack_backward(memory) } else { Ok(()) }
-    }
-
-    fn sums(&self) -> Vec<usize> {
-        if self.folded.trains() { vec![self.sums_len()] } else { Vec::new() }
-    }
-
-    fn backward(&self, Left { x, y, extra }: Left, dy: &mut [f32], wanted: Wanted, memory: &Memory) {
-        if self.act.keeps() == Keeps::Input {
-            backward_activation(self.act, extra, dy);
-        } else if self.place.own != Activation::None {
-            backward_activation(self.place.own, y, dy);
-        }
-        let input = self.input_gradient(wanted.input, self.place.through);
-        let weights = wanted.weights.map(|sums| WeightGradient { accumulate: sums.accumulate, sums: &mut sums.to[0] });
-        conv::backward(&self.conv, x, dy, input, weights, memory);
-    }
-
-    fn finish(&self, sums: Vec<Buffer>, workspace: &Workspace) -> Result<()> {
-        self.leave(&sums[0], workspace)
     }
 }

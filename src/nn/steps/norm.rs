@@ -1,4 +1,4 @@
-//! A batch norm with fixed statistics, folded into the convolution before it.
+//! A batch norm with fixed statistics, or a layer scale, folded into the convolution before it.
 
 use candle_core::Tensor;
 use rayon::prelude::*;
@@ -42,10 +42,10 @@ pub(super) struct Folded {
     pub(super) weight: Tensor,
     /// What the batch norm was folded from.
     norm: Option<FoldedNorm>,
-    /// The layer's own, or `β − μ·scale`.
+    /// The layer's own, scaled where it is; or `β − μ·scale`.
     pub(super) bias: Vec<f32>,
-    /// What gets a gradient: weight, then γ and β, or the bias.
-    trainable: Vec<Tensor>,
+    /// What gets a gradient: of the weight, then γ and β, or the bias, or the bias and γ, those that train.
+    trainable: Vec<Option<Tensor>>,
 }
 
 /// By output channel.
@@ -57,12 +57,14 @@ struct FoldedNorm {
     mean: Vec<f32>,
     /// `1 / √(σ²+ε)`.
     inverse: Vec<f32>,
+    /// Whether it is a layer scale: γ times all that the layer gives, its own bias in it. That is a batch norm with `σ²+ε = 1` and `μ = −bias`.
+    is_layer_scale: bool,
 }
 
 impl Folded {
     /// Reads and folds the weight and what follows it: a norm's four tensors, or the bias.
     pub(super) fn read(norm: Option<&Norm>, tensors: &[Bound]) -> Result<Self> {
-        let trainable = tensors.iter().filter(|bound| bound.trains).map(|bound| bound.tensor.clone()).collect();
+        let trainable = tensors.iter().map(|bound| bound.trains.then(|| bound.tensor.clone())).collect();
         let weight = tensors[0].tensor.contiguous()?;
         let values = |index: usize| -> Result<Vec<f32>> { Ok(tensors[index].tensor.contiguous()?.to_vec1()?) };
         let Some(Norm { eps, .. }) = norm else {
@@ -72,7 +74,16 @@ impl Folded {
         let inverse: Vec<f32> = var.iter().map(|var| inverse_root(*var, *eps)).collect();
         let scale: Vec<f32> = gamma.iter().zip(&inverse).map(|(gamma, inverse)| gamma * inverse).collect();
         let bias = beta.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
-        Ok(Self { weight, norm: Some(FoldedNorm { scale, mean, inverse }), bias, trainable })
+        Ok(Self { weight, norm: Some(FoldedNorm { scale, mean, inverse, is_layer_scale: false }), bias, trainable })
+    }
+
+    /// Reads and folds the weight, the bias, and the γ of a layer scale behind them.
+    pub(super) fn read_scaled(tensors: &[Bound]) -> Result<Self> {
+        let plain = Self::read(None, tensors)?;
+        let scale: Vec<f32> = tensors[2].tensor.contiguous()?.to_vec1()?;
+        let bias = plain.bias.iter().zip(&scale).map(|(bias, scale)| bias * scale).collect();
+        let (mean, inverse) = (plain.bias.iter().map(|bias| -bias).collect(), vec![1.0; scale.len()]);
+        Ok(Self { norm: Some(FoldedNorm { scale, mean, inverse, is_layer_scale: true }), bias, ..plain })
     }
 
     /// What the weights of each output channel are multiplied by.
@@ -92,25 +103,30 @@ impl Folded {
 
     /// Whether it gets gradients.
     pub(super) fn trains(&self) -> bool {
-        !self.trainable.is_empty()
+        self.trainable.iter().any(Option::is_some)
     }
 
     /// Leaves the gradients of the tensors, from those of the folded weights and bias.
-    pub(super) fn leave(&self, mut dw: Buffer, db: Buffer, memory: &Memory, workspace: &Workspace) -> Result<()> {
-        match (&self.norm, self.trainable.as_slice()) {
-            (Some(norm), [weight, gamma, beta]) => {
-                let mut dgamma = memory.buffer(db.len());
-                with_values(weight, |weight| through_norm(norm, weight, &db, &mut dw, &mut dgamma))?;
-                workspace.leave(weight, dw);
-                workspace.leave(gamma, dgamma);
-                workspace.leave(beta, db);
+    pub(super) fn leave(&self, mut dw: Buffer, mut db: Buffer, memory: &Memory, workspace: &Workspace) -> Result<()> {
+        let leave = |index: usize, gradient: Buffer| {
+            if let Some(tensor) = &self.trainable[index] {
+                workspace.leave(tensor, gradient);
             }
-            (None, [weight, bias]) => {
-                workspace.leave(weight, dw);
-                workspace.leave(bias, db);
+        };
+        let mut bias = 1;
+        if let Some(norm) = &self.norm {
+            let mut dgamma = memory.buffer(db.len());
+            with_values(&self.weight, |weight| through_norm(norm, weight, &db, &mut dw, &mut dgamma))?;
+            if norm.is_layer_scale {
+                db.iter_mut().zip(&norm.scale).for_each(|(db, scale)| *db *= scale);
+                leave(2, dgamma);
+            } else {
+                leave(1, dgamma);
+                bias = 2;
             }
-            _ => unreachable!("a convolution has a bias or a norm, which trains with it"),
         }
+        leave(0, dw);
+        leave(bias, db);
         Ok(())
     }
 }

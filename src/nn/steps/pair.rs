@@ -6,7 +6,8 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use serde_json::json;
 
-use super::conv::{Conv, ReadyConv};
+use super::conv::Conv;
+use super::packed::ReadyConv;
 use super::step::{Bound, Description, Draws, Left, Needs, Parameter, Place, Ready, Site, Size, Step, Sums, Wanted};
 use crate::base::error::Result;
 use crate::base::seed::Stream;

@@ -1,10 +1,12 @@
 //! The networks that are compared with torchvision, timm and PyTorch (tests/fixtures/networks.py): one list, and each of it both ways
 //! to compute.
 
+use candle_core::Tensor;
 use petal::config::Backbone;
 use petal::models::{Architecture, Cut, Ops};
 
 use super::networks::check;
+use crate::formulas::{calm, lively};
 
 pub(super) const CLASSES: usize = 5;
 
@@ -15,6 +17,8 @@ pub(super) struct Case {
     pub(super) architecture: Architecture,
     /// Whether its backbone has the weights that come with petal; all other weights are by formula.
     pub(super) embedded: bool,
+    /// Which formula: by name and shape.
+    pub(super) formula: fn(&str, &[usize]) -> Tensor,
     /// Side of the images that gradients are taken on.
     pub(super) side: usize,
     /// What Adam trains in the fixture, how fast and how often.
@@ -53,13 +57,24 @@ both_ways! {
     b0_is_timms: transfer("b0", Backbone::EfficientnetB0);
     b2_is_timms: transfer("b2", Backbone::EfficientnetB2);
     mobilenetv3_is_timms: transfer("mobilenetv3", Backbone::Mobilenetv3Large);
+    vits16_is_timms: transfer("vits16", Backbone::VitSmall16);
+    dinov2s14_is_timms: transfer("dinov2s14", Backbone::Dinov2Small14);
+    dinov2s14reg4_is_timms: transfer("dinov2s14reg4", Backbone::Dinov2Small14Reg4);
     mobilenetv4_is_timms: transfer("mobilenetv4", Backbone::Mobilenetv4ConvMedium);
+    convnext_atto_is_timms: normed("convnext_atto", Backbone::ConvnextAtto);
+    convnext_tiny_is_timms: normed("convnext_tiny", Backbone::ConvnextTiny);
 }
 
 /// A backbone with weights by formula, below petal's head.
 pub(super) fn transfer(fixture: &'static str, backbone: Backbone) -> Case {
     let architecture = Architecture::Transfer { backbone, hidden: 256, dropout: 0.3, classes: CLASSES };
-    Case { fixture, architecture, embedded: false, side: 33, trained: Cut::Upper, learning_rate: 1e-5, steps: 1 }
+    let (embedded, side, trained) = (false, 33, Cut::Upper);
+    Case { fixture, architecture, embedded, formula: lively, side, trained, learning_rate: 1e-5, steps: 1 }
+}
+
+/// The same for one with layer norms.
+pub(super) fn normed(fixture: &'static str, backbone: Backbone) -> Case {
+    Case { formula: calm, ..transfer(fixture, backbone) }
 }
 
 /// The same with the weights that come with petal.
@@ -70,8 +85,8 @@ pub(super) fn embedded(fixture: &'static str, backbone: Backbone) -> Case {
 /// The small network that trains from scratch; its size is that of its images.
 pub(super) fn baseline(side: usize) -> Case {
     let architecture = Architecture::Baseline { classes: CLASSES, image_size: side };
-    let (embedded, trained) = (false, Cut::Images);
-    Case { fixture: "baseline", architecture, embedded, side, trained, learning_rate: 1e-3, steps: 5 }
+    let (fixture, embedded, trained) = ("baseline", false, Cut::Images);
+    Case { fixture, architecture, embedded, formula: lively, side, trained, learning_rate: 1e-3, steps: 5 }
 }
 
 impl Case {

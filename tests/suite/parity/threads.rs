@@ -7,7 +7,7 @@ use petal::config::Backbone;
 use petal::files;
 use petal::models::{Cut, Ops};
 
-use super::cases::{baseline, embedded, transfer};
+use super::cases::{baseline, embedded, normed, transfer};
 use super::networks::{gradients, model};
 use crate::formulas::{images, values};
 
@@ -39,13 +39,15 @@ fn one_thread_and_two_and_three_give_the_same_bytes() {
     assert_eq!(one, digest("3"));
 }
 
-/// SHA-256 of logits, features and all gradients of ResNet-50, Lite0, B0 and the baseline. Seven images make chunks of unequal size.
+/// SHA-256 of logits, features and all gradients of ResNet-50, Lite0, B0, ConvNeXt-Atto, ViT-Small and the baseline. Seven images make chunks of unequal size.
 fn digest() -> String {
     let mut bytes = Vec::new();
     let networks = [
         transfer("resnet50", Backbone::Resnet50),
         embedded("lite0", Backbone::EfficientnetLite0),
         transfer("b0", Backbone::EfficientnetB0),
+        normed("convnext_atto", Backbone::ConvnextAtto),
+        transfer("vits16", Backbone::VitSmall16),
         baseline(49),
     ];
     for case in networks {

@@ -1,6 +1,6 @@
 //! Both gradients of a depthwise convolution, from rows of its input.
 
-use super::strip::{LANES, STRIP, Strip, Taps, add_products, load, load_mut};
+use super::strip::{FEWER, LANES, STRIP, Strip, Taps, add_products, load, load_mut};
 use crate::kernels::activation::is_blocked;
 use crate::kernels::conv::geometry::Conv;
 use crate::kernels::elementwise::add;
@@ -66,10 +66,12 @@ impl InputRows<'_> {
                     let at = ((row - self.rows.start) * in_w + phase + first * stride) * in_c;
                     let (inside, mut c) = (strip.is_inside(out_w), 0);
                     while c < in_c {
-                        c += match (in_c - c >= LANES, inside) {
-                            (true, true) => self.strip::<FMA, LANES, DX, DW, false>(&strip, c, at + c),
-                            (true, false) => self.strip::<FMA, LANES, DX, DW, true>(&strip, c, at + c),
-                            (false, _) => self.strip::<FMA, 1, DX, DW, true>(&strip, c, at + c),
+                        c += match (in_c - c, inside) {
+                            (LANES.., true) => self.strip::<FMA, LANES, DX, DW, false>(&strip, c, at + c),
+                            (LANES.., false) => self.strip::<FMA, LANES, DX, DW, true>(&strip, c, at + c),
+                            (FEWER.., true) => self.strip::<FMA, FEWER, DX, DW, false>(&strip, c, at + c),
+                            (FEWER.., false) => self.strip::<FMA, FEWER, DX, DW, true>(&strip, c, at + c),
+                            _ => self.strip::<FMA, 1, DX, DW, true>(&strip, c, at + c),
                         };
                     }
                     columns.pixel = columns.pixel.wrapping_add(STRIP);

@@ -83,13 +83,13 @@ mod tests {
 
     #[test]
     fn every_vector_unit_agrees() {
-        for (kernel, stride) in [(3, 1), (3, 2), (4, 1), (5, 1), (5, 2)] {
+        for (kernel, stride) in [(3, 1), (3, 2), (4, 1), (5, 1), (5, 2), (7, 1)] {
             let pad = Padding::same(14, 11, kernel, stride);
             let conv = &Conv {
                 in_h: 14,
                 in_w: 11,
-                in_c: 53,
-                out_c: 53,
+                in_c: 61,
+                out_c: 61,
                 kernel,
                 stride,
                 pad,

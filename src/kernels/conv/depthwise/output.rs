@@ -1,6 +1,6 @@
 //! Rows of the output of a depthwise convolution.
 
-use super::strip::{LANES, STRIP, Strip, Taps, add_products, load};
+use super::strip::{FEWER, LANES, STRIP, Strip, Taps, add_products, load};
 use crate::kernels::activation::Activation;
 use crate::kernels::conv::geometry::Conv;
 use crate::kernels::elementwise::add;
@@ -46,10 +46,12 @@ impl Kernel for OutputRows<'_> {
                 let at = (row * width + column) * channels;
                 let (inside, mut c) = (strip.is_inside(in_w), 0);
                 while c < channels {
-                    c += match (channels - c >= LANES, inside) {
-                        (true, true) => self.strip::<FMA, LANES, false>(&strip, c, at + c),
-                        (true, false) => self.strip::<FMA, LANES, true>(&strip, c, at + c),
-                        (false, _) => self.strip::<FMA, 1, true>(&strip, c, at + c),
+                    c += match (channels - c, inside) {
+                        (LANES.., true) => self.strip::<FMA, LANES, false>(&strip, c, at + c),
+                        (LANES.., false) => self.strip::<FMA, LANES, true>(&strip, c, at + c),
+                        (FEWER.., true) => self.strip::<FMA, FEWER, false>(&strip, c, at + c),
+                        (FEWER.., false) => self.strip::<FMA, FEWER, true>(&strip, c, at + c),
+                        _ => self.strip::<FMA, 1, true>(&strip, c, at + c),
                     };
                 }
                 columns.pixel = columns.pixel.wrapping_add(STRIP * stride);

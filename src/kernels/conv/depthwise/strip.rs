@@ -6,6 +6,9 @@ use crate::kernels::simd::mul_add;
 /// Channels in a block.
 pub(super) const LANES: usize = 16;
 
+/// Channels in a last block, where so many are left.
+pub(super) const FEWER: usize = 8;
+
 /// Neighbouring pixels that are made together.
 pub(super) const STRIP: usize = 4;
 
