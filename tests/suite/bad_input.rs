@@ -75,7 +75,7 @@ fn bad_input_names_the_file_and_the_mend_and_nothing_is_written_or_lost() {
             ["split-dataset", "--photos", "loose.jpg"].to_vec(),
             &["this is a file; expected a folder", "loose.jpg", "mend:"],
         ),
-        (["split-dataset", "--photos", "one"].to_vec(), &["1 class folders", "one", "mend:"]),
+        (["split-dataset", "--photos", "one"].to_vec(), &["1 class folder;", "one", "mend:"]),
         (["split-dataset", "--photos", "empty"].to_vec(), &["\"tulips\" has no photos", "empty/tulips", "mend:"]),
         (["split-dataset", "--photos", "few"].to_vec(), &["\"roses\" has 1", "few", "mend:"]),
         (["split-dataset"].to_vec(), &["no photos yet", "data/raw", "download-dataset"]),

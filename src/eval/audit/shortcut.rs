@@ -180,15 +180,17 @@ mod tests {
         assert!(!found[1].is_shown() && found[0].told.low > found[0].chance);
         let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         assert_eq!(one.install(|| probes(&all, &targets, &folds, 3, Seed(1))), found);
-        // Where the other classes share the columns exactly, their recall is below chance, and the mean hardly above it: the one class is told all the same.
-        let targets: Vec<usize> = (0..200).map(|photo| photo % 5).collect();
-        let folds: Vec<usize> = (0..200).map(|photo| photo / 5 % 5).collect();
-        let column = |photo: usize| if photo % 5 == 2 { 0 } else { photo / 5 % 3 };
-        let columns = (0..200).map(|photo| vec![column(photo)]).collect();
+        // Where the other classes share the columns exactly, their recall is below chance, since what is left to learn from is what is not asked about: the mean
+        // is hardly above chance, and the one class is told all the same.
+        let class = |photo: usize| photo % 5;
+        let targets: Vec<usize> = (0..195).map(class).collect();
+        let folds: Vec<usize> =
+            (0..195).map(|photo| (photo / 5 * [1, 2, 3, 4, 1][class(photo)] + class(photo)) % 5).collect();
+        let columns = (0..195).map(|photo| vec![if class(photo) == 2 { 0 } else { photo / 5 % 3 }]).collect();
         let date = Circumstance { name: "date", what: "", columns, width: 3 };
         let found = probes(&[date], &targets, &folds, 5, Seed(1));
-        assert!(found[0].is_shown() && found[0].classes() == [2], "{found:?}");
-        assert!(found[0].told.value < 0.3, "{found:?}");
+        assert!(found[0].is_shown() && found[0].classes().contains(&2), "{found:?}");
+        assert!(found[0].told.low < 0.3, "{found:?}");
         // What is the same in all photos cannot tell anything.
         let constant = Circumstance { name: "constant", what: "", columns: vec![vec![0]; 90], width: 1 };
         assert_eq!(probes(&[constant], &targets, &folds, 3, Seed(1)), []);

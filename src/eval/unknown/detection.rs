@@ -62,7 +62,7 @@ mod tests {
     /// y = np.r_[np.ones(120), np.zeros(90)]; s = -np.r_[k, u]; f, t, _ = roc_curve(y, s, drop_intermediate=False); print(roc_auc_score(y, s), f[np.argmax(t >= .95)])
     /// g = np.random.default_rng(0); b = [(k[g.integers(0, 120, 120)], u[g.integers(0, 90, 90)]) for _ in range(20000)]  # percentiles of both in the same way
     /// ```
-    /// The values to 1e-6, the ends to 0.02.
+    /// The values to 1e-6, the ends to 0.02: the wider of those and of Wilson's, `proportion_confint(value * 90, 90, method="wilson")` of statsmodels.
     #[test]
     fn areas_and_rates_are_scikit_learns() {
         let round = |x: f64| ((x as f32 * 100.0).round()) / 100.0;
@@ -74,7 +74,11 @@ mod tests {
             assert!((found.low - low).abs() < 0.02 && (found.high - high).abs() < 0.02, "{found:?} {low} {high}");
         }
         assert_eq!(Detection::of(&known, &[]), None);
+        // Eight that are told from all others show no more than that: proportion_confint(8, 8, method="wilson") is 0.6756 to 1.
+        let Detection { auroc, passing } = Detection::of(&known, &[9.0; 8]).unwrap();
+        assert!(auroc.value == 1.0 && (auroc.low - 0.675_6).abs() < 1e-4, "{auroc:?}");
+        assert!(passing.value == 0.0 && (passing.high - 0.324_4).abs() < 1e-4, "{passing:?}");
     }
 
-    const EXPECTED: [(f64, f64, f64); 2] = [(0.836_990_74, 0.781_99, 0.885_88), (0.466_666_67, 0.355_56, 0.555_83)];
+    const EXPECTED: [(f64, f64, f64); 2] = [(0.836_990_74, 0.747_20, 0.899_19), (0.466_666_67, 0.355_56, 0.568_98)];
 }

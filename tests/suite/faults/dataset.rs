@@ -85,7 +85,7 @@ fn f19_folders_that_do_not_fit_say_which_and_how_to_mend_it() {
     check(&root.join("no"), &root.join("no"), "no such folder", "one folder of photos per class");
     check(root, root, "0 class folders", "a folder of its own");
     write_picture(&root.join("roses/1.jpg"), &picture(1));
-    check(root, root, "1 class folders", "a folder of its own");
+    check(root, root, "1 class folder;", "a folder of its own");
     check(&root.join("roses/1.jpg"), &root.join("roses/1.jpg"), "this is a file; expected a folder", "folder");
     fs::create_dir(root.join("tulips")).unwrap();
     check(root, &root.join("tulips"), "\"tulips\" has no photos", "add photos");
@@ -100,7 +100,7 @@ fn f19_folders_that_do_not_fit_say_which_and_how_to_mend_it() {
     check(
         &above,
         &above,
-        "1 class folders",
+        "1 class folder;",
         &format!("right above the class folders: {}", above.join("photos").display()),
     );
 }
