@@ -164,7 +164,9 @@ fn too_large(most: usize) -> Refusal {
 
 /// What is said of one photo.
 async fn one(service: Arc<Service>, photo: Photo) -> Result<Value, Refusal> {
+    let coming = service.batches.coming();
     let pixels = service.decoder.pixels(photo.bytes).await?;
+    drop(coming);
     let told: Answer = service.batches.ask(pixels).await.ok_or_else(Refusal::busy)??;
     service.photos.fetch_add(1, Ordering::Relaxed);
     let (probabilities, judgement) = told;

@@ -1,5 +1,7 @@
 //! One thread has the network; photos that come at about the same time go through it together.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,14 +36,27 @@ struct Waiting {
 #[derive(Clone)]
 pub(super) struct Batches {
     door: SyncSender<Waiting>,
+    /// Photos that have come and are not at the door yet.
+    coming: Arc<AtomicUsize>,
     /// What photos become first.
     pub(super) preprocess: Preprocess,
 }
 
-/// Starts the thread, which asks about at most `most` photos at once; the first of them waits at most `wait` for others. `queue` photos can wait.
+/// A photo that is on its way to the door: while there is one, others wait for it.
+pub(super) struct Coming(Arc<AtomicUsize>);
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Starts the thread, which asks about at most `most` photos at once; the first of them waits at most `wait` for others that are coming. `queue` photos can wait.
 pub(super) fn start(network: Network, most: usize, wait: Duration, queue: usize) -> Result<Batches> {
     let (door, waiting) = sync_channel(queue.max(most));
     let (ready, is_ready) = sync_channel(1);
+    let coming = Arc::new(AtomicUsize::new(0));
+    let own = Arc::clone(&coming);
     thread::spawn(move || {
         let Network { model, info, how, device } = &network;
         match trust::asked(model, info, *how) {
@@ -50,14 +65,14 @@ pub(super) fn start(network: Network, most: usize, wait: Duration, queue: usize)
             Ok(asked) => {
                 let preprocess = *asked.preprocess();
                 if ready.send(Ok(preprocess)).is_ok() {
-                    answer_all(&asked, preprocess.size, device, &waiting, (most, wait));
+                    answer_all(&asked, preprocess.size, device, (&waiting, &own), (most, wait));
                 }
             }
         }
     });
     let gone = |_| Error::new(ErrorKind::Bug, "the network's thread ended before it began");
     let preprocess = is_ready.recv().map_err(gone)??;
-    Ok(Batches { door, preprocess })
+    Ok(Batches { door, coming, preprocess })
 }
 
 /// Answers until no photo can come any more.
@@ -65,14 +80,19 @@ fn answer_all(
     asked: &Asked,
     side: usize,
     device: &Device,
-    waiting: &Receiver<Waiting>,
+    (waiting, coming): (&Receiver<Waiting>, &AtomicUsize),
     (most, wait): (usize, Duration),
 ) {
     while let Ok(first) = waiting.recv() {
         let until = Instant::now() + wait;
         let mut batch = vec![first];
         while batch.len() < most {
-            match waiting.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            // Who is alone does not wait for nobody.
+            let left = match coming.load(Ordering::Relaxed) {
+                0 => Duration::ZERO,
+                _ => until.saturating_duration_since(Instant::now()),
+            };
+            match waiting.recv_timeout(left) {
                 Ok(next) => batch.push(next),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
@@ -101,6 +121,12 @@ fn answer_all(
 }
 
 impl Batches {
+    /// Says that a photo has come, and will be at the door once it is decoded.
+    pub(super) fn coming(&self) -> Coming {
+        self.coming.fetch_add(1, Ordering::Relaxed);
+        Coming(Arc::clone(&self.coming))
+    }
+
     /// Asks about a photo's pixels. `None` where too many wait already.
     pub(super) async fn ask(&self, pixels: Vec<f32>) -> Option<Result<Answer>> {
         let (answer, answered) = oneshot::channel();
