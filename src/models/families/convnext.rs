@@ -22,21 +22,15 @@ impl Backbone {
 
 /// The three, with weights from ImageNet-1k alone: timm's own, and the paper's.
 pub(super) const MEMBERS: &[Member] = &[
-    member(
-        Backbone::ConvnextAtto,
-        weights("timm/convnext_atto.d2_in1k", 320, 3_374_520, 75.672),
-        || convnext(&Form { widths: [40, 80, 160, 320], blocks: [2, 2, 6, 2], flat: false }),
-    ),
-    member(
-        Backbone::ConvnextFemto,
-        weights("timm/convnext_femto.d1_in1k", 384, 4_832_784, 77.498),
-        || convnext(&Form { widths: [48, 96, 192, 384], blocks: [2, 2, 6, 2], flat: false }),
-    ),
-    member(
-        Backbone::ConvnextTiny,
-        weights("timm/convnext_tiny.fb_in1k", 768, 27_820_128, 82.066),
-        || convnext(&Form { widths: [96, 192, 384, 768], blocks: [3, 3, 9, 3], flat: true }),
-    ),
+    member(Backbone::ConvnextAtto, weights("timm/convnext_atto.d2_in1k", 320, 3_374_520, 75.672), || {
+        convnext(&Form { widths: [40, 80, 160, 320], blocks: [2, 2, 6, 2], flat: false })
+    }),
+    member(Backbone::ConvnextFemto, weights("timm/convnext_femto.d1_in1k", 384, 4_832_784, 77.498), || {
+        convnext(&Form { widths: [48, 96, 192, 384], blocks: [2, 2, 6, 2], flat: false })
+    }),
+    member(Backbone::ConvnextTiny, weights("timm/convnext_tiny.fb_in1k", 768, 27_820_128, 82.066), || {
+        convnext(&Form { widths: [96, 192, 384, 768], blocks: [3, 3, 9, 3], flat: true })
+    }),
 ];
 
 const fn weights(name: &'static str, features: usize, parameters: usize, top1: f32) -> Weights {

@@ -31,7 +31,13 @@ pub(super) const MEMBERS: &[Member] = &[
     ),
     member(
         Backbone::EfficientnetB1,
-        weights("timm/efficientnet_b1.ra4_e3600_r240_in1k", 1280, 6_513_184, 80.404, Preprocess { size: 240, ..MOBILE }),
+        weights(
+            "timm/efficientnet_b1.ra4_e3600_r240_in1k",
+            1280,
+            6_513_184,
+            80.404,
+            Preprocess { size: 240, ..MOBILE },
+        ),
         || efficientnet(1.0, 1.1),
     ),
     member(

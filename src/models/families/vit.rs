@@ -34,7 +34,14 @@ pub(super) const MEMBERS: &[Member] = &[
         also: &["vit_s_16"],
         ..member(
             Backbone::VitSmall16,
-            weights("timm/vit_small_patch16_224.augreg_in21k_ft_in1k", 384, 21_665_664, Some(81.402), AUGREG, HOW_TO_TRAIN),
+            weights(
+                "timm/vit_small_patch16_224.augreg_in21k_ft_in1k",
+                384,
+                21_665_664,
+                Some(81.402),
+                AUGREG,
+                HOW_TO_TRAIN,
+            ),
             || vit(384, &VIT),
         )
     },
@@ -42,7 +49,14 @@ pub(super) const MEMBERS: &[Member] = &[
         also: &["vit_b_16"],
         ..member(
             Backbone::VitBase16,
-            weights("timm/vit_base_patch16_224.augreg2_in21k_ft_in1k", 768, 85_798_656, Some(85.108), AUGREG, HOW_TO_TRAIN),
+            weights(
+                "timm/vit_base_patch16_224.augreg2_in21k_ft_in1k",
+                768,
+                85_798_656,
+                Some(85.108),
+                AUGREG,
+                HOW_TO_TRAIN,
+            ),
             || vit(768, &VIT),
         )
     },
@@ -85,8 +99,7 @@ const HOW_TO_TRAIN: &str =
 const DINOV2: &str = "DINOv2: Learning Robust Visual Features without Supervision, arXiv:2304.07193";
 const REGISTERS: &str = "Vision Transformers Need Registers, arXiv:2309.16588";
 
-const AUGREG: Preprocess =
-    Preprocess { crop: 0.9, filter: Filter::Bicubic, mean: [0.5; 3], std: [0.5; 3], ..IMAGENET };
+const AUGREG: Preprocess = Preprocess { crop: 0.9, filter: Filter::Bicubic, mean: [0.5; 3], std: [0.5; 3], ..IMAGENET };
 const DINO: Preprocess = Preprocess { size: 518, crop: 1.0, filter: Filter::Bicubic, ..IMAGENET };
 
 const fn weights(
